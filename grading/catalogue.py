@@ -1,0 +1,99 @@
+"""Tasks, and the answers to them that are known: wrong ones with what to say, right ones that look different."""
+
+import sys
+import textwrap
+import tomllib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from starter.support import probes
+from starter.support.compare import Arrays
+from starter.support.standins import Tables
+
+from .knife import regions
+from .overlay import ROOT
+
+TABLE = tomllib.loads((ROOT / "grading/tasks.toml").read_text(encoding="utf-8"))
+LABS = {lab["name"]: lab for lab in TABLE["lab"]}
+TASKS = {task["id"]: task for task in TABLE["task"]}
+QUESTIONS = {question["id"]: question for question in TABLE["question"]}
+
+
+def solution(module: str) -> Path:
+    return ROOT / "solutions" / f"{module}.py"
+
+
+def module_of(task: str) -> str:
+    return LABS[TASKS[task]["lab"]]["module"]
+
+
+def tasks_of(lab: str) -> list[str]:
+    return [task for task, row in TASKS.items() if row["lab"] == lab]
+
+
+@cache
+def answers(kind: str) -> dict[str, list[dict]]:
+    """Task id -> its `wrong` or `right` entries of grading/answers/*.toml. Raises ValueError for an unknown task."""
+    entries = {task: [] for task in TASKS}
+    for path in sorted((ROOT / "grading/answers").glob("*.toml")):
+        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get(kind, []):
+            task = "-".join(entry["id"].split("-")[:2])
+            if task not in entries:
+                raise ValueError(f"{path.name}: {entry['id']} belongs to no task of tasks.toml")
+            entries[task].append(entry | {"task": task})
+    return entries
+
+
+def changed(source: str, entry: dict) -> str:
+    """A solution's text with one region changed. Raises ValueError when the entry no longer fits it."""
+    lines, region = source.splitlines(), regions(source)[entry["task"]]
+    answer = "\n".join(lines[region])
+    if "region" in entry:
+        first = lines[region.start]
+        new = textwrap.indent(textwrap.dedent(entry["region"]).strip("\n"), first[: len(first) - len(first.lstrip())])
+    else:
+        if answer.count(entry["find"]) != entry.get("count", 1):
+            raise ValueError(f"{entry['id']}: {entry['find']!r} occurs {answer.count(entry['find'])} times")
+        new = answer.replace(entry["find"], entry["replace"])
+    return "\n".join([*lines[: region.start], new, *lines[region.stop :]]) + "\n"
+
+
+def answer_text(entry: dict) -> str:
+    """The whole module with an entry's answer in it."""
+    return changed(solution(module_of(entry["task"])).read_text(encoding="utf-8"), entry)
+
+
+def module(name: str, source: str | None = None) -> ModuleType:
+    """solutions/<name>.py, or another text in its place, as a fresh module (its relative imports work)."""
+    path = solution(name)
+    fresh = ModuleType(f"solutions.{name}")
+    fresh.__file__, fresh.__package__ = str(path), "solutions"
+    sys.modules.setdefault(fresh.__name__, fresh)  # dataclasses look their module up
+    exec(compile(source or path.read_text(encoding="utf-8"), fresh.__file__, "exec"), vars(fresh))
+    return fresh
+
+
+@cache
+def reference(name: str) -> ModuleType:
+    return module(name)
+
+
+@cache
+def variant(kind: str, task: str, index: int) -> ModuleType:
+    """The module that one catalogued answer makes; compiled once, probed on many seeds."""
+    return module(module_of(task), answer_text(answers(kind)[task][index]))
+
+
+def observed(task: str, candidate: ModuleType, seed: int, tables: Tables) -> Arrays:
+    """A probe's arrays; for an answer that raises, the name of what it raises."""
+    try:
+        return probes.arrays(task, candidate, seed, tables)
+    except Exception as mistake:
+        return probes.raised(mistake)
+
+
+def tables(task: str, seed: int, kinds: tuple[str, ...] = ("wrong", "right")) -> Tables:
+    """Stand-ins for a task's neighbours that know the calls of catalogued answers."""
+    modules = [variant(kind, task, i) for kind in kinds for i in range(len(answers(kind)[task]))]
+    return probes.record(task, reference(module_of(task)), modules if probes.NEIGHBOURS[task] else [], seed)

@@ -1,0 +1,40 @@
+"""python -m starter check vae-1 | progress | recipes"""
+
+import argparse
+import sys
+
+from .support import checks
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m starter", description="Check your blanks from a shell.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("check", help="check tasks: one line each; exit code 1 if one is not right")
+    command.add_argument("task", nargs="+", help="a task id, such as vae-1")
+    commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
+    commands.add_parser("recipes", help="list the named systems")
+    given = parser.parse_args(arguments)
+    if given.command == "progress":
+        print(checks.progress())
+        return 0
+    if given.command == "recipes":
+        from .support.recipes import RECIPES
+
+        for name, recipe in RECIPES.items():
+            print(f"{name:14} {', '.join(recipe.data):22} reported: {recipe.reported}")
+        return 0
+    failed = 0
+    for task in given.task:
+        try:
+            checks.check(task)
+        except checks.Wrong as wrong:
+            print(wrong)
+            failed = 1
+        except checks.UnknownTask as unknown:
+            print(unknown, file=sys.stderr)
+            return 2
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Lab 1: the autoencoder. Squeeze an image through a narrow code, and rebuild it.
+
+Images x are float32 (B, C, H, W) in [0, 1]. Losses are summed over dimensions and averaged over the batch.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from starter.support import nets
+from starter.support.nets import Conv, ConvConfig, Shape
+
+
+def feature_shapes(shape: Shape, plan: tuple[Conv, ...]) -> list[Shape]:
+    """Shape of the image and of the features after every convolution of an encoder.
+
+    H_out = floor((H + 2 * padding - kernel_size) / stride) + 1, and the same for W
+
+    Args:
+        shape: (C, H, W) of one image.
+        plan: the convolutions, first to last.
+
+    Returns:
+        len(plan) + 1 triples (C, H, W); the first is `shape` itself.
+
+    Raises:
+        ValueError: a convolution expects another number of channels than it gets.
+
+    Source: Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning", relationship 6.
+    """
+    for previous, conv in zip((shape[0], *(c.out_channels for c in plan)), plan):
+        if conv.in_channels != previous:
+            raise ValueError(f"{conv} gets {previous} channels: in_channels must be {previous}")
+    # TODO ae-1: start with `shape`; append one (C, H, W) per convolution.
+    raise NotImplementedError("ae-1")  # YOUR CODE HERE
+
+
+def mirror(plan: tuple[Conv, ...], shapes: list[Shape]) -> list[Conv]:
+    """The transposed convolutions that lead back from the last feature shape to the image.
+
+    A transposed convolution gives H_out = (H - 1) * stride - 2 * padding + kernel_size + output_padding.
+    A stride above 1 maps several input sizes to one output size; output_padding says which of them to return to.
+
+    Args:
+        plan: the encoder's convolutions, first to last.
+        shapes: what `feature_shapes` gives for them, len(plan) + 1 triples (C, H, W).
+
+    Returns:
+        One Conv per convolution of the plan, in the order of the decoder, with output_padding (rows, columns).
+
+    Source: Dumoulin & Visin 2016, relationship 14.
+    """
+    # TODO ae-2: last convolution first, channels swapped, output_padding = wanted size minus size without it.
+    raise NotImplementedError("ae-2")  # YOUR CODE HERE
+
+
+def reconstruction_loss(logits: Tensor, x: Tensor, kind: str) -> Tensor:
+    """How badly a decoder's output rebuilds x: one number, in nats for "bce", in squared pixels for "mse".
+
+    "bce": -sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)] with p = sigmoid(logits)
+    "mse": sum_i (logits_i - x_i)^2: the output is the pixel itself, no sigmoid
+
+    Sum over the pixels of an image, then average over the images: averaged over pixels, the gradient of a
+    large image would be as small as that of a small one, and a learning rate would mean something else for each.
+
+    Args:
+        logits: decoder output, shape (B, C, H, W).
+        x: images in [0, 1], the same shape.
+        kind: "bce" or "mse".
+
+    Returns:
+        The loss, a scalar.
+
+    Raises:
+        ValueError: the shapes differ (broadcasting would hide it), or an unknown kind.
+    """
+    if logits.shape != x.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and x {tuple(x.shape)} must have the same shape")
+    if kind not in ("bce", "mse"):
+        raise ValueError(f'kind must be "bce" or "mse", not {kind!r}')
+    # TODO ae-3: both kinds; F.binary_cross_entropy_with_logits takes logits and is stable where log(sigmoid) is not.
+    raise NotImplementedError("ae-3")  # YOUR CODE HERE
+
+
+def interpolate(z_start: Tensor, z_end: Tensor, steps: int) -> Tensor:
+    """Codes on the straight lines between two batches of codes, both ends included.
+
+    z_k = (1 - t_k) z_start + t_k z_end,  t_k = k / (steps - 1),  k = 0 … steps - 1
+
+    Args:
+        z_start, z_end: codes, shape (B, latent_dim).
+        steps: how many points on each line, at least 2.
+
+    Returns:
+        Codes, shape (steps, B, latent_dim).
+
+    Raises:
+        ValueError: fewer than 2 steps, or different shapes.
+    """
+    if steps < 2 or z_start.shape != z_end.shape:
+        raise ValueError(f"steps={steps} must be at least 2, {tuple(z_start.shape)} and {tuple(z_end.shape)} equal")
+    # TODO ae-4: `steps` values of t from 0 to 1, shaped so that they broadcast against (B, latent_dim).
+    raise NotImplementedError("ae-4")  # YOUR CODE HERE
+
+
+def corrupt(x: Tensor, eps: Tensor, sigma: float) -> Tensor:
+    """Images with Gaussian noise of standard deviation sigma, still inside [0, 1].
+
+    x_noisy = clip(x + sigma * eps, 0, 1),  eps ~ N(0, I)
+
+    The noise is an argument, so a test can fix it. x itself stays as it is: it is the target.
+
+    Args:
+        x: images in [0, 1], shape (B, C, H, W).
+        eps: standard-normal noise, the same shape.
+        sigma: standard deviation of the noise, in pixel units.
+
+    Returns:
+        Noisy images, the same shape.
+
+    Source: Vincent et al. 2010, "Stacked denoising autoencoders", section 3.3.
+    """
+    # TODO ae-5: add the scaled noise, then clip.
+    raise NotImplementedError("ae-5")  # YOUR CODE HERE
+
+
+def denoising_loss(autoencoder: nn.Module, x: Tensor, eps: Tensor, sigma: float, kind: str = "bce") -> Tensor:
+    """Reconstruction loss of a denoising autoencoder: it sees the noisy image and must return the clean one.
+
+    reconstruction_loss(autoencoder(corrupt(x, eps, sigma)), x, kind)
+
+    Args:
+        autoencoder: maps images (B, C, H, W) to logits of the same shape.
+        x: clean images in [0, 1], shape (B, C, H, W).
+        eps: standard-normal noise, the same shape.
+        sigma: standard deviation of the noise, in pixel units.
+        kind: as in `reconstruction_loss`.
+
+    Returns:
+        The loss, a scalar.
+
+    Source: Vincent et al. 2010, section 3.1.
+    """
+    # TODO ae-6: which of the two images goes in, and which one is the target?
+    raise NotImplementedError("ae-6")  # YOUR CODE HERE
+
+
+class Terms(NamedTuple):
+    """What `fit` minimises and records."""
+
+    loss: Tensor  # summed over the pixels of an image, averaged over the batch
+
+
+def conv_nets(config: ConvConfig, out_dim: int | None) -> tuple[nn.Module, nn.Module]:
+    """The encoder (to out_dim numbers) and the mirrored decoder that a config describes."""
+    shapes = feature_shapes(config.shape, config.plan)
+    encoder = nets.conv_encoder(config, shapes[-1], out_dim)
+    return encoder, nets.conv_decoder(config, mirror(config.plan, shapes), shapes)
+
+
+class Autoencoder(nn.Module):
+    """encoder: x -> z, decoder: z -> logits. `kind` is the loss; `sigma` above 0 makes it a denoising autoencoder."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, kind: str = "bce", sigma: float = 0.0) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.kind, self.sigma = kind, sigma
+        self.signed = any(isinstance(layer, nn.Tanh) for layer in decoder.children())  # pixels in [-1, 1]
+
+    @classmethod
+    def from_config(cls, config: ConvConfig, kind: str = "bce") -> "Autoencoder":
+        return cls(*conv_nets(config, config.latent_dim), kind)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
+
+    def terms(self, x: Tensor) -> Terms:
+        if self.sigma > 0:
+            return Terms(denoising_loss(self, x, torch.randn_like(x), self.sigma, self.kind))
+        if self.signed:
+            x = nets.to_signed(x)
+        return Terms(reconstruction_loss(self(x), x, self.kind))
+
+    def images(self, z: Tensor) -> Tensor:
+        """Decode codes to pixels in [0, 1]."""
+        output = self.decoder(z)
+        if self.signed:
+            return nets.from_signed(output)
+        return output.sigmoid() if self.kind == "bce" else output.clamp(0, 1)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        return self.images(self.encoder(nets.to_signed(x) if self.signed else x))

@@ -1,0 +1,183 @@
+"""check("vae-1"): is this blank right, and if not, which mistake is it?"""
+
+import contextlib
+import difflib
+import hashlib
+import importlib.util
+import json
+import re
+import textwrap
+import traceback
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from . import compare, probes
+
+PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
+PACKAGE = __package__.split(".")[0]
+TRIES = Path(__file__).parents[1] / ".tries.json"  # failed tries so far, for the ladder of hints
+
+
+@cache
+def facts() -> dict[str, dict]:
+    """What is known of every task. Generated: python -m grading build."""
+    return json.loads(Path(__file__).with_name("checks.json").read_text(encoding="utf-8"))
+
+
+class Wrong(AssertionError):
+    """A message for a learner: Jupyter shows it without a traceback, nbgrader validate without cutting lines."""
+
+    def __str__(self) -> str:
+        return textwrap.fill(super().__str__(), 88, break_long_words=False, break_on_hyphens=False)
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class UnknownTask(ValueError):
+    """There is no such task; names the nearest."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one task. `right` is a finding of its own, never the absence of a complaint."""
+
+    state: str  # "right", "wrong" or "blank"
+    message: str
+
+    @property
+    def right(self) -> bool:
+        return self.state == "right"
+
+
+def fact(task: str) -> dict:
+    if task not in facts():
+        near = difflib.get_close_matches(task, facts(), n=1, cutoff=0.0)
+        raise UnknownTask(f"There is no task {task!r}; did you mean {near[0]!r}? All tasks: {', '.join(facts())}.")
+    return facts()[task]
+
+
+def path_of(task: str) -> Path:
+    """The file that holds the blank: found as Python would import it, without importing it."""
+    name = f"{PACKAGE}.{fact(task)['module']}"
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise Wrong(f"{task}: there is no file starter/{fact(task)['module']}.py. Restore it from your copy of the course.")
+    return Path(spec.origin)
+
+
+def place(task: str) -> str:
+    return f"starter/{fact(task)['module']}.py"
+
+
+def source_of(path: Path) -> str:
+    """Text as Python reads it: an encoding line or a byte-order mark counts, and UTF-8 is the default."""
+    return importlib.util.decode_source(path.read_bytes())
+
+
+def load(task: str) -> ModuleType:
+    """The module as it stands on disk now. Autoreload would keep the last text that parsed, so it is not asked."""
+    path = path_of(task)
+    module = ModuleType(f"{PACKAGE}.{path.stem}")
+    module.__file__, module.__package__ = str(path), PACKAGE
+    exec(compile(source_of(path), str(path), "exec"), vars(module))
+    return module
+
+
+def probe(task: str, seed: int = PUBLIC_SEED) -> compare.Arrays:
+    """The arrays of the learner's answer; seeds with stored tables only (PUBLIC_SEED, AUTOTEST_SEED)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbgrader gives 0 points to a cell that writes to stderr
+        return probes.arrays(task, load(task), seed, fact(task)["tables"][str(seed)])
+
+
+def verdict(task: str) -> Verdict:
+    """Right, wrong or blank, with the most specific thing that can be said; no hint."""
+    known = fact(task)
+    try:
+        got, again = probe(task), probe(task)
+    except NotImplementedError as blank:
+        return Verdict("blank", blank_message(task, str(blank)))
+    except Exception as mistake:
+        named = recognised(task, probes.raised(mistake))
+        return Verdict("wrong", f"{named} ({stopped(task, mistake)})" if named else stopped(task, mistake))
+    want = compare.restored(known["reference"])
+    if compare.same(got, want) and compare.same(again, want):
+        return Verdict("right", f"{task} is right: {known['statement']}.")
+    if not compare.same(got, again):
+        return Verdict("wrong", "Two calls with the same inputs differ: the noise is an argument, draw none inside.")
+    return Verdict("wrong", recognised(task, got) or compare.explain(got, want, known["sizes"]))
+
+
+def recognised(task: str, got: compare.Arrays) -> str | None:
+    """What the catalogue of wrong answers says about these arrays."""
+    mark = compare.fingerprint(got)
+    return next((entry["says"] for entry in fact(task)["wrong"] if compare.alike(mark, entry["fingerprint"])), None)
+
+
+def blank_message(task: str, raised: str) -> str:
+    missing = raised if raised in facts() else task
+    lines = source_of(path_of(missing)).splitlines()
+    found = [n for n, line in enumerate(lines, 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)]
+    line = f", line {found[0]}" if found else ""
+    if missing != task:
+        return f"{task} needs {missing}, which is still blank: {place(missing)}{line}."
+    return f"{task} is still blank: {place(task)}{line}. To do: {fact(task)['statement']}."
+
+
+def stopped(task: str, mistake: Exception) -> str:
+    """An exception as one sentence that names the learner's line."""
+    path = str(path_of(task))
+    lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
+    lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
+    where = f"line {lines[-1]} of {place(task)}" if lines else place(task)
+    words = mistake.msg if isinstance(mistake, SyntaxError) else str(mistake)
+    words = " ".join(words.split())[:200]
+    if isinstance(mistake, AttributeError) and fact(task)["symbol"] in words and not lines:
+        return f"{place(task)} has no function {fact(task)['symbol']}: keep the names of the course."
+    return f"{where} raises {type(mistake).__name__}: {words}"
+
+
+def check(task: str) -> None:
+    """Print that the task is right, or raise Wrong with what is wrong and the next hint."""
+    found = verdict(task)
+    if found.right:
+        print(found.message)
+    elif found.state == "blank":
+        raise Wrong(found.message)
+    else:
+        raise Wrong(f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message} {next_hint(task)}")
+
+
+def next_hint(task: str) -> str:
+    """One level of the ladder per failed try; the same text tried again is the same try."""
+    hints = fact(task)["hints"]
+    digest = hashlib.sha256(path_of(task).read_bytes()).hexdigest()[:12]
+    tries = {}
+    with contextlib.suppress(OSError, ValueError):
+        tries = json.loads(TRIES.read_text(encoding="utf-8"))
+    seen = tries.get(task, [])
+    if digest not in seen:
+        seen = [*seen, digest]
+        with contextlib.suppress(OSError):  # a read-only copy still gets its first hint
+            TRIES.write_text(json.dumps(tries | {task: seen}), encoding="utf-8")
+    level = min(seen.index(digest) + 1, len(hints))
+    return f"Hint {level} of {len(hints)}: {hints[level - 1]}"
+
+
+def progress() -> str:
+    """A table of all tasks: which are right, wrong or blank, and the points."""
+    states = {task: verdict(task) for task in facts()}
+    rows, earned = [], 0
+    for task, known in facts().items():
+        earned += known["points"] * states[task].right
+        rows.append(f"{task:8} {states[task].state:6} {known['points']:2}  {place(task)}, {known['symbol']}")
+    total = sum(known["points"] for known in facts().values())
+    right = sum(state.right for state in states.values())
+    return "\n".join([*rows, f"{right} of {len(rows)} tasks right, {earned} of {total} points."])

@@ -1,0 +1,93 @@
+"""Networks that are given: convolutional and fully connected encoders and decoders, built from a plan."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Conv(NamedTuple):
+    """One convolution of a plan. Transposed convolutions use the same fields, and `output_padding` besides."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int = 1
+    output_padding: tuple[int, int] = (0, 0)  # rows, columns that a transposed convolution appends
+
+
+Shape = tuple[int, int, int]  # C, H, W
+
+
+@dataclass(frozen=True)
+class ConvConfig:
+    """A convolutional autoencoder's layers, as written down in a report."""
+
+    shape: Shape  # of one image
+    plan: tuple[Conv, ...]  # of the encoder, from the image to the code
+    latent_dim: int | None  # None: fully convolutional, the last feature map is the code
+    activation: type[nn.Module] = nn.ReLU  # after every convolution but the decoder's last
+    batch_norm: bool = False  # before every activation of a convolution
+    upsample: bool = False  # decoder: nearest-neighbour Upsample and Conv2d in place of ConvTranspose2d
+    tanh: bool = False  # end in Tanh: pixels in [-1, 1] instead of logits
+
+
+def conv_encoder(config: ConvConfig, last: Shape, out_dim: int | None) -> nn.Sequential:
+    """Images (B, C, H, W) to (B, out_dim), or to the last feature map (B, *last) when out_dim is None."""
+    layers = []
+    for conv in config.plan:
+        layers += [nn.Conv2d(*conv[:5]), *after(config, conv.out_channels)]
+    if out_dim is not None:
+        layers += [nn.Flatten(), nn.Linear(prod(last), out_dim)]
+    return nn.Sequential(*layers)
+
+
+def conv_decoder(config: ConvConfig, mirrored: list[Conv], shapes: list[Shape]) -> nn.Sequential:
+    """A code back to images: `mirrored` are the transposed convolutions, `shapes` the encoder's feature shapes."""
+    layers = []
+    if config.latent_dim is not None:
+        layers += [nn.Linear(config.latent_dim, prod(shapes[-1])), config.activation(), nn.Unflatten(1, shapes[-1])]
+    for conv, shape in zip(mirrored, reversed(shapes[:-1]), strict=True):
+        if config.upsample:
+            layers += [nn.Upsample(size=shape[1:])] if conv.stride > 1 else []
+            layers += [nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, padding=conv.padding)]
+        else:
+            layers += [nn.ConvTranspose2d(*conv)]
+        layers += after(config, conv.out_channels)
+    del layers[-len(after(config, 1)) :]  # the last stage gives logits
+    return nn.Sequential(*layers, *([nn.Tanh()] if config.tanh else []))
+
+
+def after(config: ConvConfig, channels: int) -> list[nn.Module]:
+    return [*([nn.BatchNorm2d(channels)] if config.batch_norm else []), config.activation()]
+
+
+def mlp_encoder(shape: Shape, hidden_dims: tuple[int, ...], out_dim: int) -> nn.Sequential:
+    """Images (B, C, H, W) to (B, out_dim)."""
+    return nn.Sequential(nn.Flatten(), *mlp(prod(shape), *hidden_dims, out_dim))
+
+
+def mlp_decoder(latent_dim: int, hidden_dims: tuple[int, ...], shape: Shape) -> nn.Sequential:
+    """Codes (B, latent_dim) to logits (B, C, H, W)."""
+    return nn.Sequential(*mlp(latent_dim, *hidden_dims, prod(shape)), nn.Unflatten(1, shape))
+
+
+def mlp(*dims: int) -> list[nn.Module]:
+    layers = [layer for n_in, n_out in zip(dims, dims[1:]) for layer in (nn.Linear(n_in, n_out), nn.ReLU())]
+    return layers[:-1]  # the last layer is linear
+
+
+def to_signed(x: Tensor) -> Tensor:
+    """Pixels from [0, 1] to [-1, 1], where a Tanh ends."""
+    return 2 * x - 1
+
+
+def from_signed(x: Tensor) -> Tensor:
+    """Pixels from [-1, 1] back to [0, 1]."""
+    return (x + 1) / 2
+
+
+def parameter_count(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
