@@ -8,9 +8,9 @@ from starter.support import compare, probes
 from . import catalogue
 
 
-def audit(seeds: Iterable[int]) -> list[str]:
+def audit(seeds: Iterable[int], tasks: Iterable[str] = tuple(catalogue.TASKS)) -> list[str]:
     """Complaints, one per line; empty when the catalogue and the probes agree on every seed."""
-    return [complaint for task in catalogue.TASKS for seed in seeds for complaint in audited(task, seed)]
+    return [complaint for task in tasks for seed in seeds for complaint in audited(task, seed)]
 
 
 def audited(task: str, seed: int) -> list[str]:

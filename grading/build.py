@@ -71,8 +71,38 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
+def readme(text: str) -> str:
+    """README with the tables between its `<!-- labs -->` and `<!-- tasks -->` marks made from tasks.toml."""
+    labs = ["| # | notebook | module | you learn | tasks | points | minutes |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
+        rows = [row for table in (catalogue.TASKS, catalogue.QUESTIONS) for row in table.values() if row["lab"] == name]
+        points, count = sum(row["points"] for row in rows), len(catalogue.tasks_of(name))
+        labs.append(
+            f"| {number} | [`{name}`](notebooks/{name}.ipynb) | `starter/{lab['module']}.py` | {lab['teaches']} | "
+            f"{count} | {points} | {lab['minutes']} |"
+        )
+    tasks = ["| task | function | what it must do | points | minutes | difficulty |", "| --- | --- | --- | --- | --- | --- |"]
+    tasks += [
+        f"| `{task}` | `{row['symbol']}` | {row['statement']} | {row['points']} | {row['minutes']} | {'●' * row['difficulty']} |"
+        for task, row in catalogue.TASKS.items()
+    ]
+    for mark, lines in (("labs", labs), ("tasks", tasks)):
+        table = "\n".join(lines)
+        text = re.sub(rf"(<!-- {mark} -->\n).*?(\n<!-- /{mark} -->)", lambda m: m[1] + table + m[2], text, flags=re.DOTALL)
+    return text
+
+
 def build() -> list[Path]:
-    """Bring starter/ in line with solutions/; the files that changed."""
+    """Bring starter/, README and the notebooks in line with their sources; the files that changed."""
+    from . import notebooks
+
     changed = [path for path, text in blanks().items() if write(path, text)]
-    text = compact(facts())
-    return changed + ([CHECKS] if write(CHECKS, text) else [])
+    changed += [CHECKS] if write(CHECKS, compact(facts())) else []
+    path = ROOT / "README.md"
+    changed += [path] if write(path, readme(path.read_text(encoding="utf-8"))) else []
+    for text in notebooks.texts():
+        if notebooks.stale(text):
+            print(f"running {text.name} ...", flush=True)
+            notebooks.build(text)
+            changed.append(text.with_suffix(".ipynb"))
+    return changed

@@ -1,4 +1,4 @@
-"""python -m starter check vae-1 | progress | recipes"""
+"""python -m starter check vae-1 | progress | recipes | lab"""
 
 import argparse
 import sys
@@ -13,7 +13,14 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("task", nargs="+", help="a task id, such as vae-1")
     commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
     commands.add_parser("recipes", help="list the named systems")
-    given = parser.parse_args(arguments)
+    commands.add_parser("lab", help="open JupyterLab on the notebooks; further options are JupyterLab's", add_help=False)
+    given, more = parser.parse_known_args(arguments)
+    if given.command == "lab":
+        from .support import lab
+
+        return lab.main(more)
+    if more:
+        parser.error(f"unknown: {' '.join(more)}")
     if given.command == "progress":
         print(checks.progress())
         return 0

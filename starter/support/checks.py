@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from . import compare, probes
 
@@ -106,7 +107,8 @@ def verdict(task: str) -> Verdict:
         return Verdict("blank", blank_message(task, str(blank)))
     except Exception as mistake:
         named = recognised(task, probes.raised(mistake))
-        return Verdict("wrong", f"{named} ({stopped(task, mistake)})" if named else stopped(task, mistake))
+        sentence = stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
+        return Verdict("wrong", f"{named} ({sentence})" if named else sentence)
     want = compare.restored(known["reference"])
     if compare.same(got, want) and compare.same(again, want):
         return Verdict("right", f"{task} is right: {known['statement']}.")
@@ -123,25 +125,39 @@ def recognised(task: str, got: compare.Arrays) -> str | None:
 
 def blank_message(task: str, raised: str) -> str:
     missing = raised if raised in facts() else task
-    lines = source_of(path_of(missing)).splitlines()
-    found = [n for n, line in enumerate(lines, 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)]
+    return still_blank(task, missing, fact(task)["statement"], place(missing), source_of(path_of(missing)))
+
+
+def still_blank(task: str, missing: str, statement: str, where: str, source: str) -> str:
+    """Says which blank is missing, the task's own or a neighbour's, and where it stands."""
+    found = [n for n, line in enumerate(source.splitlines(), 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)]
     line = f", line {found[0]}" if found else ""
     if missing != task:
-        return f"{task} needs {missing}, which is still blank: {place(missing)}{line}."
-    return f"{task} is still blank: {place(task)}{line}. To do: {fact(task)['statement']}."
+        return f"{task} needs {missing}, which is still blank: {where}{line}."
+    return f"{task} is still blank: {where}{line}. To do: {statement}."
 
 
-def stopped(task: str, mistake: Exception) -> str:
-    """An exception as one sentence that names the learner's line."""
-    path = str(path_of(task))
+class Stop(NamedTuple):
+    """What stopped an answer, in words alone."""
+
+    kind: str  # the exception's type
+    words: str
+    line: int  # of the learner's file; 0 when the exception came from elsewhere
+
+
+def stop(mistake: BaseException, path: str) -> Stop:
     lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
     lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
-    where = f"line {lines[-1]} of {place(task)}" if lines else place(task)
-    words = mistake.msg if isinstance(mistake, SyntaxError) else str(mistake)
-    words = " ".join(words.split())[:200]
-    if isinstance(mistake, AttributeError) and fact(task)["symbol"] in words and not lines:
-        return f"{place(task)} has no function {fact(task)['symbol']}: keep the names of the course."
-    return f"{where} raises {type(mistake).__name__}: {words}"
+    words = mistake.msg if isinstance(mistake, SyntaxError) else mistake
+    return Stop(type(mistake).__name__, " ".join(str(words).split())[:200], lines[-1] if lines else 0)
+
+
+def stopped(found: Stop, where: str, symbol: str) -> str:
+    """An exception as one sentence that names the learner's line."""
+    if found.kind == "AttributeError" and symbol in found.words and not found.line:
+        return f"{where} has no function {symbol}: keep the names of the course."
+    line = f"line {found.line} of " if found.line else ""
+    return f"{line}{where} raises {found.kind}: {found.words}"
 
 
 def check(task: str) -> None:

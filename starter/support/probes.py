@@ -263,7 +263,7 @@ def bernoulli_nll(module: ModuleType, draw: Draw) -> Arrays:
 def gaussian_nll(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     inputs = {"x_hat": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
-    inputs["log_sigma"] = tensor(np.array(draw.number(-0.8, -0.4)))
+    inputs["log_sigma"] = tensor(np.array(draw.number(0.2, 0.5)))
     return observe(module.gaussian_nll, inputs, ("x_hat", "log_sigma"))
 
 
@@ -272,7 +272,7 @@ def elbo(module: ModuleType, draw: Draw) -> Arrays:
     (b, c, h, w), (latent_dim,) = draw.batch(), draw.dims("latent_dim", low=7, high=8)
     inputs = {"logits": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
     inputs |= {name: draw.mixed(b, latent_dim) for name in ("mu", "log_var")}
-    beta, log_sigma = draw.number(2, 3), {"log_sigma": tensor(np.array(draw.number(-0.8, -0.4)))}
+    beta, log_sigma = draw.number(2, 3), {"log_sigma": tensor(np.array(draw.number(0.2, 0.5)))}
     seen = observe(module.elbo, inputs, ("logits", "mu", "log_var"), beta=beta)
     gaussian = observe(module.elbo, inputs | log_sigma, ("logits", "log_sigma"), beta=beta)
     plain = observe(module.elbo, inputs)

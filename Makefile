@@ -1,0 +1,49 @@
+# make lab, make test: everything else is for maintainers. ARGS is passed on: make lab ARGS=--no-browser
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+
+lab: $(VENV)/.ready  ## set everything up and open JupyterLab on the notebooks
+	$(BIN)/python -m starter lab $(ARGS)
+
+test: $(VENV)/.ready  ## set everything up and run all tests, the notebooks included
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile $(ARGS)
+	@echo "make test: everything passed."
+
+test-mine: $(VENV)/.ready  ## the tests of the tasks and the notebooks, on your own starter/
+	$(BIN)/python -m pytest --impl=starter tests/lessons $(ARGS)
+
+check: $(VENV)/.ready  ## is the course consistent? (starter = cut solutions, catalogue, notebooks, pins)
+	$(BIN)/python -m grading check
+
+build: $(VENV)/.ready  ## regenerate starter/, its checks, README's tables and the notebooks that changed
+	$(BIN)/python -m grading build
+
+demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with feedback
+	$(BIN)/python -m grading demo $(ARGS)
+
+bands: $(VENV)/.ready  ## measure the notebooks' bands again (half an hour)
+	$(BIN)/python -m grading bands $(ARGS)
+
+clean:  ## remove the environment and what tests leave behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A half-made environment is made again: the mark is written last.
+$(VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "Setting up $(VENV) from requirements.txt (a few minutes the first time) ..."
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && uv pip install --python $(BIN)/python -r requirements.txt; \
+	else \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt; \
+	fi
+	@touch $@
+	@echo "The environment is ready: $(VENV)"
+
+.PHONY: help lab test test-mine check build demo bands clean

@@ -1,0 +1,190 @@
+"""Is the course consistent? Each function returns complaints, one line each: what is wrong, and what to do."""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from starter.support import checks, compare, probes
+
+from . import audit, bands, build, catalogue, notebooks
+from .knife import regions
+from .overlay import ROOT
+
+SEEDS = range(12)  # the full audit takes more
+LEAST_WRONG, LEAST_RIGHT, LONGEST_MESSAGE = 4, 2, 400
+
+
+def starter_is_cut() -> Iterator[str]:
+    for path, text in build.blanks().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            yield f"starter/{path.name} differs from what solutions/{path.name} builds: run `make build`"
+
+
+def checks_are_current() -> Iterator[str]:
+    """Numbers within the tolerance, because another processor rounds differently; everything else exactly."""
+    stored, now = checks.facts(), json.loads(build.compact(build.facts()))
+    if stored.keys() != now.keys():
+        yield "starter/support/checks.json lists other tasks than tasks.toml: run `make build`"
+    for task in stored.keys() & now.keys():
+        if not alike(stored[task], now[task]):
+            yield f"starter/support/checks.json does not fit {task} any more: run `make build`"
+
+
+def alike(one, other) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= 1e-4 * max(1.0, abs(other)) or one != one and other != other
+    if isinstance(one, str) and " | " in one:
+        return isinstance(other, str) and compare.alike(one, other)
+    return one == other
+
+
+def tasks_are_complete() -> Iterator[str]:
+    marked = {task: lab["module"] for lab in catalogue.LABS.values() for task in task_regions(lab["module"])}
+    for task in marked.keys() - catalogue.TASKS.keys():
+        yield f"solutions/{marked[task]}.py marks {task}, which tasks.toml does not have"
+    for task, row in catalogue.TASKS.items():
+        if marked.get(task) != catalogue.module_of(task):
+            yield f"{task} has no region in solutions/{catalogue.module_of(task)}.py"
+        for key in ("points", "minutes", "difficulty", "statement", "hints", "symbol"):
+            if not row.get(key):
+                yield f"{task} has no {key} in tasks.toml"
+        if task not in probes.PROBES:
+            yield f"{task} has no probe in starter/support/probes.py"
+        for kind, least in (("wrong", LEAST_WRONG), ("right", LEAST_RIGHT)):
+            if (found := len(catalogue.answers(kind)[task])) < least:
+                yield f"{task} has {found} {kind} answers in grading/answers/, at least {least} are needed"
+    for task in probes.PROBES.keys() - catalogue.TASKS.keys():
+        yield f"starter/support/probes.py has a probe for {task}, which tasks.toml does not have"
+
+
+def task_regions(module: str) -> dict[str, slice]:
+    return regions(catalogue.solution(module).read_text(encoding="utf-8"))
+
+
+def answers_are_judged_rightly() -> Iterator[str]:
+    yield from audit.audit(SEEDS)
+
+
+def wrong_answers_are_named() -> Iterator[str]:
+    """On the public seed, from what is stored: this is what a learner reads."""
+    for task, entries in catalogue.answers("wrong").items():
+        tables = checks.fact(task)["tables"][str(checks.PUBLIC_SEED)]
+        for i, entry in enumerate(entries):
+            got = catalogue.observed(task, catalogue.variant("wrong", task, i), checks.PUBLIC_SEED, tables)
+            if checks.recognised(task, got) != entry["says"]:
+                yield f"{entry['id']} is not named on the public seed: {checks.recognised(task, got)}"
+            longest = len(entry["says"]) + max(map(len, catalogue.TASKS[task]["hints"])) + 80
+            if longest > LONGEST_MESSAGE:
+                yield f"{entry['id']}: its message can reach {longest} characters, {LONGEST_MESSAGE} are allowed"
+
+
+def notebooks_are_current() -> Iterator[str]:
+    for text in notebooks.texts():
+        try:
+            if notebooks.stale(text):
+                yield f"notebooks/{text.stem}.ipynb differs from notebooks/{text.name}: run `make build`"
+                continue
+        except ValueError as wrong:
+            yield str(wrong)
+            continue
+        stored = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
+        for cell in stored.cells:
+            if cell.cell_type == "code" and cell.source and cell.execution_count is None:
+                yield f"{text.stem}.ipynb, cell {cell.id}: not executed: run `make build`"
+            if any(output.output_type == "error" for output in cell.get("outputs", [])):
+                yield f"{text.stem}.ipynb, cell {cell.id}: its stored output is an error"
+
+
+def files_are_known() -> Iterator[str]:
+    modules = {f"{lab['module']}.py" for lab in catalogue.LABS.values()}
+    books = {f"{lab}{suffix}" for lab in catalogue.LABS for suffix in (".py", ".ipynb")}
+    expected = {
+        "starter": modules | {"__init__.py", "__main__.py", "support"},
+        "starter/support": set(catalogue.TABLE["support"]),
+        "solutions": modules | {"__init__.py"},
+        "notebooks": books | {"sanitize.cfg"},
+    }
+    for folder, names in expected.items():
+        there = {path.name for path in (ROOT / folder).iterdir()} - {"__pycache__", ".ipynb_checkpoints", ".tries.json"}
+        yield from (f"{folder}/{name} is in no lab of tasks.toml: remove it, or name it there" for name in there - names)
+        yield from (f"{folder}/{name} is missing" for name in names - there)
+
+
+def requirements_are_pinned() -> Iterator[str]:
+    pins = {}
+    for number, line in enumerate((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(), 1):
+        if (text := line.split("#")[0].strip()) and not (pin := re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][0-9a-z.]*)", text)):
+            yield f"requirements.txt, line {number}: {text!r} is not pinned with =="
+        elif text:
+            pins[pin[1].lower()] = tuple(int(part) for part in pin[2].split(".")[:2])
+    if pins.get("scipy", (9,)) >= (1, 18):
+        yield "requirements.txt: scipy must stay below 1.18, where clean-fid's sqrtm(disp=...) is gone"
+    if {"torch", "torchvision"} - pins.keys():
+        yield "requirements.txt: torch and torchvision are pinned together, as a pair"
+
+
+def imports_point_one_way() -> Iterator[str]:
+    """Lab modules import support and earlier labs; support imports no lab; neither knows solutions or grading."""
+    order = [lab["module"] for lab in catalogue.LABS.values()]
+    for path in [*(ROOT / "solutions").glob("*.py"), *(ROOT / "starter").rglob("*.py")]:
+        where, allowed = path.relative_to(ROOT), set(order)
+        if path.parent.name == "support":
+            allowed = set()
+        elif path.stem in order:
+            allowed = set(order[: order.index(path.stem)])
+        for name in imported(path):
+            top, *rest = name.lstrip(".").split(".")
+            lab = (rest or [""])[0] if top == "starter" else top if name.startswith(".") else ""
+            if top in ("solutions", "grading") or (lab in order and lab not in allowed):
+                yield f"{where} imports {name}: imports point to support and to earlier labs only"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from ([base] if node.module else [base + alias.name for alias in node.names])
+
+
+def readme_is_current() -> Iterator[str]:
+    path = ROOT / "README.md"
+    if build.readme(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8"):
+        yield "README.md: its tables differ from tasks.toml: run `make build`"
+
+
+CHECKS = (
+    starter_is_cut,
+    checks_are_current,
+    tasks_are_complete,
+    answers_are_judged_rightly,
+    wrong_answers_are_named,
+    notebooks_are_current,
+    files_are_known,
+    requirements_are_pinned,
+    imports_point_one_way,
+    readme_is_current,
+    bands.are_measured,
+)
+
+
+def main() -> int:
+    failed = 0
+    for function in CHECKS:
+        complaints = list(function())
+        failed += len(complaints)
+        print(f"{'ok' if not complaints else 'NO':3} {function.__name__.replace('_', ' ')}", flush=True)
+        for complaint in complaints[:20]:
+            print(f"    {complaint}", file=sys.stderr)
+    print(f"make check: {'the course is consistent.' if not failed else f'{failed} complaints.'}")
+    return 1 if failed else 0

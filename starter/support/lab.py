@@ -1,0 +1,28 @@
+"""Open JupyterLab on the notebooks: python -m starter lab. What a learner does not need is hidden, Validate stays."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from . import data
+
+COURSE = Path(__file__).parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Check the embedded data, then run JupyterLab until it is stopped; its exit code."""
+    print(data.verify(), flush=True)
+    settings = os.pathsep.join(filter(None, [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    environment = os.environ | {
+        "JUPYTER_CONFIG_PATH": settings,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # kernels and nbgrader's tools
+    }
+    print("Opening JupyterLab on notebooks/; stop it with Ctrl-C.", flush=True)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={COURSE}", "--LabApp.default_url=/lab/tree/notebooks"]
+    try:
+        code = subprocess.run([*command, *arguments], env=environment).returncode
+    except KeyboardInterrupt:
+        code = 0
+    print("JupyterLab has stopped." if code == 0 else f"JupyterLab ended with exit code {code}; its last lines say why.")
+    return code
