@@ -88,7 +88,7 @@ def readme(text: str) -> str:
     ]
     for mark, lines in (("labs", labs), ("tasks", tasks)):
         table = "\n".join(lines)
-        text = re.sub(rf"(<!-- {mark} -->\n).*?(\n<!-- /{mark} -->)", lambda m: m[1] + table + m[2], text, flags=re.DOTALL)
+        text = re.sub(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", lambda m: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
     return text
 
 

@@ -73,6 +73,7 @@ def fit(
         TrainingError: a term is nan or infinite; says at which step.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    home = next(model.parameters()).device
     model.to(device).train()
     terms, history = terms or model.terms, History()
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
@@ -95,7 +96,7 @@ def fit(
                 if history.steps == steps:
                     break
     history.seconds = time.perf_counter() - started
-    model.eval()
+    model.to(home).eval()  # pictures and measures are made where the model came from
     return history
 
 
