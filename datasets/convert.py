@@ -1,0 +1,70 @@
+"""From official files to uint8 arrays: images (N, C, H, W), labels (N,); checked before and after they are kept."""
+
+import gzip
+import hashlib
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+if __package__:
+    from .fetch import Problem
+else:
+    from fetch import Problem
+
+
+def read_idx(path: Path) -> list[np.ndarray]:
+    """The array of a gzipped idx file: 0, 0, type 8 (uint8), number of axes, their lengths, then exactly the data."""
+    try:
+        with gzip.open(path) as file:
+            data = file.read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Problem(f"{path} is a broken gzip file ({error}); fetch it again") from None
+    axes = {b"\0\0\x08\1": 1, b"\0\0\x08\3": 3}.get(data[:4])
+    if axes is None or len(data) < 4 + 4 * axes:
+        raise Problem(f"{path} is not an idx file of images or labels: it begins with {data[:4].hex(' ')}")
+    shape = struct.unpack_from(f">{axes}I", data, 4)
+    if (seen := len(data) - 4 - 4 * axes) != math.prod(shape):
+        raise Problem(f"{path} announces {' x '.join(map(str, shape))} bytes and holds {seen:,}")
+    array = np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    return [array[:, None] if axes == 3 else array]  # images are (N, C, H, W)
+
+
+READERS = {"idx": read_idx}  # format -> function from a file to its arrays, in the order of the registry's `gives`
+
+
+def fault_of_content(array: np.ndarray, expected: dict) -> str:
+    """Why this is not the array that the registry knows; empty if it is."""
+    if (array.dtype, list(array.shape)) != (np.uint8, expected["shape"]):
+        return f"holds {array.dtype} {array.shape} instead of uint8 {tuple(expected['shape'])}"
+    return "" if hashlib.sha256(array).hexdigest() == expected["sha256"] else "holds other values than it should"
+
+
+def fault_of_array(path: Path, expected: dict) -> str:
+    """The same for a .npy file, whatever it may contain."""
+    if not path.exists():
+        return "is missing"
+    try:
+        return fault_of_content(np.load(path, mmap_mode="r", allow_pickle=False), expected)
+    except Exception as error:  # numpy raises a dozen types on a damaged header
+        return f"is not a readable array ({type(error).__name__})"
+
+
+def faults_of(spec: dict, folder: Path) -> dict[str, str]:
+    """Array name -> what is wrong with it in `folder`; empty when the data set is ready."""
+    faults = {name: fault_of_array(folder / f"{name}.npy", array) for name, array in spec["arrays"].items()}
+    return {name: fault for name, fault in faults.items() if fault}
+
+
+def write(path: Path, array: np.ndarray) -> None:
+    """All of the file or nothing, whatever happens in between; every process has its own temporary name."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""`make check` refuses an inconsistent course: each of its checks, shown a defect, complains."""
+
+import json
+import shutil
+
+import pytest
+
+from grading import bands, build, catalogue, check, notebooks
+from starter.support import checks, probes
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A copy of the folders that are checked, to break."""
+    for folder in ("starter", "solutions", "notebooks"):
+        shutil.copytree(check.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in build.blanks():
+        (tmp_path / "starter" / path.name).write_text(build.blanks()[path])
+    for name in ("README.md", "requirements.txt"):
+        shutil.copy(check.ROOT / name, tmp_path)
+    for module in (check, build, notebooks, catalogue):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    return tmp_path
+
+
+def edit(path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_consistent_course_has_no_complaints(course):
+    cheap = (check.starter_is_cut, check.tasks_are_complete, check.wrong_answers_are_named, check.notebooks_are_current)
+    rest = (check.files_are_known, check.requirements_are_pinned, check.imports_point_one_way, check.readme_is_current)
+    assert [list(function()) for function in (*cheap, *rest)] == [[]] * 8
+
+
+def test_a_filled_blank_is_seen(course):
+    edit(course / "starter/vae.py", 'raise NotImplementedError("vae-1")', "return mu")
+    assert list(check.starter_is_cut()) == ["starter/vae.py differs from what solutions/vae.py builds: run `make build`"]
+
+
+def test_a_solution_changed_without_a_build_is_seen(course):
+    edit(course / "solutions/vae.py", "z = mu + sigma * eps,", "z = mu + eps * sigma,")
+    assert "starter/vae.py differs" in next(check.starter_is_cut())
+
+
+def test_stored_checks_of_another_reference_are_seen(monkeypatch):
+    stored = json.loads(json.dumps(checks.facts()))
+    stored["vae-2"]["reference"]["result"][2][0] *= 1.01
+    monkeypatch.setattr(checks, "facts", lambda: stored)
+    assert list(check.checks_are_current()) == ["starter/support/checks.json does not fit vae-2 any more: run `make build`"]
+
+
+@pytest.mark.parametrize("key", ["points", "minutes", "statement", "hints"])
+def test_a_task_without_its_facts_is_seen(monkeypatch, key):
+    row = {name: value for name, value in catalogue.TASKS["vae-1"].items() if name != key}
+    monkeypatch.setitem(catalogue.TASKS, "vae-1", row)
+    assert f"vae-1 has no {key} in tasks.toml" in list(check.tasks_are_complete())
+
+
+def test_a_task_without_probe_or_answers_or_region_is_seen(monkeypatch):
+    monkeypatch.setitem(catalogue.TASKS, "vae-8", catalogue.TASKS["vae-1"])
+    monkeypatch.setattr(catalogue, "answers", lambda kind: {task: [] for task in catalogue.TASKS})
+    found = " ".join(check.tasks_are_complete())
+    assert "vae-8 has no region" in found and "vae-8 has no probe" in found
+    assert "vae-1 has 0 wrong answers" in found and "vae-1 has 0 right answers" in found
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    """The catalogue with one entry more, and nothing remembered from before."""
+
+    def put(kind: str, entry: dict) -> None:
+        known = {k: {task: list(found) for task, found in catalogue.answers(k).items()} for k in ("wrong", "right")}
+        known[kind][entry["task"]].append(entry)
+        monkeypatch.setattr(catalogue, "answers", lambda which: known[which])
+        monkeypatch.setattr(check.audit, "audit", lambda seeds, real=check.audit.audit: real(seeds, [entry["task"]]))
+        catalogue.variant.cache_clear()
+
+    yield put
+    catalogue.variant.cache_clear()
+
+
+def test_a_wrong_answer_that_passes_is_seen(entries):
+    region = "return torch.exp(log_var / 2) * eps + mu"
+    entries("wrong", {"task": "vae-1", "id": "vae-1-not-wrong", "region": region, "says": "Nothing is wrong."})
+    assert any("vae-1-not-wrong passes" in line for line in check.answers_are_judged_rightly())
+    assert any("vae-1-not-wrong is not named" in line for line in check.wrong_answers_are_named())
+
+
+def test_a_right_answer_that_fails_is_seen(entries):
+    entries("right", {"task": "vae-1", "id": "vae-1-not-right", "region": "return mu + eps"})
+    assert any("vae-1-not-right fails" in line for line in check.answers_are_judged_rightly())
+
+
+def test_two_wrong_answers_that_cannot_be_told_apart_are_seen(entries):
+    region = "return mu + torch.exp(log_var) * eps"
+    entries("wrong", {"task": "vae-1", "id": "vae-1-twin", "region": region, "says": "Something else."})
+    assert any("vae-1-twin look alike" in line for line in check.answers_are_judged_rightly())
+    assert any("vae-1-twin is not named" in line for line in check.wrong_answers_are_named())
+
+
+def test_an_entry_that_no_longer_fits_the_solution_is_refused():
+    with pytest.raises(ValueError, match="occurs 0 times"):
+        catalogue.answer_text({"task": "vae-1", "id": "vae-1-old", "find": "no such text", "replace": ""})
+
+
+def test_a_notebook_that_differs_from_its_twin_is_seen(course):
+    edit(course / "notebooks/02_vae.py", "# %% [markdown]\n", "# %% [markdown]\n# New words.\n#\n")
+    assert "02_vae.ipynb differs from notebooks/02_vae.py" in next(check.notebooks_are_current())
+
+
+@pytest.mark.parametrize("name", ["starter/notes.py", "starter/support/old.py", "solutions/vae_2.py", "notebooks/x.ipynb"])
+def test_an_unknown_file_is_seen(course, name):
+    (course / name).touch()
+    assert [line.split(" is in no lab")[0] for line in check.files_are_known()] == [name]
+
+
+@pytest.mark.parametrize("line", ["numpy", "numpy>=2", "numpy==2.*", "git+https://example.org/x", "scipy==1.18.0"])
+def test_an_unpinned_requirement_is_seen(course, line):
+    with (course / "requirements.txt").open("a") as file:
+        file.write(line + "\n")
+    assert len(list(check.requirements_are_pinned())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("solutions/autoencoder.py", "from .vae import elbo"),
+        ("starter/support/plots.py", "from starter import vae"),
+        ("starter/support/plots.py", "from ..vae import elbo"),
+        ("starter/support/data.py", "import solutions.vae"),
+        ("solutions/vae.py", "from grading import overlay"),
+    ],
+)
+def test_an_import_against_the_direction_is_seen(course, name, line):
+    path = course / name
+    path.write_text(path.read_text() + f"\n{line}\n")
+    assert any("earlier labs only" in complaint for complaint in check.imports_point_one_way())
+
+
+def test_a_table_of_the_readme_that_is_out_of_date_is_seen(course):
+    edit(course / "README.md", "| `vae-1` |", "| `vae-one` |")
+    assert list(check.readme_is_current()) == ["README.md: its tables differ from tasks.toml: run `make build`"]
+
+
+def test_a_band_that_no_broken_model_leaves_is_seen(monkeypatch, tmp_path):
+    record = json.loads(bands.RECORD.read_text())
+    lab = next(iter(record))
+    name = next(iter(record[lab]["reference"]))
+    for model in record[lab]:
+        record[lab][model][name] = record[lab]["reference"][name]
+    monkeypatch.setattr(bands, "RECORD", tmp_path / "bands.json")
+    bands.RECORD.write_text(json.dumps(record))
+    assert any(f"{name} stays in" in line for line in bands.are_measured())
+
+
+def test_a_probe_without_a_task_is_seen(monkeypatch):
+    monkeypatch.setitem(probes.PROBES, "vae-77", None)
+    assert any("a probe for vae-77" in line for line in check.tasks_are_complete())

@@ -1,0 +1,79 @@
+"""fit: what it minimises, records, and refuses."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from starter.support import training
+from starter.support.data import Images
+
+
+class Terms(NamedTuple):
+    loss: torch.Tensor
+    twice: torch.Tensor
+
+
+class Mean(nn.Module):
+    """Learns the mean pixel: the loss has a known minimum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(()))
+
+    def terms(self, x: torch.Tensor) -> Terms:
+        loss = (x - self.mean).square().mean()
+        return Terms(loss, 2 * loss.detach())
+
+
+def images(count: int = 50) -> Images:
+    x = torch.randint(0, 256, (count, 1, 3, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Images(x=x, y=torch.zeros(count, dtype=torch.int64), levels=256, name="noise")
+
+
+def test_fit_finds_the_minimum_and_records_every_term_at_every_step():
+    model, data = Mean(), images()
+    history = training.fit(model, data, epochs=60, batch_size=20, lr=0.03)
+    assert model.mean.item() == pytest.approx(data.pixels().mean().item(), abs=0.02)
+    assert history.steps == 60 * 3 and history.seconds > 0
+    assert history.terms["twice"] == pytest.approx([2 * loss for loss in history.terms["loss"]])
+    assert history.last(count=5) == pytest.approx(sum(history.terms["loss"][-5:]) / 5)
+    assert not model.training
+
+
+def test_the_same_seed_gives_the_same_history_and_another_one_another():
+    runs = [training.fit(Mean(), images(), epochs=2, batch_size=7, seed=seed).terms["loss"] for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_max_steps_caps_training(monkeypatch):
+    monkeypatch.setenv("MAX_STEPS", "2")
+    assert training.fit(Mean(), images(), epochs=100).steps == 2
+
+
+def test_nan_stops_the_run_and_names_step_and_term():
+    model = Mean()
+
+    def terms(x):
+        good = model.terms(x)
+        return good._replace(twice=good.twice / 0 * 0)
+
+    with pytest.raises(training.TrainingError, match="step 1: twice is nan"):
+        training.fit(model, images(), terms=terms)
+
+
+def test_progress_is_not_written_to_stderr_and_leaves_nothing_behind(capsys):
+    training.fit(Mean(), images(), epochs=3)
+    out, err = capsys.readouterr()
+    assert err == "" and out.split("\r")[-1].strip() == ""
+
+
+def test_within_prints_the_same_line_for_every_value_inside(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "band", lambda name: (1.0, 2.0))
+    monkeypatch.setenv("BANDS_LOG", str(tmp_path / "log"))
+    for value in (1.2, 1.9, 2.34567):
+        training.within("loss", value)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["loss within [1, 2]: yes"] * 2 + ["loss within [1, 2]: no, 2.346"]
+    assert (tmp_path / "log").read_text().count("\n") == 3
