@@ -58,12 +58,12 @@ def tasks_are_complete() -> Iterator[str]:
             if not row.get(key):
                 yield f"{task} has no {key} in tasks.toml"
         if task not in probes.PROBES:
-            yield f"{task} has no probe in starter/support/probes.py"
+            yield f"{task} has no probe in starter/support/probes/"
         for kind, least in (("wrong", LEAST_WRONG), ("right", LEAST_RIGHT)):
             if (found := len(catalogue.answers(kind)[task])) < least:
                 yield f"{task} has {found} {kind} answers in grading/answers/, at least {least} are needed"
     for task in probes.PROBES.keys() - catalogue.TASKS.keys():
-        yield f"starter/support/probes.py has a probe for {task}, which tasks.toml does not have"
+        yield f"starter/support/probes/ has a probe for {task}, which tasks.toml does not have"
 
 
 def task_regions(module: str) -> dict[str, slice]:
@@ -136,25 +136,25 @@ def imports_point_one_way() -> Iterator[str]:
     """Lab modules import support and earlier labs; support imports no lab; neither knows solutions or grading."""
     order = [lab["module"] for lab in catalogue.LABS.values()]
     for path in [*(ROOT / "solutions").glob("*.py"), *(ROOT / "starter").rglob("*.py")]:
-        where, allowed = path.relative_to(ROOT), set(order)
-        if path.parent.name == "support":
-            allowed = set()
-        elif path.stem in order:
-            allowed = set(order[: order.index(path.stem)])
+        where = path.relative_to(ROOT)
+        position = order.index(path.stem) if where.parts[1:] == (f"{path.stem}.py",) and path.stem in order else 0
         for name in imported(path):
-            top, *rest = name.lstrip(".").split(".")
-            lab = (rest or [""])[0] if top == "starter" else top if name.startswith(".") else ""
-            if top in ("solutions", "grading") or (lab in order and lab not in allowed):
+            top, second = [*name.split("."), ""][:2]
+            home = top == "starter" or top == where.parts[0]
+            if (home and second in order[position:]) or (top in ("solutions", "grading") and not home):
                 yield f"{where} imports {name}: imports point to support and to earlier labs only"
 
 
 def imported(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, and of what it takes from there."""
+    package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield from ([base] if node.module else [base + alias.name for alias in node.names])
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            base = base if node.level else node.module
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def readme_is_current() -> Iterator[str]:

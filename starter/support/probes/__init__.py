@@ -1,0 +1,10 @@
+"""What each task must do, as arrays. A probe decides nothing: comparing is somebody else's work.
+
+A probe gets the module under test and a `Draw`, calls one blank on fresh random inputs, and returns named arrays:
+values, gradients, which inputs were left as they were. Sizes differ from each other and change with the seed.
+"""
+
+from . import autoencoder, vae  # noqa: F401  (one module per lab; importing it registers its probes)
+from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes
+
+__all__ = ["NEIGHBOURS", "PROBES", "Draw", "arrays", "raised", "record", "sizes"]

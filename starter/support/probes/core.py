@@ -1,0 +1,154 @@
+"""What probes are made of: seeded inputs, one observed call, and stand-ins for neighbouring blanks."""
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import standins
+from ..compare import KEPT, Arrays
+from ..standins import Tables, UnknownCall
+
+PROBES: dict[str, Callable] = {}
+NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
+
+
+def probe(task: str, *neighbours: str):
+    def register(function):
+        PROBES[task], NEIGHBOURS[task] = function, neighbours
+        return function
+
+    return register
+
+
+class Draw:
+    """The random inputs of one probe. `sizes` remembers what its dimensions are called, for the messages."""
+
+    def __init__(self, task: str, seed: int) -> None:
+        self.rng = np.random.default_rng([seed, *task.encode()])
+        self.sizes: dict[str, int] = {}
+
+    def dims(self, *names: str, low: int = 2, high: int = 7) -> list[int]:
+        """One size per name, all different; a batch `B` has at least 3 examples."""
+        while True:
+            sizes = self.rng.choice(np.arange(low, high + 1), len(names), replace=False).tolist()
+            if dict(zip(names, sizes)).get("B", 3) >= 3:
+                self.sizes |= dict(zip(names, sizes))
+                return sizes
+
+    def batch(self) -> list[int]:
+        """B, C, H, W, all different, and small: an image of 24 numbers shows every mistake that a large one does."""
+        sizes = self.dims("C", "H", "W", low=2, high=4)
+        return [*self.dims("B", low=5, high=6), *sizes]
+
+    def mixed(self, *shape: int, low: float = 0.3, high: float = 1.6) -> Tensor:
+        """Both signs, and nothing near 0: half of the numbers in [low, high], the others in [-high, -low]."""
+        size = int(np.prod(shape))
+        signs = self.rng.permutation(np.where(np.arange(size) % 2, 1.0, -1.0))
+        return tensor((signs * self.rng.uniform(low, high, size)).reshape(shape))
+
+    def uniform(self, *shape: int, low: float = 0.1, high: float = 0.9) -> Tensor:
+        """Pixels, say: strictly inside (0, 1)."""
+        return tensor(self.rng.uniform(low, high, shape))
+
+    def number(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def whole(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def linear(self, n_in: int, n_out: int) -> nn.Linear:
+        """A network with weights of our own: a stand-in for whatever a learner trains."""
+        layer = nn.Linear(n_in, n_out)
+        layer.weight.data, layer.bias.data = self.mixed(n_out, n_in) / n_in**0.5, self.mixed(n_out)
+        return layer
+
+
+def tensor(values: np.ndarray) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed: int) -> Tables:
+    """The tables that stand in for a task's neighbours on one seed.
+
+    They hold the reference's values for the calls that the reference and the candidates make: a mistake in how a
+    neighbour is called is then seen in the numbers, and named, instead of ending in an unknown call.
+    """
+    tables = {name: {} for name in NEIGHBOURS[task]}
+    functions = {name: standins.recorder(getattr(reference, name), table) for name, table in tables.items()}
+    for module in [reference, *candidates] if tables else []:
+        with contextlib.suppress(Exception), standins.swapped(module, functions):
+            PROBES[task](module, Draw(task, seed))
+    return tables
+
+
+def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
+    """What the module's answer to a task does on the inputs of a seed."""
+    functions = {name: standins.replay(name, table) for name, table in tables.items()}
+    with standins.swapped(module, functions):
+        return PROBES[task](module, Draw(task, seed))
+
+
+def raised(mistake: BaseException) -> Arrays:
+    """What a probe of an answer that raises amounts to: enough to recognise the mistake."""
+    kind = type(mistake).__name__
+    return {"raises": np.array((f"{kind}: {mistake}" if isinstance(mistake, UnknownCall) else kind)[:80])}
+
+
+def sizes(task: str, module: ModuleType, seed: int) -> dict[str, int]:
+    """What the dimensions of the inputs are called and how long they are."""
+    draw = Draw(task, seed)
+    PROBES[task](module, draw)
+    return draw.sizes
+
+
+def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str, ...] = (), **constants) -> Arrays:
+    """Call once; return every output, the gradient at each named input, and which inputs were not touched."""
+    leaves = {name: value.clone().requires_grad_(name in gradients) for name, value in inputs.items()}
+    given = {name: leaf.clone() for name, leaf in leaves.items()}  # not leaves: in-place work is seen, not refused
+    terms = named(function(**given, **constants))
+    seen = {name: array(term) for name, term in terms.items()}
+    seen[KEPT] = np.array([torch.equal(given[name], inputs[name]) for name in inputs])
+    return seen | gradients_of(terms, {name: leaves[name] for name in gradients})
+
+
+def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
+    """Gradients of all outputs together, each number of them with a weight of its own, so that none cancel."""
+    live = [term for term in terms.values() if isinstance(term, Tensor) and term.requires_grad]
+    if not live or not leaves:
+        return {}
+    total = sum((1 + 0.4 * i) * (term * ramp(term)).sum() for i, term in enumerate(live))
+    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
+
+
+def ramp(term: Tensor) -> Tensor:
+    return torch.linspace(0.6, 1.4, term.numel(), dtype=term.dtype).reshape(term.shape)
+
+
+def named(result) -> dict:
+    if isinstance(result, tuple):
+        return result._asdict() if hasattr(result, "_asdict") else {f"item {i}": t for i, t in enumerate(result)}
+    return {"result": result}
+
+
+def array(term) -> np.ndarray:
+    """A copy of a tensor's numbers; of anything else only what it is."""
+    if isinstance(term, Tensor) and term.dtype in (torch.float32, torch.float64, torch.int64, torch.bool):
+        return term.detach().numpy().copy()
+    if isinstance(term, Tensor):
+        return np.array(f"a tensor of {term.dtype}")
+    return np.array("None" if term is None else f"a {type(term).__name__}"[:40])
+
+
+def whole_numbers(rows) -> np.ndarray:
+    """A list of rows of whole numbers as an array; of anything else only what it is."""
+    try:
+        found = np.array([[*itertools.chain.from_iterable(np.atleast_1d(item) for item in row)] for row in rows])
+    except (TypeError, ValueError):
+        return array(rows)
+    return found.astype(np.int64) if found.dtype.kind in "iu" else np.array(f"rows of {found.dtype}")
