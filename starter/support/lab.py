@@ -13,13 +13,16 @@ COURSE = Path(__file__).parents[2]
 def main(arguments: list[str]) -> int:
     """Check the embedded data, then run JupyterLab until it is stopped; its exit code."""
     print(data.verify(), flush=True)
-    settings = os.pathsep.join(filter(None, [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    settings = [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     environment = os.environ | {
-        "JUPYTER_CONFIG_PATH": settings,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, settings)),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # kernels and nbgrader's tools
     }
     print("Opening JupyterLab on notebooks/; stop it with Ctrl-C.", flush=True)
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={COURSE}", "--LabApp.default_url=/lab/tree/notebooks"]
+    where = [f"--ServerApp.root_dir={COURSE}", "--LabApp.default_url=/lab/tree/notebooks"]
+    command = [sys.executable, "-m", "jupyterlab", *where]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container there is often nobody else
     try:
         code = subprocess.run([*command, *arguments], env=environment).returncode
     except KeyboardInterrupt:
