@@ -74,7 +74,10 @@ def main(fresh: int = 0) -> int:
         return check_fresh(fresh)
     record = measure()
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    lines = ["# Lowest and highest value of each result, per data set. Generated: python -m grading bands", "[digits16]"]
+    lines = [
+        "# Lowest and highest value of each result, per data set. Generated: python -m grading bands",
+        "[digits16]",
+    ]
     for runs in record.values():
         lines += [f'"{name}" = {list(band(name, values))}' for name, values in runs["reference"].items()]
     BANDS.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -89,8 +92,9 @@ def check_fresh(count: int) -> int:
         for seed in range(100, 100 + count):
             for name, value in measured(lab, seed).items():
                 low, high = training.band(name)
-                outside += not low <= value <= high
-                print(f"{lab} seed {seed}: {name} {value:.4g} {'in' if low <= value <= high else 'OUTSIDE'} [{low:g}, {high:g}]")
+                inside = low <= value <= high
+                outside += not inside
+                print(f"{lab} seed {seed}: {name} {value:.4g} {'in' if inside else 'OUTSIDE'} [{low:g}, {high:g}]")
     print(f"bands: {outside} results outside on {count} fresh seeds.")
     return 1 if outside else 0
 

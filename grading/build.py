@@ -1,4 +1,4 @@
-"""What is generated in starter/: the blanks, and what check() knows."""
+"""What is generated: the blanks, what check() knows, README's tables, and the notebooks."""
 
 import json
 import re
@@ -73,23 +73,33 @@ def write(path: Path, text: str) -> bool:
 
 def readme(text: str) -> str:
     """README with the tables between its `<!-- labs -->` and `<!-- tasks -->` marks made from tasks.toml."""
-    labs = ["| # | notebook | module | you learn | tasks | points | minutes |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
-        rows = [row for table in (catalogue.TASKS, catalogue.QUESTIONS) for row in table.values() if row["lab"] == name]
-        points, count = sum(row["points"] for row in rows), len(catalogue.tasks_of(name))
-        labs.append(
-            f"| {number} | [`{name}`](notebooks/{name}.ipynb) | `starter/{lab['module']}.py` | {lab['teaches']} | "
-            f"{count} | {points} | {lab['minutes']} |"
-        )
-    tasks = ["| task | function | what it must do | points | minutes | difficulty |", "| --- | --- | --- | --- | --- | --- |"]
-    tasks += [
-        f"| `{task}` | `{row['symbol']}` | {row['statement']} | {row['points']} | {row['minutes']} | {'●' * row['difficulty']} |"
-        for task, row in catalogue.TASKS.items()
-    ]
-    for mark, lines in (("labs", labs), ("tasks", tasks)):
-        table = "\n".join(lines)
-        text = re.sub(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", lambda m: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
+    for mark, rows in (("labs", lab_rows()), ("tasks", task_rows())):
+        lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        lines.insert(1, "| --- " * len(rows[0]) + "|")
+        start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+        before, found, rest = text.partition(start)
+        if not found or end not in rest:
+            raise ValueError(f"README.md lacks the marks {start.strip()} and {end}")
+        text = before + start + "\n".join(lines) + "\n" + rest[rest.index(end) :]
     return text
+
+
+def lab_rows() -> list[tuple]:
+    rows = [("#", "notebook", "module", "you learn", "tasks", "points", "minutes")]
+    for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
+        graded = [*catalogue.TASKS.values(), *catalogue.QUESTIONS.values()]
+        points = sum(row["points"] for row in graded if row["lab"] == name)
+        book, module = f"[`{name}`](notebooks/{name}.ipynb)", f"`starter/{lab['module']}.py`"
+        rows.append((number, book, module, lab["teaches"], len(catalogue.tasks_of(name)), points, lab["minutes"]))
+    return rows
+
+
+def task_rows() -> list[tuple]:
+    rows = [("task", "function", "what it must do", "points", "minutes", "difficulty")]
+    for task, row in catalogue.TASKS.items():
+        hard = "●" * row["difficulty"]
+        rows.append((f"`{task}`", f"`{row['symbol']}`", row["statement"], row["points"], row["minutes"], hard))
+    return rows
 
 
 def build() -> list[Path]:

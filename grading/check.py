@@ -115,14 +115,18 @@ def files_are_known() -> Iterator[str]:
     }
     for folder, names in expected.items():
         there = {path.name for path in (ROOT / folder).iterdir()} - {"__pycache__", ".ipynb_checkpoints", ".tries.json"}
-        yield from (f"{folder}/{name} is in no lab of tasks.toml: remove it, or name it there" for name in there - names)
+        yield from (
+            f"{folder}/{name} is in no lab of tasks.toml: remove it, or name it there" for name in there - names
+        )
         yield from (f"{folder}/{name} is missing" for name in names - there)
 
 
 def requirements_are_pinned() -> Iterator[str]:
     pins = {}
     for number, line in enumerate((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(), 1):
-        if (text := line.split("#")[0].strip()) and not (pin := re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][0-9a-z.]*)", text)):
+        if (text := line.split("#")[0].strip()) and not (
+            pin := re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][0-9a-z.]*)", text)
+        ):
             yield f"requirements.txt, line {number}: {text!r} is not pinned with =="
         elif text:
             pins[pin[1].lower()] = tuple(int(part) for part in pin[2].split(".")[:2])

@@ -221,13 +221,12 @@ class VAE(nn.Module):
         """log p(x | z), log p(z), log q(z | x), each (K, B), for the K samples that eps (K, B, latent_dim) makes."""
         mu, log_var = self.encode(x)
         z = torch.stack([reparameterize(mu, log_var, noise) for noise in eps])  # (K, B, latent_dim)
-        likelihood = [
-            -bernoulli_nll(self.decoder(code), x)
-            if self.log_sigma is None
-            else -gaussian_nll(self.decoder(code), x, self.log_sigma)
-            for code in z
-        ]
-        return torch.stack(likelihood), log_normal(z), log_normal((z - mu) / (0.5 * log_var).exp()) - 0.5 * log_var.sum(1)
+        log_p_x_given_z = torch.stack([-self.nll(self.decoder(code), x) for code in z])
+        log_q_z = log_normal((z - mu) / (0.5 * log_var).exp()) - 0.5 * log_var.sum(dim=1)
+        return log_p_x_given_z, log_normal(z), log_q_z
+
+    def nll(self, logits: Tensor, x: Tensor) -> Tensor:
+        return bernoulli_nll(logits, x) if self.log_sigma is None else gaussian_nll(logits, x, self.log_sigma)
 
 
 def log_normal(z: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("task", nargs="+", help="a task id, such as vae-1")
     commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
     commands.add_parser("recipes", help="list the named systems")
-    commands.add_parser("lab", help="open JupyterLab on the notebooks; further options are JupyterLab's", add_help=False)
+    commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
     given, more = parser.parse_known_args(arguments)
     if given.command == "lab":
         from .support import lab

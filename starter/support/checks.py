@@ -69,7 +69,9 @@ def path_of(task: str) -> Path:
     name = f"{PACKAGE}.{fact(task)['module']}"
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise Wrong(f"{task}: there is no file starter/{fact(task)['module']}.py. Restore it from your copy of the course.")
+        raise Wrong(
+            f"{task}: there is no file starter/{fact(task)['module']}.py. Restore it from your copy of the course."
+        )
     return Path(spec.origin)
 
 
@@ -130,7 +132,9 @@ def blank_message(task: str, raised: str) -> str:
 
 def still_blank(task: str, missing: str, statement: str, where: str, source: str) -> str:
     """Says which blank is missing, the task's own or a neighbour's, and where it stands."""
-    found = [n for n, line in enumerate(source.splitlines(), 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)]
+    found = [
+        n for n, line in enumerate(source.splitlines(), 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)
+    ]
     line = f", line {found[0]}" if found else ""
     if missing != task:
         return f"{task} needs {missing}, which is still blank: {where}{line}."
@@ -168,7 +172,9 @@ def check(task: str) -> None:
     elif found.state == "blank":
         raise Wrong(found.message)
     else:
-        raise Wrong(f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message} {next_hint(task)}")
+        raise Wrong(
+            f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message} {next_hint(task)}"
+        )
 
 
 def next_hint(task: str) -> str:

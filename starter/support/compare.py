@@ -37,7 +37,9 @@ def projections(flat: np.ndarray, count: int = 6) -> np.ndarray:
 def fingerprint(arrays: Arrays) -> str:
     """Form | projections: recognises arrays within the tolerance without holding them."""
     ordered = sorted(arrays.items())
-    form = ", ".join(f"{name} {a.item() if a.dtype.kind == 'U' else f'{a.dtype}{list(a.shape)}'}" for name, a in ordered)
+    form = ", ".join(
+        f"{name} {a.item() if a.dtype.kind == 'U' else f'{a.dtype}{list(a.shape)}'}" for name, a in ordered
+    )
     flat = np.concatenate([np.zeros(0), *(a.astype(float).ravel() for _, a in ordered if a.dtype.kind != "U")])
     return f"{form} | {' '.join(f'{number:.6g}' for number in projections(flat))}"
 

@@ -12,11 +12,12 @@ COURSE = Path(__file__).parents[2]
 
 def main(arguments: list[str]) -> int:
     """Check the embedded data, then run JupyterLab until it is stopped; its exit code."""
+    path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]  # kernels and nbgrader's tools are there
     print(data.verify(), flush=True)
     settings = [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     environment = os.environ | {
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, settings)),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # kernels and nbgrader's tools
+        "PATH": os.pathsep.join(path),
     }
     print("Opening JupyterLab on notebooks/; stop it with Ctrl-C.", flush=True)
     where = [f"--ServerApp.root_dir={COURSE}", "--LabApp.default_url=/lab/tree/notebooks"]
@@ -27,5 +28,7 @@ def main(arguments: list[str]) -> int:
         code = subprocess.run([*command, *arguments], env=environment).returncode
     except KeyboardInterrupt:
         code = 0
-    print("JupyterLab has stopped." if code == 0 else f"JupyterLab ended with exit code {code}; its last lines say why.")
+    print(
+        "JupyterLab has stopped." if code == 0 else f"JupyterLab ended with exit code {code}; its last lines say why."
+    )
     return code

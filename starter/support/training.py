@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from .data import Images, batches
 
-
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
 
 

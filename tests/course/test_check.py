@@ -38,7 +38,9 @@ def test_a_consistent_course_has_no_complaints(course):
 
 def test_a_filled_blank_is_seen(course):
     edit(course / "starter/vae.py", 'raise NotImplementedError("vae-1")', "return mu")
-    assert list(check.starter_is_cut()) == ["starter/vae.py differs from what solutions/vae.py builds: run `make build`"]
+    assert list(check.starter_is_cut()) == [
+        "starter/vae.py differs from what solutions/vae.py builds: run `make build`"
+    ]
 
 
 def test_a_solution_changed_without_a_build_is_seen(course):
@@ -50,7 +52,9 @@ def test_stored_checks_of_another_reference_are_seen(monkeypatch):
     stored = json.loads(json.dumps(checks.facts()))
     stored["vae-2"]["reference"]["result"][2][0] *= 1.01
     monkeypatch.setattr(checks, "facts", lambda: stored)
-    assert list(check.checks_are_current()) == ["starter/support/checks.json does not fit vae-2 any more: run `make build`"]
+    assert list(check.checks_are_current()) == [
+        "starter/support/checks.json does not fit vae-2 any more: run `make build`"
+    ]
 
 
 @pytest.mark.parametrize("key", ["points", "minutes", "statement", "hints"])
@@ -112,7 +116,9 @@ def test_a_notebook_that_differs_from_its_twin_is_seen(course):
     assert "02_vae.ipynb differs from notebooks/02_vae.py" in next(check.notebooks_are_current())
 
 
-@pytest.mark.parametrize("name", ["starter/notes.py", "starter/support/old.py", "solutions/vae_2.py", "notebooks/x.ipynb"])
+@pytest.mark.parametrize(
+    "name", ["starter/notes.py", "starter/support/old.py", "solutions/vae_2.py", "notebooks/x.ipynb"]
+)
 def test_an_unknown_file_is_seen(course, name):
     (course / name).touch()
     assert [line.split(" is in no lab")[0] for line in check.files_are_known()] == [name]

@@ -10,7 +10,6 @@ from grading import build, catalogue
 from grading.overlay import ROOT, overlay
 from starter.support import checks
 
-
 B, D = checks.fact("vae-1")["sizes"].values()
 
 
@@ -75,11 +74,17 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("pass", "`result` is None, a tensor is expected: is there a `return`?"),
         ("return 3", "`result` is a int, a tensor is expected"),
         ("return [mu, log_var]", "`result` is a list, a tensor is expected"),
-        ("return (mu + eps * (log_var / 2).exp()).sum(1)", f"`result` has shape ({B},), expected ({B}, {D}); sizes here: B = {B}"),
+        (
+            "return (mu + eps * (log_var / 2).exp()).sum(1)",
+            f"`result` has shape ({B},), expected ({B}, {D}); sizes here: B = {B}",
+        ),
         ("return (mu + eps * (log_var / 2).exp()).double()", "`result` is float64, expected float32"),
         ("return (mu + eps * (log_var / 2).exp()).half()", "`result` is a tensor of torch.float16"),
         ("return mu + eps * (log_var / 2).exp() / 0 * 0", "numbers of `result` are nan or infinite"),
-        (f"return {D} * (mu + eps * (log_var / 2).exp())", f"`result` is {D} times what it should be (latent_dim = {D}"),
+        (
+            f"return {D} * (mu + eps * (log_var / 2).exp())",
+            f"`result` is {D} times what it should be (latent_dim = {D}",
+        ),
         ("return mu + eps * (log_var / 2).exp() + 7", "`result` is off by the constant +7"),
         ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` has the right numbers in the wrong order"),
         ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),
@@ -146,7 +151,9 @@ def blank_course(tmp_path_factory):
 
 def shell(course, *words: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": ""}
-    return subprocess.run([sys.executable, "-m", "starter", *words], cwd=course, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "starter", *words], cwd=course, env=environment, capture_output=True, text=True
+    )
 
 
 def test_the_shell_says_the_same_and_tells_it_in_its_exit_code(blank_course):

@@ -32,7 +32,8 @@ def test_the_knife_refuses_what_it_does_not_know(source, message):
 
 
 def test_a_region_becomes_one_line_at_its_indent_and_all_else_stays():
-    source = "def f(x):\n    # TODO a-1: halve\n    # BEGIN SOLUTION a-1\n    y = x\n    return y / 2\n    # END SOLUTION\n\n\nz = 1\n"
+    region = "    # BEGIN SOLUTION a-1\n    y = x\n    return y / 2\n    # END SOLUTION\n"
+    source = f"def f(x):\n    # TODO a-1: halve\n{region}\n\nz = 1\n"
     assert cut(source) == f"def f(x):\n    # TODO a-1: halve\n    {stub('a-1')}\n\n\nz = 1\n"
 
 
@@ -44,7 +45,11 @@ def test_the_knife_cuts_where_nbgrader_cuts():
     cleared, _ = ClearSolutions().preprocess_cell(theirs, {"language": "python"}, 0)
     stubs = [stub(task) for task in regions(source)]
     ours = [line for line in cut(source).splitlines() if line.strip() not in stubs]
-    kept = [line for line in cleared.source.splitlines() if "YOUR CODE HERE" not in line and "NotImplementedError" not in line]
+    kept = [
+        line
+        for line in cleared.source.splitlines()
+        if "YOUR CODE HERE" not in line and "NotImplementedError" not in line
+    ]
     assert ours == kept
 
 

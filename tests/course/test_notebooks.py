@@ -7,7 +7,8 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from grading import catalogue, notebooks
 
-HEADER = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n# ---\n\n"
+KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
+HEADER = f"# ---\n# jupyter:\n#   kernelspec:\n{KERNEL}# ---\n\n"
 TASKS = catalogue.tasks_of("02_vae")
 QUESTIONS = [name for name, row in catalogue.QUESTIONS.items() if row["lab"] == "02_vae"]
 CHECKS = "".join(f'# %%\ncheck("{task}")  # a comment\n\n' for task in TASKS)

@@ -8,7 +8,6 @@ from starter.support import recipes
 from starter.support.nets import from_signed, parameter_count, to_signed
 
 
-
 def linear(n_in: int, n_out: int) -> int:
     return n_in * n_out + n_out
 

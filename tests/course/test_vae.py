@@ -74,7 +74,9 @@ def test_gaussian_nll_is_that_of_torch_distributions():
 
 def test_gaussian_density_integrates_to_one():
     x = torch.linspace(-9, 9, 100_001, dtype=torch.float64)
-    nll = vae.gaussian_nll(torch.full((len(x), 1, 1, 1), 0.4, dtype=torch.float64), x.reshape(-1, 1, 1, 1), torch.tensor(-0.3))
+    nll = vae.gaussian_nll(
+        torch.full((len(x), 1, 1, 1), 0.4, dtype=torch.float64), x.reshape(-1, 1, 1, 1), torch.tensor(-0.3)
+    )
     assert torch.trapezoid((-nll).exp(), x).item() == pytest.approx(1, rel=1e-6)
 
 
@@ -124,7 +126,9 @@ def test_bound_of_one_sample_is_the_elbo_and_more_samples_approach_the_evidence(
     x, q = 0.8, Normal(0.0, 1.5)
     z = q.sample((400_000,)).double()
     log_terms = Normal(z, 1.0).log_prob(torch.tensor(x)), Normal(0.0, 1.0).log_prob(z), q.log_prob(z)
-    bounds = {k: vae.importance_weighted_bound(*(t.reshape(k, -1) for t in log_terms)).mean().item() for k in (1, 5, 50)}
+    bounds = {
+        k: vae.importance_weighted_bound(*(t.reshape(k, -1) for t in log_terms)).mean().item() for k in (1, 5, 50)
+    }
     evidence = Normal(0.0, math.sqrt(2)).log_prob(torch.tensor(x)).item()
     assert bounds[1] == pytest.approx((log_terms[0] + log_terms[1] - log_terms[2]).mean().item())
     assert bounds[1] < bounds[5] < bounds[50] <= evidence + 5e-3
@@ -145,7 +149,9 @@ def test_prior_samples_are_probabilities_without_a_graph():
 @pytest.mark.parametrize("sigma", [None, 0.5])
 def test_log_weights_are_the_three_densities(sigma):
     model = vae.VAE(
-        nn.Sequential(nn.Flatten(), nn.Linear(6, 4)), nn.Sequential(nn.Linear(2, 6), nn.Unflatten(1, (1, 2, 3))), sigma=sigma
+        nn.Sequential(nn.Flatten(), nn.Linear(6, 4)),
+        nn.Sequential(nn.Linear(2, 6), nn.Unflatten(1, (1, 2, 3))),
+        sigma=sigma,
     )
     x, eps = torch.rand(5, 1, 2, 3), torch.randn(4, 5, 2)
     log_p_x_given_z, log_p_z, log_q_z = model.log_weights(x, eps)
