@@ -100,7 +100,8 @@ def executed(
         work.mkdir()
         kernel = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": folder, **environment}
         resources = {"metadata": {"path": str(work)}}
-        client = NotebookClient(notebook, timeout=600, allow_errors=keep_going, resources=resources)
+        limits = {"timeout": 600, "startup_timeout": 300}
+        client = NotebookClient(notebook, **limits, allow_errors=keep_going, coalesce_streams=True, resources=resources)
         client.execute(env=kernel)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

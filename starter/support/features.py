@@ -93,7 +93,7 @@ def frechet(f: np.ndarray, g: np.ndarray) -> float:
     Raises:
         ValueError: fewer than D + 1 images in a set: their covariance cannot have full rank.
 
-    Source: Heusel et al. 2017, equation 6, https://arxiv.org/abs/1706.08500; code: clean-fid (Parmar et al. 2022).
+    Source: Heusel et al. 2017, https://arxiv.org/abs/1706.08500; code: clean-fid (Parmar et al. 2022).
     """
     for count, dim in (f.shape, g.shape):
         if count <= dim:

@@ -56,7 +56,7 @@ def symmetric(f: np.ndarray, g: np.ndarray) -> float:
 
 
 def by_sqrtm(f: np.ndarray, g: np.ndarray) -> float:
-    """Heusel et al. 2017, equation 6, word for word."""
+    """The definition (Heusel et al. 2017), word for word."""
     f, g = f.astype(float), g.astype(float)
     s, t = np.cov(f.T), np.cov(g.T)
     root = scipy.linalg.sqrtm(s @ t).real
@@ -144,6 +144,8 @@ def test_a_digit_is_read_at_any_size(test):
     for x in (torch.rand(2, 3, 9, 5), torch.rand(1, 1, 100, 40)):  # bicubic overshoots: still pixels afterwards
         resized = features.prepared(x.round())
         assert resized.shape == (len(x), 1, 16, 16) and 0 <= resized.min() and resized.max() <= 1
+    stripes = (torch.arange(62) % 2).float().expand(1, 1, 62, 62)
+    assert (features.prepared(stripes) - 0.5).abs().max() < 0.1, "shrinking averages, or fine noise becomes coarse"
 
 
 def test_an_image_has_the_same_features_in_any_company(test, monkeypatch):
