@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import select
 import struct
 import subprocess
@@ -38,7 +39,7 @@ class Limits:
     """Of one question: one import of the module and one probe."""
 
     cpu: int = 20  # seconds; an import of torchvision alone takes 6
-    wall: float = 60.0  # seconds, for a machine that is busy with others
+    wall: float = 40.0  # seconds, for a machine that is busy with others
     memory: int = 4 << 30  # bytes of private data
     file: int = 16 << 20  # bytes of one file that it writes
 
@@ -66,6 +67,7 @@ class Runner:
         self, published: set[str], limits: Limits | None = None, launch: Callable[..., subprocess.Popen] = plain_launch
     ) -> None:
         self.limits, self.launch, self.process = limits or Limits(), launch, None
+        self.abandoned = False
         self.base = tempfile.TemporaryDirectory(prefix="worker-")
         graded_overlay(Path(self.base.name), published)
 
@@ -84,6 +86,12 @@ class Runner:
             self.stop()
             raise WorkerError("the worker does not start: does `python -c 'import torch'` work in this environment?")
 
+    def abandon(self) -> None:
+        """From another thread: end the question that is being answered, and take no more."""
+        self.abandoned = True
+        if self.process:
+            self.process.kill()
+
     def stop(self) -> None:
         if self.process:
             self.process.kill()
@@ -92,18 +100,22 @@ class Runner:
             self.process.wait()
             self.process = None
 
-    def ask(self, folder: Path, module: str, task: str | None = None, seed: int = 0, tables: dict | None = None) -> Outcome:
+    def ask(
+        self, folder: Path, module: str, task: str | None = None, seed: int = 0, tables: dict | None = None
+    ) -> Outcome:
         """Put one question: import the module of a folder, and with a task also probe it."""
         request = {"folder": str(folder), "module": module, "task": task, "seed": seed, "tables": tables}
-        outcome = Outcome(ended="time")
-        for patience in (1, 2):  # a slow import on a busy machine is nobody's fault
-            wall = self.limits.wall * patience
-            outcome = self.answer(request | {"limits": asdict(self.limits) | {"wall": wall}}, wall)
-            if outcome.ended != "time":
-                break
+        outcome = self.answer(request, self.limits.wall)
+        slow_import = task is None and outcome.ended == "time"
+        if slow_import or outcome.ended == "worker gone":  # the machine's fault, maybe: once more, more patiently
+            outcome = self.answer(request, 2 * self.limits.wall)
         return outcome
 
     def answer(self, request: dict, seconds: float) -> Outcome:
+        ticket = secrets.token_hex(8)  # a frame that somebody wrote in advance does not have it
+        request |= {"limits": asdict(self.limits) | {"wall": seconds}, "ticket": ticket}
+        if self.abandoned:
+            raise WorkerError("grading was interrupted")
         if self.process is None:
             self.start()
         try:
@@ -111,11 +123,12 @@ class Runner:
             frame = self.reply(time.monotonic() + seconds + 10)
         except OSError:
             frame = None
-        if frame is None:  # its worker was killed, or hangs: the next question gets a new one
+        end, _, raw = (frame or b"").partition(b"\n")
+        mark, _, ended = end.decode("ascii", "replace").partition(" ")
+        if mark != ticket:  # the worker was killed, hangs, or is no longer the only one who speaks: get a new one
             self.stop()
             return Outcome(ended="worker gone")
-        end, _, raw = frame.partition(b"\n")
-        return opened(end.decode("ascii", "replace"), raw)
+        return opened(ended, raw)
 
     def reply(self, deadline: float) -> bytes | None:
         """One frame of the worker; None when it ends, is late or says too much."""

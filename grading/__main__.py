@@ -1,0 +1,133 @@
+"""python -m grading COMMAND: what instructors and maintainers run."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from .course import Course, Mistake, lab_named
+
+HELP = {
+    "build": "bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks",
+    "check": "say what in the repository does not fit together",
+    "bands": "measure again within which bands the notebooks' results lie",
+    "release": "make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners",
+    "collect": "take in a folder of submissions, as an LMS exports it",
+    "autograde": "grade what is not graded yet; can be interrupted and run again",
+    "feedback": "write one HTML page for each graded submission",
+    "export": "write grades.csv and canvas.csv",
+    "demo": "run a class of eight from release to grades, and print the table",
+}
+NAMES = """Whose a file is: names are understood as Moodle writes them (a folder
+`Full Name_12345_assignsubmission_file_` for each learner), as Canvas does (`lastnamefirst_12345_67890_name.zip`), or as
+your own (`anna.zip`, a folder `anna`, `anna_vae.py` beside `anna_02_vae.ipynb`). Of several submissions by one learner
+the last attempt counts, then the newest file. A refused one is graded with 0 points and says why."""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m grading", description="Build the course, and grade it.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = {name: commands.add_parser(name, help=text, description=text) for name, text in HELP.items()}
+    command["collect"].epilog = NAMES
+    for name in ("release", "collect", "autograde", "feedback", "export"):
+        command[name].add_argument(
+            "--course", type=Path, default=Path("course"), help="course folder (default: course)"
+        )
+    for name in ("release", "collect", "autograde", "feedback"):
+        command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
+    command["collect"].add_argument("folder", metavar="FOLDER", type=Path, help="one zip, folder or pair per learner")
+    command["collect"].add_argument(
+        "--id-pattern", metavar="REGEX", help="from names to learners: groups id, and name, attempt, file if you like"
+    )
+    command["autograde"].add_argument("--student", help="only this one")
+    command["autograde"].add_argument("--force", action="store_true", help="also what is graded already")
+    command["autograde"].add_argument("--workers", type=int, default=2, help="submissions at a time (default: 2)")
+    command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
+    command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
+    command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
+    return top
+
+
+def build(given) -> int:
+    from .build import build as built
+
+    print("\n".join(str(path) for path in built()) or "nothing to do")
+    return 0
+
+
+def check(given) -> int:
+    from . import check as checks
+
+    return checks.main()
+
+
+def bands(given) -> int:
+    from . import bands as measured
+
+    return measured.main(given.fresh)
+
+
+def release(given) -> int:
+    from . import catalogue
+    from .release import release as released
+
+    for lab in [*catalogue.LABS] if given.lab == "all" else [lab_named(given.lab)]:
+        print(released(Course(given.course), lab))
+    return 0
+
+
+def collect(given) -> int:
+    from .intake import collect as collected
+
+    report = collected(Course(given.course), lab_named(given.lab), given.folder, given.id_pattern)
+    print("\n".join(report))
+    print(f"{sum(': refused' not in line for line in report)} of {len(report)} uploads accepted.")
+    return 0
+
+
+def autograde(given) -> int:
+    from .grade import autograde as graded
+    from .runner import Limits
+
+    limits = Limits(cpu=max(given.seconds, 1), wall=2.0 * max(given.seconds, 1))
+    lab = lab_named(given.lab)
+    return 1 if graded(Course(given.course), lab, given.student, given.force, given.workers, limits) else 0
+
+
+def feedback(given) -> int:
+    from .feedback import feedback as written
+
+    written(Course(given.course), lab_named(given.lab))
+    return 0
+
+
+def export(given) -> int:
+    from .export import export as written
+
+    written(Course(given.course))
+    return 0
+
+
+def demo(given) -> int:
+    from .demo import demo as shown
+
+    if given.folder:
+        return shown(given.folder)
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        return shown(Path(folder))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    try:
+        return globals()[given.command](given)
+    except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
+        print(f"{given.command}: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{given.command}: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""A course folder: what an instructor has, in the layout of nbgrader, so that formgrader works in it."""
+
+import contextlib
+import difflib
+import fcntl
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+from . import catalogue
+
+COURSE_ID = "course"
+CONFIG = '''"""Plain `nbgrader` and formgrader work in this folder. Written by `python -m grading release`."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("MAX_STEPS", "2")  # whenever nbgrader runs a notebook: nothing trains
+here = Path(__file__).resolve().parent
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = {course_id!r}
+c.CourseDirectory.root = str(here)
+c.Exchange.root = str(here / "exchange")
+c.Autograde.exclude_overwriting = {modules!r}  # what a learner edits, and must not be replaced by the blanks
+'''
+
+
+class Mistake(Exception):
+    """What the person at the keyboard can put right: one line that says how. Exit code 2."""
+
+
+@dataclass(frozen=True)
+class Course:
+    root: Path
+
+    def folder(self, step: str, lab: str, student: str = ".") -> Path:
+        """source and release belong to nobody; submitted, autograded and feedback to a student."""
+        return self.root / step / student / lab
+
+    def zip(self, lab: str) -> Path:
+        """What learners get; the last thing that a release writes."""
+        return self.root / "release" / f"{lab}.zip"
+
+    def students(self, step: str, lab: str) -> list[str]:
+        return sorted(path.parent.name for path in (self.root / step).glob(f"[!.]*/{lab}"))
+
+    @property
+    def db_url(self) -> str:
+        return f"sqlite:///{self.root.resolve()}/gradebook.db"
+
+    def gradebook(self) -> Gradebook:
+        """nbgrader's gradebook, made when there is none."""
+        for_nbgrader()
+        return Gradebook(self.db_url, COURSE_ID)
+
+    def released(self, lab: str) -> Path:
+        """The notebook that learners got.
+
+        Raises:
+            Mistake: there is none yet.
+        """
+        path = self.folder("release", lab) / f"{lab}.ipynb"
+        if not path.exists() or not self.zip(lab).exists():
+            raise Mistake(f"{lab} is not released in {self.root}: run `python -m grading release {lab}` first")
+        return path
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One writer at a time: what two wrote at once would be a mixture.
+
+        Raises:
+            Mistake: another command is writing.
+        """
+        with (self.root / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Mistake(f"another command is at work in {self.root}: wait until it has ended") from None
+            yield
+
+    def configure(self) -> None:
+        """Make the folder one that nbgrader knows."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / "exchange").mkdir(exist_ok=True)
+        replace(self.root / "nbgrader_config.py", CONFIG.format(course_id=COURSE_ID, modules=modules_kept()))
+        replace(self.root / "autotests.yml", (catalogue.ROOT / "grading/autotests.yml").read_text(encoding="utf-8"))
+
+
+def modules_kept() -> dict[str, list[str]]:
+    """What a learner edits, for nbgrader's exclude_overwriting: it would put the blank in its place."""
+    return {name: [f"starter/{row['module']}.py"] for name, row in catalogue.LABS.items()}
+
+
+def for_nbgrader() -> None:
+    """nbgrader starts `alembic` by name: without this environment's programs it leaves a half-made gradebook."""
+    warnings.filterwarnings("ignore", message="Object of type", module="nbgrader")  # its own business with SQLAlchemy
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Write under a fresh name, then rename: nobody sees half a file, and no link at `path` is followed."""
+    fresh = path.with_name(f".{path.name}.new")
+    with contextlib.suppress(FileNotFoundError):
+        fresh.unlink()
+    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    fresh.replace(path)
+
+
+def lab_named(name: str) -> str:
+    """
+    Raises:
+        Mistake: there is no such lab; names the nearest.
+    """
+    if name not in catalogue.LABS:
+        near = difflib.get_close_matches(name, catalogue.LABS, n=1, cutoff=0.0)[0]
+        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(catalogue.LABS)}")
+    return name

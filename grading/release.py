@@ -1,0 +1,128 @@
+"""Release a lab: nbgrader's source/ and release/ with blanks, and the zip that learners get."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from . import build, catalogue
+from .course import Course, Mistake, for_nbgrader, replace
+from .knife import LOOSE
+from .overlay import ROOT, overlay
+
+NOTEBOOKS = ROOT / "notebooks"
+README = """# {title}
+
+1. `pip install -r requirements.txt` (Python 3.11 or newer), then `jupyter lab {lab}.ipynb`.
+2. Fill the blanks in `starter/{module}.py`; the notebook checks each of them and gives hints.
+{earlier}3. Hand in a zip with `{lab}.ipynb` and `starter/{module}.py`; nothing else is read.
+"""
+EARLIER = "   This lab uses earlier ones: copy your own {files} over the blanks in `starter/`.\n"
+
+
+def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS) -> Path:
+    """Make a lab ready for learners and for grading; the zip.
+
+    Raises:
+        Mistake: the lab's notebook is not built, or nbgrader refuses it.
+    """
+    notebook = notebooks / f"{lab}.ipynb"
+    if not notebook.exists():
+        raise Mistake(f"there is no {notebook.name} in {notebooks}: run `python -m grading build` first")
+    course.configure()
+    source, released, archive = course.folder("source", lab), course.folder("release", lab), course.zip(lab)
+    with course.alone():
+        archive.unlink(missing_ok=True)  # written last: without it nothing is released
+        try:
+            shutil.rmtree(source, ignore_errors=True)
+            overlay(source)  # AUTOTEST lines are made from what the reference answers
+            nbformat.write(quiet(nbformat.read(notebook, as_version=4)), source / notebook.name)
+            generate(course, lab)
+            loud_again(notebook, released / notebook.name)
+            shutil.copy(notebook, source)
+            for tree in (source, released):
+                put_blanks(tree)
+        except BaseException:  # interrupted, too: what lies there holds solutions
+            shutil.rmtree(source, ignore_errors=True)
+            shutil.rmtree(released, ignore_errors=True)
+            raise
+        replace(archive, zipped(lab, learners_files(released, lab)))
+    return archive
+
+
+def put_blanks(tree: Path) -> None:
+    """
+    Raises:
+        Mistake: an answer is still there.
+    """
+    for path, text in build.blanks().items():
+        (tree / "starter" / path.name).write_text(text, encoding="utf-8")
+    shutil.rmtree(tree / "starter/__pycache__", ignore_errors=True)
+    for path in tree.rglob("*"):
+        if path.suffix in (".py", ".ipynb") and LOOSE.search(path.read_text(encoding="utf-8")):
+            name = path.relative_to(tree)
+            raise Mistake(f"nothing is released: {name} holds a solution's marker; run `python -m grading check`")
+
+
+def quiet(notebook: NotebookNode) -> NotebookNode:
+    """Only the graded cells and the locked one keep their code: nbgrader runs every cell, and nothing has to train."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
+            cell.source = ""
+    return notebook
+
+
+def loud_again(original: Path, target: Path) -> None:
+    """Give the cells of a quiet notebook their code back."""
+    sources = {cell.id: cell.source for cell in nbformat.read(original, as_version=4).cells}
+    notebook = nbformat.read(target, as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source or sources[cell.id]
+    nbformat.write(notebook, target)
+
+
+def generate(course: Course, lab: str) -> None:
+    """nbgrader's own generate_assignment, in a process of its own: it starts a kernel and changes folders."""
+    for_nbgrader()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", lab, "--force"]
+    environment["OMP_NUM_THREADS"] = "1"
+    run = subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True)
+    if run.returncode:
+        raised = re.findall(r"^\s*([\w.]*(?:Error|Exception|Wrong)\b.*)$", run.stderr, re.MULTILINE) or [
+            "no reason given"
+        ]
+        raise Mistake(f"nbgrader cannot make {lab}: {raised[-1][:300]}")
+
+
+def learners_files(released: Path, lab: str) -> dict[str, bytes]:
+    """Path in the zip -> content."""
+    files = {
+        path.relative_to(released).as_posix(): path.read_bytes()
+        for path in [released / f"{lab}.ipynb", *(released / "starter").rglob("*")]
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    row = catalogue.LABS[lab]
+    before = list(catalogue.LABS)[: list(catalogue.LABS).index(lab)]
+    modules = " and ".join(f"`{catalogue.LABS[name]['module']}.py`" for name in before)
+    earlier = EARLIER.format(files=modules) if before else ""
+    readme = README.format(title=row["title"], lab=lab, module=row["module"], earlier=earlier)
+    return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
+
+
+def zipped(top: str, files: dict[str, bytes]) -> bytes:
+    """The same files give the same bytes, on any day and machine."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(f"{top}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr, info.create_system, info.compress_type = 0o644 << 16, 3, zipfile.ZIP_DEFLATED
+            archive.writestr(info, files[name])
+    return memory.getvalue()

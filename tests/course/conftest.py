@@ -1,0 +1,171 @@
+"""A small released lab that the tests of grading share: made once, copied for each test that changes it."""
+
+import base64
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from grading import build, catalogue
+from grading.course import Course
+from grading.grade import autograde
+from grading.intake import collect
+from grading.release import release
+from grading.runner import Limits, Runner
+from grading.verdicts import judged, published, seeds
+
+LAB, MODULE = "02_vae", "vae"
+SETUP = 'import sys\n\nsys.path.append("..")\nfrom starter.support.checks import check'
+
+
+def small_notebook() -> nbformat.NotebookNode:
+    """Every task and question of the lab, no training."""
+    rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
+    cells = [
+        new_markdown_cell("# A small lab", id="top"),
+        new_code_cell(SETUP, id="setup", metadata={"nbgrader": rules | {"grade_id": "setup"}}),
+        new_code_cell("1 + 1", id="training"),
+    ]
+    for task in catalogue.tasks_of(LAB):
+        marks = rules | {"grade": True, "grade_id": task, "points": catalogue.TASKS[task]["points"]}
+        source = f'check("{task}")\n### AUTOTEST probe("{task}", 7)'
+        cells.append(new_code_cell(source, id=task, metadata={"nbgrader": marks}))
+    for question in ("vae-q1", "vae-q2"):
+        marks = rules | {"grade": True, "grade_id": question, "points": 2, "locked": False, "solution": True}
+        cells.append(new_markdown_cell(f"**Why ({question})?**", id=f"asks-{question}"))
+        cells.append(new_markdown_cell("Your answer here.", id=question, metadata={"nbgrader": marks}))
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("notebooks")
+    nbformat.write(small_notebook(), folder / f"{LAB}.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory, notebooks) -> Course:
+    """Look, and do not write: `course` is for that."""
+    course = Course(tmp_path_factory.mktemp("class") / "course")
+    release(course, LAB, notebooks)
+    return course
+
+
+@pytest.fixture
+def course(released, tmp_path) -> Course:
+    shutil.copytree(released.root, tmp_path / "course")
+    return Course(tmp_path / "course")
+
+
+@pytest.fixture(scope="session")
+def solution() -> str:
+    return catalogue.solution(MODULE).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def blank() -> str:
+    return build.blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
+
+
+@pytest.fixture(scope="session")
+def released_notebook(released) -> bytes:
+    return released.released(LAB).read_bytes()
+
+
+def zip_of(files: dict[str, str | bytes]) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return memory.getvalue()
+
+
+@pytest.fixture(scope="session")
+def packed():
+    """Files, by their path, as the bytes of a zip."""
+    return zip_of
+
+
+@pytest.fixture(scope="session")
+def runner():
+    with Runner(set(published(LAB)), Limits(cpu=2, wall=30)) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="session")
+def graded_as(runner):
+    """A module's text, or its bytes, and a task, to the verdict of two secret seeds."""
+
+    def judge(module: str | bytes, task: str = "vae-1"):
+        data = module.encode() if isinstance(module, str) else module
+        return judged(runner, LAB, data, seeds(b"secret", "anna"), [task])[task]
+
+    return judge
+
+
+def png(width: int = 8, height: int = 4, secret: str = "") -> str:
+    chunks, memory = PngInfo(), io.BytesIO()
+    chunks.add_text("Comment", secret)
+    Image.new("RGB", (width, height), "red").save(memory, "PNG", pnginfo=chunks)
+    return base64.b64encode(memory.getvalue()).decode()
+
+
+@pytest.fixture(scope="session")
+def picture():
+    return png
+
+
+def hostile_notebook(released: bytes) -> bytes:
+    """Answers and outputs as somebody writes them who wants more than points."""
+    notebook = json.loads(released)
+    for cell in notebook["cells"]:
+        cell["metadata"]["tags"] = ["remove-cell", "<script>"]
+        if cell["id"] == "training":
+            cell["outputs"] = [
+                {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>alert(1)</script>"}},
+                {"output_type": "display_data", "metadata": {}, "data": {"image/svg+xml": "<svg onload='alert(1)'/>"}},
+                {"output_type": "display_data", "metadata": {}, "data": {"image/png": png(secret="hidden words")}},
+                {"output_type": "display_data", "metadata": {}, "data": {"image/png": png(4000, 4000)}},
+                {"output_type": "display_data", "metadata": {}, "data": {"image/png": "<b>no picture</b>"}},
+                {"output_type": "stream", "name": "stdout", "text": ["loss 1\n", "\x1b[2J\u202eloss 2\n"]},
+            ]
+        elif cell["id"].startswith("vae-q"):
+            cell["source"] = ["Because **<script>alert(1)</script>**\n", '<form action="http://x"> 1 < 2 \u202e']
+            cell["attachments"] = {"a.png": {"image/png": "x"}}
+        elif cell["cell_type"] == "code":
+            cell["source"] = "pass"
+            cell["outputs"] = [{"output_type": "execute_result", "data": {"text/plain": "99"}, "metadata": {}}]
+    return json.dumps(notebook).encode()
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory, released, released_notebook, solution, blank) -> Course:
+    """A class of five, collected and graded. Look, and do not write."""
+    root = tmp_path_factory.mktemp("graded")
+    shutil.copytree(released.root, root / "course")
+    course, wrong = Course(root / "course"), catalogue.answers("wrong")["vae-2"][0]
+    book, module = f"{LAB}.ipynb", "starter/vae.py"
+    for name, files in {
+        "Anna Arndt_1": {book: released_notebook, module: solution},
+        "Ben Öz_2": {book: b"this is not JSON", module: catalogue.changed(solution, wrong)},
+        "=cmd|'calc'!A1_3": {book: hostile_notebook(released_notebook), module: blank},
+        "Dora_4": {},
+        "Emil_5": {book: b'{"cells":' + b"[" * 100_000, module: solution.replace("def elbo(", "def elbo((")},
+    }.items():
+        folder = root / f"uploads/{name}_assignsubmission_file_"
+        folder.mkdir(parents=True)
+        (folder / "work.zip").write_bytes(zip_of(files))
+    collect(course, LAB, root / "uploads")
+    said = []
+    assert autograde(course, LAB, limits=Limits(cpu=5, wall=60), say=said.append) == 0
+    (course.root / "said.txt").write_text("\n".join(said))
+    return course

@@ -1,0 +1,74 @@
+"""The tables have every student and every point, and no spreadsheet takes a name for a formula."""
+
+import csv
+import shutil
+
+import pytest
+
+from grading import catalogue
+from grading.course import Course, Mistake
+from grading.export import cell, export
+
+LAB = "02_vae"
+
+
+@pytest.fixture(scope="module")
+def tables(graded) -> dict[str, list[list[str]]]:
+    said = []
+    paths = export(graded, said.append)
+    assert "5 submissions" in said[-1]
+    return {path.name: list(csv.reader(path.open(encoding="utf-8-sig", newline=""))) for path in paths}
+
+
+def test_there_is_a_row_for_each_student_and_lab_with_the_points_of_each_task(tables):
+    head, *rows = tables["grades.csv"]
+    by_student = {row[0]: dict(zip(head, row)) for row in rows}
+    assert sorted(by_student) == ["1", "2", "3", "4", "5"]
+    ben = by_student["2"]
+    assert (ben["first_name"], ben["last_name"], ben["lab"]) == ("Ben", "Öz", LAB)
+    assert (ben["vae-1"], ben["vae-2"], ben["total"], ben["out_of"]) == ("2", "0", "13", "19")
+    assert ben["ae-1"] == "" and ben["submitted"] and ben["to_read"] == "no"
+    assert by_student["3"]["to_read"] == "yes"
+    assert set(catalogue.TASKS) | set(catalogue.QUESTIONS) <= set(head)
+
+
+def test_canvas_gets_its_columns_and_the_row_of_possible_points(tables):
+    head, possible, *rows = tables["canvas.csv"]
+    assert head[:5] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+    assert head[5:] == ["Variational autoencoder (02_vae)"]
+    assert possible == ["    Points Possible", "", "", "", "", "19"]
+    assert ["Arndt, Anna", "1", "", "", "", "15"] in rows and len(rows) == 5
+
+
+def test_a_name_that_starts_a_formula_is_quoted(tables):
+    for rows in tables.values():
+        assert not [text for row in rows for text in row if text[:1] in tuple("=+-@\t\r")]
+    assert "'=cmd|'calc'!A1" in [row[3] for row in tables["grades.csv"]] + [row[2] for row in tables["grades.csv"]]
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-rf", "@x", " =1", "\t=1", "\uff1d1", "|x"])
+def test_every_start_of_a_formula_is_quoted(text):
+    assert cell(text).startswith("'")
+
+
+def test_numbers_and_names_stay_as_they_are():
+    assert [cell(value) for value in (2.0, 1.5, 0, "Zoë", None)] == ["2", "1.5", "0", "Zoë", ""]
+
+
+def test_points_that_were_taken_off_for_lateness_are_not_in_the_total(graded, tmp_path):
+    late = Course(tmp_path / "late")
+    shutil.copytree(graded.root, late.root)
+    with late.gradebook() as gradebook:
+        gradebook.find_submission_notebook(LAB, LAB, "1").late_submission_penalty = 4
+        gradebook.db.commit()
+    export(late, lambda text: None)
+    rows = csv.DictReader((late.root / "grades.csv").open(encoding="utf-8-sig"))
+    anna = next(row for row in rows if row["student"] == "1")
+    assert (anna["penalty"], anna["total"]) == ("4", "11")
+
+
+def test_export_before_grading_is_one_line(course, tmp_path):
+    with pytest.raises(Mistake, match="autograde LAB"):
+        export(course)
+    with pytest.raises(Mistake, match="release LAB"):
+        export(Course(tmp_path / "nothing"))

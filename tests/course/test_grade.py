@@ -1,0 +1,304 @@
+"""A class is graded whatever it hands in; a run can be killed, and goes on where it was."""
+
+import base64
+import json
+from datetime import datetime
+
+import nbformat
+import pytest
+
+from grading import catalogue, grade
+from grading.__main__ import HELP, main
+from grading.course import Course, Mistake
+from grading.demo import demo
+from grading.grade import autograde, record
+from grading.rebuild import picture as fresh_picture
+from grading.rebuild import rebuilt, scored
+from grading.release import NOTEBOOKS
+
+LAB = "02_vae"
+TASKS = catalogue.tasks_of(LAB)
+
+
+@pytest.fixture
+def three(course):
+    """Three submissions, not graded yet."""
+    for student in ("anna", "ben", "cleo"):
+        folder = course.folder("submitted", LAB, student)
+        (folder / "starter").mkdir(parents=True)
+        (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
+        (folder / "starter/vae.py").write_text(f"# {student}")
+    return course
+
+
+@pytest.fixture
+def full_points(monkeypatch):
+    """Judging without a worker; the students that were judged."""
+    judged = []
+
+    def judge(runner, lab, found, secret, blank):
+        judged.append(found.student)
+        return {task: (float(catalogue.TASKS[task]["points"]), "right") for task in TASKS}
+
+    monkeypatch.setattr(grade, "judge", judge)
+    return judged
+
+
+def run(course: Course, **options) -> list[str]:
+    said = []
+    autograde(course, LAB, say=said.append, **options)
+    return said
+
+
+def test_everybody_gets_what_the_work_is_worth(graded):
+    with graded.gradebook() as gradebook:
+        scores = {student: gradebook.find_submission(LAB, student).score for student in "12345"}
+    assert scores == {"1": 15, "2": 13, "3": 0, "4": 0, "5": 0}
+
+
+def test_there_is_a_line_for_each_submission_and_one_for_all(graded):
+    lines = (graded.root / "said.txt").read_text().splitlines()
+    assert len(lines) == 6 and lines[-1] == "02_vae: 5 of 5 submissions graded."
+    assert any(line.endswith("1 (Anna Arndt): 15 of 15 points") for line in lines)
+
+
+def messages(course: Course, student: str) -> dict[str, str]:
+    notebook = nbformat.read(course.folder("autograded", LAB, student) / f"{LAB}.ipynb", as_version=4)
+    return {cell.id: cell.outputs[1].text for cell in notebook.cells if cell.id in TASKS}
+
+
+def test_every_task_has_its_reason(graded):
+    assert messages(graded, "2")["vae-2"] == catalogue.answers("wrong")["vae-2"][0]["says"]
+    assert messages(graded, "2")["vae-1"].startswith("vae-1 is right")
+    assert "vae-5 is still blank" in messages(graded, "3")["vae-5"]
+    assert "it is empty" in messages(graded, "4")["vae-1"]
+    assert "SyntaxError" in messages(graded, "5")["vae-7"]
+
+
+def test_written_answers_wait_for_a_human_and_unchanged_ones_do_not(graded):
+    with graded.gradebook() as gradebook:
+        waiting = {student: gradebook.find_submission(LAB, student).needs_manual_grade for student in "1235"}
+    assert waiting == {"1": False, "2": False, "3": True, "5": False}
+
+
+def test_outputs_that_a_learner_wrote_into_graded_cells_do_not_count(graded):
+    notebook = nbformat.read(graded.folder("autograded", LAB, "3") / f"{LAB}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.id in TASKS]
+    assert [cell.outputs[0].data["text/plain"] for cell in cells] == ["0.0"] * 7
+    assert all(cell.source.startswith("check(") for cell in cells)
+
+
+def test_nothing_active_is_left_of_a_hostile_notebook(graded):
+    text = (graded.folder("autograded", LAB, "3") / f"{LAB}.ipynb").read_text()
+    for part in (
+        "<script",
+        "<svg",
+        "<form",
+        "hidden words",
+        "attachments",
+        "remove-cell",
+        "\u202e",
+        "\\u202e",
+        "[2J\\",
+    ):
+        assert part not in text, part
+    notebook = nbformat.reads(text, as_version=4)
+    kept = next(cell.outputs for cell in notebook.cells if cell.id == "training")
+    assert [output.output_type for output in kept] == ["display_data", "stream"]
+    assert "loss 1" in kept[1].text and "loss 2" in kept[1].text
+
+
+def test_the_module_is_kept_as_it_came(graded, solution):
+    assert (graded.folder("autograded", LAB, "1") / "starter/vae.py").read_text() == solution
+    assert not (graded.root / grade.PREPARED).exists()
+
+
+def test_a_second_run_grades_what_is_missing_alone(three, full_points):
+    run(three)
+    assert sorted(full_points) == ["anna", "ben", "cleo"]
+    record(three, LAB, "ben").unlink()
+    (three.folder("submitted", LAB, "cleo") / "starter/vae.py").write_text("# another try")
+    said = run(three)
+    assert sorted(full_points[3:]) == ["ben", "cleo"]
+    assert said[-1] == "02_vae: 2 of 3 submissions graded, 1 were graded before."
+    assert run(three)[-1].startswith("02_vae: 0 of 3")
+    run(three, force=True, student="anna")
+    assert full_points[5:] == ["anna"]
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(three, full_points, monkeypatch):
+    save = grade.save
+
+    def killed(course, lab, found, *rest):
+        if found.student == "ben":
+            raise KeyboardInterrupt
+        save(course, lab, found, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(grade, "save", killed)
+        run(three, workers=1)
+    first = list(full_points)
+    run(three, workers=1)
+    assert "ben" in full_points[len(first) :] and "anna" not in full_points[len(first) :]
+    with three.gradebook() as gradebook:
+        found = gradebook.assignment_submissions(LAB)
+        assert sorted((one.student_id, one.score) for one in found) == [("anna", 15), ("ben", 15), ("cleo", 15)]
+
+
+def test_trouble_with_one_submission_does_not_stop_the_others(three, monkeypatch):
+    def judge(runner, lab, found, secret, blank):
+        if found.student == "ben":
+            raise KeyError("something that nobody thought of")
+        return {task: (0.0, "wrong") for task in TASKS}
+
+    monkeypatch.setattr(grade, "judge", judge)
+    said = []
+    assert autograde(three, LAB, say=said.append) == 1
+    assert any("ben (unnamed): NOT SAVED: KeyError" in line for line in said) and "run it again" in said[-1]
+    assert not record(three, LAB, "ben").exists() and record(three, LAB, "cleo").exists()
+
+
+def test_a_human_grade_survives_grading_again(three, full_points):
+    run(three)
+    with three.gradebook() as gradebook:
+        grade_of_anna = gradebook.find_grade("vae-1", LAB, LAB, "anna")
+        grade_of_anna.manual_score = 1
+        gradebook.db.commit()
+    run(three, force=True)
+    with three.gradebook() as gradebook:
+        assert gradebook.find_grade("vae-1", LAB, LAB, "anna").score == 1
+
+
+def test_the_time_of_a_submission_reaches_the_gradebook(three, full_points):
+    (three.folder("submitted", LAB, "anna") / "timestamp.txt").write_text("2026-03-01 10:00:00 UTC")
+    run(three, student="anna")
+    with three.gradebook() as gradebook:
+        assert gradebook.find_submission(LAB, "anna").timestamp == datetime(2026, 3, 1, 10)
+
+
+def test_links_in_a_submitted_folder_are_not_followed(three, full_points, tmp_path):
+    (tmp_path / "secret.py").write_text("secret")
+    path = three.folder("submitted", LAB, "anna") / "starter/vae.py"
+    path.unlink()
+    path.symlink_to(tmp_path / "secret.py")
+    assert grade.submission(three, LAB, "anna").module is None
+
+
+@pytest.mark.parametrize(
+    "note", ["[]", "3", "{", "[" * 9999, '{"refused": {}, "name": 7, "other": 1}', '{"name": "a\\u202eb"}']
+)
+def test_a_note_that_somebody_else_wrote_is_only_words(three, note):
+    (three.folder("submitted", LAB, "anna") / "intake.json").write_text(note)
+    found = grade.submission(three, LAB, "anna").note
+    assert all(isinstance(text, str) and text.isprintable() for text in found.values()) and "other" not in found
+
+
+def test_two_runs_at_once_are_refused(three):
+    with three.alone(), pytest.raises(Mistake, match="another command"):
+        run(three)
+
+
+def test_wrong_use_is_one_line(course, tmp_path):
+    with pytest.raises(Mistake, match="collect 02_vae"):
+        run(course)
+    with pytest.raises(Mistake, match="release 02_vae"):
+        run(Course(tmp_path / "nothing"))
+
+
+def test_an_unknown_student_is_one_line(three):
+    with pytest.raises(Mistake, match="there are anna, ben, cleo"):
+        run(three, student="dora")
+
+
+def test_a_cell_without_a_verdict_gets_no_points(released):
+    notebook = scored(nbformat.read(released.released(LAB), as_version=4), {})
+    assert {cell.outputs[0].data["text/plain"] for cell in notebook.cells if cell.id in TASKS} == {"0.0"}
+
+
+@pytest.mark.parametrize(
+    "handed_in",
+    [
+        None,
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"cells": 3}',
+        b'{"cells": [3]}',
+        b'{"cells": [{"source": 3, "metadata": 4}]}',
+        b'{"cells": [{"metadata": {"nbgrader": []}}]}',
+        b'{"worksheets": []}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"cells": [{"id": "training", "outputs": 7}, {"id": "training"}]}',
+        b'{"cells": [{"id": "training", "outputs": [1, {}, {"data": 1}, {"data": {"image/png": [1]}}]}]}',
+    ],
+)
+def test_what_is_no_notebook_leaves_the_released_one(released, handed_in):
+    notebook = nbformat.read(released.released(LAB), as_version=4)
+    assert rebuilt(notebook, handed_in) == notebook
+
+
+def answers_of(released: Course, change) -> list[str]:
+    notebook = nbformat.read(released.released(LAB), as_version=4)
+    handed_in = json.loads(nbformat.writes(notebook))
+    for cell in handed_in["cells"]:
+        if cell.get("id", "").startswith("vae-q"):
+            cell["source"] = ["Because\r\n", "of it."]
+    change(handed_in)
+    fresh = rebuilt(notebook, json.dumps(handed_in).encode())
+    return [cell.source for cell in fresh.cells if cell.id.startswith("vae-q")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda notebook: None,
+        lambda notebook: [cell.update(id=f"new-{i}") for i, cell in enumerate(notebook["cells"])],
+        lambda notebook: [cell.update(metadata={}) for cell in notebook["cells"]],
+        lambda notebook: [(cell.pop("id"), cell.update(metadata={})) for cell in notebook["cells"]],
+        lambda notebook: notebook["cells"].insert(3, {"cell_type": "raw", "source": "mine", "metadata": {}}),
+        lambda notebook: notebook.update(cells=[c for c in notebook["cells"] if c["cell_type"] == "markdown"]),
+    ],
+    ids=["as released", "other ids", "no metadata", "neither", "a cell more", "code cells deleted"],
+)
+def test_written_answers_are_found_in_odd_notebooks(released, change):
+    assert answers_of(released, change) == ["Because\nof it."] * 2
+
+
+def test_a_picture_is_encoded_afresh_or_dropped(picture):
+    assert "hidden" in str(base64.b64decode(picture(secret="hidden")))
+    assert "hidden" not in str(base64.b64decode(fresh_picture(picture(secret="hidden"))))
+    for bad in (picture(3000, 3000), picture()[:60], "no base64", "", base64.b64encode(b"GIF89a" + bytes(99)).decode()):
+        assert fresh_picture(bad) is None
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0 and HELP[command][:30] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["release", "02_vea"], "did you mean 02_vae?"),
+        (["collect", "02_vae", "nowhere"], "is not released"),
+        (["autograde", "02_vae"], "is not released"),
+        (["feedback", "02_vae"], "is not released"),
+        (["export"], "there is no gradebook"),
+    ],
+)
+def test_a_mistake_at_the_keyboard_is_one_line_and_exit_code_2(words, says, capsys, tmp_path):
+    assert main([*words, "--course", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1
+
+
+def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks):
+    real = NOTEBOOKS if (NOTEBOOKS / f"{LAB}.ipynb").exists() else notebooks
+    said = []
+    assert demo(tmp_path / "demo", real, said.append) == 0, "\n".join(said)
+    with pytest.raises(Mistake, match="not empty"):
+        demo(tmp_path / "demo", real)

@@ -1,0 +1,120 @@
+"""A release holds everything a learner needs and no answer, and plain nbgrader can grade it."""
+
+import io
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from grading import build, catalogue, knife
+from grading.course import Course, Mistake
+from grading.release import NOTEBOOKS, learners_files, release, zipped
+
+LAB = "02_vae"
+
+
+@pytest.fixture(scope="module")
+def archive(released) -> dict[str, str]:
+    """Path -> text of what learners get."""
+    with zipfile.ZipFile(released.zip(LAB)) as opened:
+        return {name: opened.read(name).decode("utf-8", "replace") for name in opened.namelist()}
+
+
+def test_the_zip_is_complete(archive):
+    assert all(name.startswith(f"{LAB}/") for name in archive)
+    for name in (f"{LAB}.ipynb", "README.md", "requirements.txt", "starter/__init__.py", "starter/support/checks.json"):
+        assert f"{LAB}/{name}" in archive
+
+
+def test_every_blank_is_there(archive):
+    for path, text in build.blanks().items():
+        assert archive[f"{LAB}/starter/{path.name}"] == text
+    for task in catalogue.tasks_of(LAB):
+        assert knife.stub(task) in archive[f"{LAB}/starter/vae.py"]
+        assert f'check("{task}")' in archive[f"{LAB}/{LAB}.ipynb"].replace('\\"', '"')
+
+
+def test_no_answer_is_in_the_zip(archive):
+    everything = "\n".join(archive.values())
+    allowed = "\n".join(text for name, text in archive.items() if "/support/" in name) + "\n".join(
+        build.blanks().values()
+    )
+    assert "BEGIN SOLUTION" not in everything and "END SOLUTION" not in everything
+    assert not any(part in name for name in archive for part in ("grading", "solutions", ".tries"))
+    for module in {row["module"] for row in catalogue.LABS.values()}:
+        source = catalogue.solution(module).read_text(encoding="utf-8")
+        for region in knife.regions(source).values():
+            for line in map(str.strip, source.splitlines()[region]):
+                assert len(line) < 12 or line in allowed or line not in everything, line
+
+
+def test_the_same_files_give_the_same_bytes(released):
+    files = learners_files(released.folder("release", LAB), LAB)
+    assert zipped(LAB, files) == zipped(LAB, dict(reversed(files.items())))
+    assert zipped(LAB, files) == released.zip(LAB).read_bytes()
+
+
+def test_source_and_release_hold_blanks_alone(released, blank):
+    for step in ("source", "release"):
+        assert (released.folder(step, LAB) / "starter/vae.py").read_text() == blank
+
+
+def test_graded_cells_compare_within_the_tolerance(released):
+    notebook = nbformat.read(released.released(LAB), as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.source.startswith("check(")]
+    assert len(cells) == 7 and all("matches(fingerprint(probe(" in source for source in cells)
+    assert not any("AUTOTEST" in source for source in cells)
+
+
+def test_a_notebook_that_is_not_built_is_one_line(tmp_path):
+    with pytest.raises(Mistake, match="grading build"):
+        release(Course(tmp_path / "course"), LAB, tmp_path)
+
+
+def test_a_release_that_was_killed_is_no_release(course):
+    course.zip(LAB).unlink()
+    with pytest.raises(Mistake, match="release 02_vae"):
+        course.released(LAB)
+
+
+def test_an_interrupted_release_leaves_no_solution_behind(tmp_path, notebooks, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("grading.release.generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        release(Course(tmp_path / "course"), LAB, notebooks)
+    assert not [path for path in (tmp_path / "course").rglob("*.py") if "SOLUTION" in path.read_text()]
+
+
+def test_stock_nbgrader_grades_a_right_and_a_wrong_submission(course, solution):
+    wrong = catalogue.changed(solution, {"id": "vae-1-x", "task": "vae-1", "region": "return mu + log_var * eps"})
+    for student, module in (("anna", solution), ("ben", wrong)):
+        folder = course.folder("submitted", LAB, student)
+        (folder / "starter").mkdir(parents=True)
+        (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
+        (folder / "starter/vae.py").write_text(module)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    command = [sys.executable, "-m", "nbgrader", "autograde", LAB]
+    run = subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    with course.gradebook() as gradebook:
+        assert [gradebook.find_submission(LAB, student).score for student in ("anna", "ben")] == [15, 13]
+
+
+@pytest.mark.skipif(not (NOTEBOOKS / "01_autoencoder.ipynb").exists(), reason="the notebooks are not built")
+def test_the_real_first_lab_is_released(tmp_path):
+    course = Course(tmp_path / "course")
+    with zipfile.ZipFile(io.BytesIO(release(course, "01_autoencoder").read_bytes())) as archive:
+        text = archive.read("01_autoencoder/01_autoencoder.ipynb").decode()
+        modules = archive.read("01_autoencoder/starter/autoencoder.py").decode()
+    assert text.count("matches(fingerprint(") == len(catalogue.tasks_of("01_autoencoder"))
+    assert modules == build.blanks()[catalogue.ROOT / "starter/autoencoder.py"]
+    notebook = nbformat.reads(text, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), textwrap.shorten(text, 200)

@@ -1,0 +1,268 @@
+"""Strangers' code runs in a process of its own, and nothing that it does makes a wrong answer right."""
+
+import re
+import struct
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grading import catalogue, worker
+from grading.runner import Outcome, opened
+from grading.verdicts import judged, published, readable, seeds
+from starter.support import compare, probes
+
+RIGHT_1 = "return mu + torch.exp(0.5 * log_var) * eps"
+ARRAYS = {"result": np.arange(6, dtype=np.float32).reshape(2, 3), "says": np.array("a list"), "kept": np.array([True])}
+REPORT = worker.packed(b"A", ARRAYS)
+
+
+def with_answer(solution: str, body: str, before: str = "") -> str:
+    """The solution with another answer to vae-1."""
+    return before + catalogue.changed(solution, {"id": "vae-1-test", "task": "vae-1", "region": body})
+
+
+def test_the_reference_is_right_on_every_task(runner, solution):
+    verdicts = judged(runner, "02_vae", solution.encode(), seeds(b"secret", "anna"))
+    assert {task: verdict.state for task, verdict in verdicts.items()} == dict.fromkeys(verdicts, "right")
+    assert list(verdicts) == catalogue.tasks_of("02_vae")
+
+
+def test_a_blank_is_named_with_its_line(graded_as, blank):
+    verdict = graded_as(blank)
+    line = next(n for n, text in enumerate(blank.splitlines(), 1) if 'Error("vae-1")' in text)
+    assert verdict.state == "blank" and f"vae-1 is still blank: starter/vae.py, line {line}." in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return mu + torch.exp(log_var) * eps", "variance|log_var"),
+        ("return 3 * mu", "numbers are right|times|gradient"),
+        ("return (mu + eps).tolist()", "a list, a tensor is expected"),
+        ("return (mu + eps).double()", "float64, expected float32"),
+        ("return (mu + eps).int()", "torch.int32"),
+        ("return mu * float('nan')", "nan or infinite"),
+        ("return mu + torch.exp(0.5 * log_var) * torch.randn_like(eps)", "Two calls with the same inputs differ"),
+        ("z = mu + torch.exp(0.5 * log_var) * eps\nmu += 1\nreturn z", "changes one of its inputs"),
+        ("return None", "None, a tensor is expected"),
+        ("return mu[0]", "shape"),
+        ("return mu.unknown", "of starter/vae.py raises AttributeError"),
+        ("raise SystemExit", "raises SystemExit"),
+        ("import os; os._exit(0)", "ended its own process"),
+        ("import os; os.abort()", "ended its own process"),
+        ("while True: pass", "stopped after 2 seconds"),
+        ("torch.zeros(10**11); " + RIGHT_1, "raises RuntimeError"),
+        ("open('/tmp/x' * 999)", "raises OSError"),
+    ],
+)
+def test_a_wrong_answer_is_wrong_and_named(graded_as, solution, body, says):
+    verdict = graded_as(with_answer(solution, body))
+    assert verdict.state == "wrong" and re.search(says, verdict.message), verdict
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("x = (", "line 1 of starter/vae.py raises SyntaxError"),
+        ("import sys; sys.exit()", "raises SystemExit"),
+        ("import os; os._exit(0)", "ended its own process"),
+        ("import solutions.vae", "No module named 'solutions'"),
+        ("import grading", "No module named 'grading'"),
+        ("def elbo(): pass", "has no function reparameterize"),
+        ("raise ValueError('\\u202eright\\x1b[2J')", "raises ValueError: \N{REPLACEMENT CHARACTER}right"),
+        ("raise ValueError('x' * 10**6)", "raises ValueError: xxx"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "ended its own process"),
+        ("", "has no function reparameterize"),
+        ("\0", "starter/vae.py raises"),
+    ],
+)
+def test_a_module_that_cannot_be_used_is_wrong_with_a_reason(graded_as, module, says):
+    verdict = graded_as(module)
+    assert verdict.state == "wrong" and says in verdict.message and len(verdict.message) < 600, verdict
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "from starter.support import checks, compare\ncompare.same = lambda *a: True\ncompare.error = lambda *a: 0\n"
+        "checks.stop = checks.verdict = checks.probe = lambda *a: None\n",
+        "from starter.support import probes\nprobes.PROBES['vae-1'] = lambda *a: {}\n",
+        "from starter.support import probes\nprobes.arrays = lambda *a: {}\n",
+        "import os\nos.write(3, b'A' + bytes(8))\nos._exit(0)\n",
+        "import os\nos.write(3, b'A' + bytes(8))\n",
+        "import os\nos.write(3, b'E' + bytes(8))\nos._exit(0)\n",
+        "import os\nos.write(3, b'x' * 10**7)\n",
+        "import os\nos.close(3)\n",
+        "import torch\ntorch.Tensor.__eq__ = lambda *a: True\ntorch.equal = torch.allclose = lambda *a: True\n",
+        "import numpy\nnumpy.array_equal = lambda *a, **k: True\n",
+        "import sys\nsys.modules['grading'] = sys.modules['starter.support.compare'] = None\n",
+        "class Always(float):\n    __eq__ = __le__ = __lt__ = lambda *a: True\n",
+    ],
+)
+def test_what_a_module_does_to_its_own_process_makes_nothing_right(graded_as, solution, before):
+    assert not graded_as(with_answer(solution, "return mu", before)).right
+
+
+def test_a_second_report_spoils_the_first(graded_as, solution):
+    assert "cannot be read" in graded_as(f"import os\nos.write(3, {REPORT!r})\n" + solution).message
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os, time\nif not os.fork():\n    time.sleep(60)\n",
+        "import os, time\nif not os.fork():\n    os.setsid(); time.sleep(5); os._exit(0)\n",
+        "for _ in range(200):\n    print('x' * 10**6)\n",
+        "import sys\nsys.stdout.close(); sys.stderr.close()\n",
+        "import warnings\nwarnings.warn('old')\n",
+        "from starter import vae\nimport starter.vae\n",
+        "import torch\ntorch.set_default_device('cpu')\n",
+    ],
+)
+def test_odd_habits_beside_a_right_answer_cost_nothing(graded_as, solution, before):
+    begun = time.monotonic()
+    assert graded_as(before + solution).right
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: ("# coding: latin-1\n# Zoë\n" + text.replace("…", "...")).encode("latin-1"),
+        lambda text: ("# Zoë\n" + text.replace("…", "...")).encode("latin-1"),
+    ],
+    ids=["BOM", "CRLF", "Latin-1", "Latin-1 that does not say so"],
+)
+def test_how_a_module_is_encoded_does_not_matter(graded_as, solution, module):
+    assert graded_as(module(solution)).right
+
+
+def test_a_module_is_not_decoded_by_a_codec_of_its_choice():
+    strange = b"# coding: punycode\n\xff"
+    assert readable(strange) == strange
+
+
+def test_an_answer_that_is_right_for_the_public_inputs_alone_is_wrong(runner, graded_as, solution, tmp_path):
+    before = (
+        "import torch\nfrom starter.support.probes import Draw\ndraw = Draw('vae-1', 0)\n"
+        "PUBLIC = draw.mixed(*draw.dims('B', 'latent_dim'))\n"
+    )
+    module = with_answer(solution, f"if not torch.equal(mu, PUBLIC):\n    return mu\n{RIGHT_1}", before)
+    (tmp_path / "starter").mkdir()
+    (tmp_path / "starter/vae.py").write_text(module)
+    public = runner.ask(tmp_path, "vae", "vae-1", 0, {}).arrays
+    assert compare.same(public, probes.arrays("vae-1", catalogue.reference("vae"), 0, {}))
+    assert graded_as(module).state == "wrong"
+
+
+def test_an_answer_that_is_right_once_is_wrong(graded_as, solution):
+    seed = seeds(b"secret", "anna")[0]
+    before = (
+        f"from starter.support.probes import Draw\ndraw = Draw('vae-1', {seed})\nSIZES = draw.dims('B', 'latent_dim')\n"
+    )
+    body = f"if not torch.equal(mu, FIRST):\n    return mu\n{RIGHT_1}"
+    assert graded_as(with_answer(solution, body, before + "FIRST = draw.mixed(*SIZES)\n")).state == "wrong"
+
+
+def test_a_crash_costs_its_own_task(runner, solution):
+    module = with_answer(solution, "import os; os._exit(1)").encode()
+    verdicts = judged(runner, "02_vae", module, seeds(b"secret", "anna"), ["vae-1", "vae-2"])
+    assert [verdict.state for verdict in verdicts.values()] == ["wrong", "right"]
+
+
+def test_a_module_whose_import_hangs_is_asked_once_for_all_tasks(runner):
+    begun = time.monotonic()
+    verdicts = judged(runner, "02_vae", b"while True: pass", seeds(b"secret", "anna"))
+    assert {verdict.state for verdict in verdicts.values()} == {"wrong"} and len(verdicts) == 7
+    assert time.monotonic() - begun < 25
+
+
+def test_sleeping_is_ended_by_the_clock(runner, tmp_path):
+    (tmp_path / "starter").mkdir()
+    (tmp_path / "starter/vae.py").write_text("import time\ntime.sleep(1000)")
+    patient = runner.limits
+    try:
+        runner.limits = replace(patient, wall=0.5)
+        assert runner.ask(tmp_path, "vae").ended == "time"
+    finally:
+        runner.limits = patient
+
+
+def test_a_worker_that_was_killed_is_replaced_and_its_learner_is_not_charged(runner, graded_as, solution):
+    if runner.process:
+        runner.process.kill()
+    assert graded_as(solution).right
+
+
+def test_a_frame_that_was_written_in_advance_answers_no_question(runner, solution, tmp_path, monkeypatch):
+    (tmp_path / "starter").mkdir()
+    (tmp_path / "starter/vae.py").write_text(solution)
+    honest, read = runner.exactly, []
+
+    def forged(size, deadline):
+        frame = b"guessed exit 0\n" + REPORT
+        read.append(size)
+        return {1: struct.pack("<I", len(frame)), 2: frame}.get(len(read)) or honest(size, deadline)
+
+    monkeypatch.setattr(runner, "exactly", forged)
+    outcome = runner.ask(tmp_path, "vae", "vae-2", 5, {})
+    assert outcome.arrays.keys() == probes.arrays("vae-2", catalogue.reference("vae"), 5, {}).keys()
+
+
+def test_seeds_belong_to_a_run_and_a_learner():
+    anna = seeds(b"secret", "anna")
+    assert anna == seeds(b"secret", "anna") and len(set(anna)) == 2
+    assert not set(anna) & set(seeds(b"secret", "ben")) and not set(anna) & set(seeds(b"other", "anna"))
+
+
+def test_a_lab_sees_only_the_labs_that_it_imports():
+    assert "vae" not in published("02_vae") and published("01_autoencoder") == frozenset()
+
+
+def test_arrays_come_back_as_they_were_packed():
+    outcome = opened("exit 0", REPORT)
+    assert outcome.arrays.keys() == ARRAYS.keys()
+    assert all(np.array_equal(outcome.arrays[name], ARRAYS[name]) for name in ARRAYS)
+    assert all(outcome.arrays[name].dtype == ARRAYS[name].dtype for name in ARRAYS)
+
+
+def item(name=b"result", kind=1, shape=(2,), data=bytes(8), size=None) -> bytes:
+    head = worker.ITEM.pack(len(name), kind, len(shape), len(data) if size is None else size)
+    return head + struct.pack(f"<{len(shape)}I", *shape) + name + data
+
+
+def report(body: bytes, kind: bytes = b"A", size: int | None = None) -> bytes:
+    return worker.HEADER.pack(kind, len(body) if size is None else size) + body
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"A",
+        b"A" * 9,
+        report(item())[:-1],
+        report(item()) + b"x",
+        report(item()) * 2,
+        report(item(), size=2**63),
+        report(item(), kind=b"Z"),
+        report(item(), kind=b"E"),
+        report(item() * 2),
+        report(item(kind=9)),
+        report(item(size=2**64 - 1)),
+        report(item(size=4)),
+        report(item(shape=(2**32 - 1, 2**32 - 1))),
+        report(item(shape=(1,) * 200)),
+        report(item(name=b"\xff")),
+        report(item(name=b"n" * 5000)),
+        report(item(kind=0, shape=(), data=b"\xff")),
+        report(item(kind=0, shape=(), data=b"x" * 5000)),
+        report(item(kind=4, data=b"\2\1")),
+        report(b"".join(item(name=b"%d" % i) for i in range(100))),
+    ],
+)
+def test_bytes_that_are_not_exactly_one_report_are_no_report(raw):
+    assert opened("exit 0", raw) == Outcome(ended="unreadable")
