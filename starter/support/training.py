@@ -106,13 +106,13 @@ def stop_at_nonsense(history: History) -> None:
 
 
 def progress(total: int):
-    """A bar that vanishes when done, and that a short run never shows; TQDM_DISABLE=1 turns all bars off.
+    """A bar that vanishes when done; the environment variable TQDM_DISABLE=1 turns all bars off.
 
     On stdout: what a cell writes to stderr looks like an error.
     """
     from tqdm import tqdm
 
-    return tqdm(total=total, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, delay=1, unit="step")
+    return tqdm(total=total, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, unit="step")
 
 
 def within(name: str, value: float) -> None:

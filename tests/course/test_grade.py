@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import datetime
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,7 +12,7 @@ from grading import catalogue, grade
 from grading.__main__ import HELP, main
 from grading.course import Course, Mistake
 from grading.demo import demo
-from grading.grade import autograde, record
+from grading.grade import autograde
 from grading.rebuild import picture as fresh_picture
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS
@@ -113,10 +114,17 @@ def test_the_module_is_kept_as_it_came(graded, solution):
     assert not (graded.root / grade.PREPARED).exists()
 
 
+def test_a_course_is_named_by_its_whole_path_since_nbgrader_changes_folders(three, full_points, monkeypatch):
+    monkeypatch.chdir(three.root.parent)
+    here = Course(Path("course"))
+    assert here == three and here.root.is_absolute()
+    assert run(here)[-1] == "02_vae: 3 of 3 submissions graded."
+
+
 def test_a_second_run_grades_what_is_missing_alone(three, full_points):
     run(three)
     assert sorted(full_points) == ["anna", "ben", "cleo"]
-    record(three, LAB, "ben").unlink()
+    three.record(LAB, "ben").unlink()
     (three.folder("submitted", LAB, "cleo") / "starter/vae.py").write_text("# another try")
     said = run(three)
     assert sorted(full_points[3:]) == ["ben", "cleo"]
@@ -145,6 +153,13 @@ def test_a_run_that_is_killed_goes_on_where_it_was(three, full_points, monkeypat
         assert sorted((one.student_id, one.score) for one in found) == [("anna", 15), ("ben", 15), ("cleo", 15)]
 
 
+def test_an_interrupt_that_nbgrader_catches_still_ends_the_run(three, full_points, monkeypatch):
+    caught = {"success": False, "error": "Traceback ...\nKeyboardInterrupt\n"}
+    monkeypatch.setattr(grade.NbGraderAPI, "autograde", lambda *_, **__: caught)
+    with pytest.raises(KeyboardInterrupt):
+        run(three)
+
+
 def test_trouble_with_one_submission_does_not_stop_the_others(three, monkeypatch):
     def judge(runner, lab, found, secret, blank):
         if found.student == "ben":
@@ -155,7 +170,7 @@ def test_trouble_with_one_submission_does_not_stop_the_others(three, monkeypatch
     said = []
     assert autograde(three, LAB, say=said.append) == 1
     assert any("ben (unnamed): NOT SAVED: KeyError" in line for line in said) and "run it again" in said[-1]
-    assert not record(three, LAB, "ben").exists() and record(three, LAB, "cleo").exists()
+    assert not three.record(LAB, "ben").exists() and three.record(LAB, "cleo").exists()
 
 
 def test_a_human_grade_survives_grading_again(three, full_points):

@@ -1,0 +1,443 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1 · Autoencoder
+#
+# A network squeezes an image through a few numbers, the *code*, and rebuilds the image from them. Afterwards you can
+#
+# - follow the shape of an image through an encoder, and build the decoder that undoes it;
+# - choose a loss, a size of the code and a learning rate, and recognise a run that has stalled;
+# - read a latent space, walk through it, and use it against noise;
+# - say why an autoencoder cannot invent new images: the reason for lab 2.
+#
+# **Time:** 90 minutes. **Before:** Python, PyTorch basics. **Your part:** six blanks in `starter/autoencoder.py`, two
+# written answers here.
+
+# %% tags=["setup"]
+# %load_ext autoreload
+# %autoreload 2
+import sys
+
+sys.path.append("..")
+import torch
+
+from starter.support.checks import check  # first: it explains a module that does not parse
+from starter.support import data, nets, plots, training
+from starter import autoencoder as ae
+
+# %% [markdown]
+# ## 1.1 An image is many numbers; a digit is few
+#
+# Draw every pixel at random, and you get noise, practically for ever. Images of digits are a thin sheet in the space
+# of all images. An autoencoder looks for coordinates on that sheet:
+#
+# $$x \;\xrightarrow{\ \text{encoder}\ }\; z \;\xrightarrow{\ \text{decoder}\ }\; \hat x$$
+#
+# **Predict.** How many numbers $z$ would *you* need to describe one of these digits to a friend who must redraw it?
+
+# %%
+train, test = data.load(), data.load(split="test")
+x = test.pixels()  # float32 (N, C, H, W), every pixel in [0, 1]
+noise = torch.rand(12, *train.shape)
+plots.rows({"digits": x[:12], "random": noise}, f"Two kinds of points in a space of {x[0].numel()} dimensions")
+
+# %% [markdown]
+# ## 1.2 The way in: what a convolution does to a shape
+#
+# A convolution with kernel size $k$, stride $s$ and padding $p$ turns $H$ rows into
+#
+# $$H_{\text{out}} = \Big\lfloor \frac{H + 2p - k}{s} \Big\rfloor + 1$$
+#
+# and the same for the columns. A stride of 2 skips every other position: the image shrinks to about half.
+#
+# **Predict.** $k=3$, $s=2$, $p=1$: how many rows become of 15? Of 16?
+
+# %%
+sizes = range(5, 21)
+outputs = {}
+for stride in (1, 2, 3):
+    conv = torch.nn.Conv2d(1, 1, kernel_size=3, stride=stride, padding=1)
+    outputs[f"stride {stride}"] = (sizes, [conv(torch.zeros(1, 1, n, n)).shape[2] for n in sizes])
+plots.lines(outputs, "Rounding down makes stairs", "rows in", "rows out", style="o-")
+
+# %% [markdown]
+# 15 and 16 stand on the same step: both become 8. An encoder is a *plan*, a list of such convolutions. Fill in
+# `feature_shapes`, which follows one image through a plan.
+
+# %%
+check("ae-1")  # starter/autoencoder.py, feature_shapes
+
+# %% [markdown]
+# Our plan has two convolutions; one linear layer then maps their output to the code. Where is the bottleneck?
+
+# %%
+plan = (nets.Conv(train.shape[0], 16, stride=2), nets.Conv(16, 32, stride=2))
+shapes = ae.feature_shapes(train.shape, plan)
+stages = {"×".join(map(str, shape)): shape[0] * shape[1] * shape[2] for shape in shapes}
+plots.bars({**stages, "code": 16}, "Numbers at every stage (channels × rows × columns)", digits=0)
+
+# %% [markdown]
+# Convolutions do not compress here: they trade rows and columns for channels. Only the last step is narrow.
+
+# %% [markdown]
+# ## 1.3 The way back
+#
+# A transposed convolution undoes the shape of a convolution:
+#
+# $$H_{\text{out}} = (H - 1)\,s - 2p + k + \text{output padding}$$
+#
+# But two sizes shared a step of the stairs. Which one to return to is what `output_padding` says.
+#
+# **Predict.** 8 rows, $k=3$, $s=2$, $p=1$. Which output padding leads to 15, which to 16?
+
+# %%
+sizes, outputs = range(3, 11), {}
+for extra in (0, 1):
+    back = torch.nn.ConvTranspose2d(1, 1, kernel_size=3, stride=2, padding=1, output_padding=extra)
+    outputs[f"output padding {extra}"] = (sizes, [back(torch.zeros(1, 1, n, n)).shape[2] for n in sizes])
+plots.lines(outputs, "Without padding only odd sizes come back", "rows in", "rows out", style="o-")
+
+# %%
+check("ae-2")  # starter/autoencoder.py, mirror
+
+# %% [markdown]
+# With both plans we have an autoencoder. It is untrained: the shapes fit, the pictures do not.
+
+# %%
+config = nets.ConvConfig(train.shape, plan, latent_dim=16, batch_norm=True)
+torch.manual_seed(training.SEED)
+model = ae.Autoencoder.from_config(config).eval()
+print("shapes agree:", model(x[:12]).shape == x[:12].shape)
+plots.rows({"x": x[:12], "untrained": model.reconstruct(x[:12])})
+
+# %% [markdown]
+# ## 1.4 How wrong is a reconstruction?
+#
+# The decoder ends in numbers without bounds, *logits*; $p = \sigma(\text{logit})$ is a pixel. Cross-entropy reads the
+# target as a probability too:
+#
+# $$-\sum_i \big[x_i \log p_i + (1 - x_i)\log(1 - p_i)\big]$$
+#
+# The alternative is the squared error. **Predict.** The target is white, $x = 1$, and the network is sure of black, logit
+# $-6$. Which of the two losses pulls harder?
+
+# %%
+logit = torch.linspace(-8, 8, 200)
+p = logit.sigmoid()
+loss = {"cross-entropy": (logit, -p.log()), "(1 - p)²": (logit, (1 - p) ** 2)}
+slope = {"cross-entropy": (logit, p - 1), "(1 - p)²": (logit, -2 * (1 - p) ** 2 * p)}
+plots.panels({"loss at target 1": loss, "its slope": slope}, x="logit")
+
+# %% [markdown]
+# Cross-entropy pulls with full force: its slope is $p - x = -1$. The squared error behind a sigmoid is flat exactly where
+# the error is largest, so a confident mistake is corrected last. That is why our `"mse"` has no sigmoid: there the
+# output *is* the pixel.
+#
+# Sum over the pixels of an image, then average over the images: the convention of the whole course.
+
+# %%
+check("ae-3")  # starter/autoencoder.py, reconstruction_loss
+
+# %% [markdown]
+# Two numbers to compare with, before training. Answering every image with the *mean image* needs no code at all. And
+# a *perfect* answer does not reach zero: the cross-entropy of a grey pixel with itself is its entropy.
+#
+# **Predict.** Where between the two will 16 numbers land?
+
+# %%
+mean_image = train.pixels().mean(dim=0).expand_as(x)
+perfect = ae.reconstruction_loss(x.logit(eps=1e-6), x, "bce").item()
+ignorant = ae.reconstruction_loss(mean_image.logit(eps=1e-6), x, "bce").item()
+levels = {f"mean image {ignorant:.0f}": ignorant, f"perfect {perfect:.0f}": perfect}
+
+# %% tags=["training"]
+@torch.no_grad()
+def test_loss(model):
+    return model.terms(x).loss.item()
+
+
+history = training.fit(model, train, epochs=25, lr=3e-3)
+steps = range(history.steps)
+curve = {"training batches": (steps[10:], history.terms["loss"][10:])}
+plots.lines(curve, f"Test loss {test_loss(model):.1f}", "step", "nats per image", levels)
+training.within("reconstruction loss", test_loss(model))
+
+# %% [markdown]
+# ## 1.5 What survives
+#
+# 16 numbers close most of the gap. Look at what they keep, and at what they lose. These are test images: the network
+# has never seen them.
+
+# %%
+x_hat = model.reconstruct(x[:12])
+plots.rows({"x": x[:12], "from 16 numbers": x_hat, "|difference|": (x_hat - x[:12]).abs()})
+
+# %% [markdown]
+# Position, class and slant survive; single odd pixels of a stroke do not.
+#
+# **Question 1.** Give the code as many numbers as the image has pixels. What will the loss be, and what will the network
+# have learned about digits? Describe an experiment with these test images and random noise that would tell.
+
+# %% [markdown] answer="ae-q1"
+# Your answer.
+
+# %% [markdown]
+# ## 1.6 How narrow may it be?
+#
+# A fully connected encoder and decoder train in half a second, so let us try many sizes of code.
+#
+# **Predict.** The loss falls with every number you add. Where does the curve bend?
+
+# %% tags=["training"]
+def fully_connected(latent_dim, hidden=(256,), **kwargs):
+    torch.manual_seed(training.SEED)
+    encoder = nets.mlp_encoder(train.shape, hidden, latent_dim)
+    return ae.Autoencoder(encoder, nets.mlp_decoder(latent_dim, hidden[::-1], train.shape), **kwargs)
+
+
+dims = [1, 2, 4, 8, 16, 32, 64]
+models = {latent_dim: fully_connected(latent_dim) for latent_dim in dims}
+for narrow in models.values():
+    training.fit(narrow, train, epochs=30, lr=3e-3)
+curve = {"test": (dims, [test_loss(narrow) for narrow in models.values()])}
+title = "Loss against the size of the code"
+plots.lines(curve, title, "numbers in the code", "nats per image", levels, log_x=True, style="o-")
+
+# %%
+pictures = {str(n): models[n].reconstruct(x[:12]) for n in (1, 2, 4, 16, 64)}
+plots.rows({"x": x[:12], **pictures}, "The same images from 1, 2, 4, 16 and 64 numbers")
+
+# %% [markdown]
+# The first few numbers buy almost everything: one number picks something like a class, four a class and a style.
+# Beyond 16 the curve is nearly flat. About ten numbers seem to be what these digits really vary in.
+
+# %% [markdown]
+# ## 1.7 A run that learns nothing
+#
+# Deeper encoders are touchier. The same four convolutions, trained three times with the squared error: with a small
+# learning rate, with a large one, and with a large one behind batch normalisation.
+#
+# **Predict.** Which curve is lowest at the end?
+
+# %% tags=["training"]
+deep = (plan[0], nets.Conv(16, 16), plan[1], nets.Conv(32, 32))
+settings = {"5e-4": (5e-4, False), "1e-2": (1e-2, False), "1e-2, BatchNorm": (1e-2, True)}
+runs, curves = {}, {}
+for name, (lr, batch_norm) in settings.items():
+    torch.manual_seed(training.SEED)
+    deeper = nets.ConvConfig(train.shape, deep, latent_dim=16, batch_norm=batch_norm)
+    runs[name] = ae.Autoencoder.from_config(deeper, kind="mse")
+    values = training.fit(runs[name], train, epochs=25, lr=lr).terms["loss"]
+    curves[name] = (range(10, len(values)), values[10:])
+stuck = {"mean image": ae.reconstruction_loss(mean_image, x, "mse").item()}
+plots.lines(curves, "Three learning rates", "step", "squared pixels per image", stuck)
+
+# %%
+plots.rows({"x": x[:12], **{name: run.reconstruct(x[:12]) for name, run in runs.items()}})
+
+# %% [markdown]
+# The large rate stops at the loss of the mean image: it gives the *same* answer to every input. Why? A ReLU whose input
+# is negative for every image has slope 0, so its weights get no gradient any more: it is *dead*. A few large steps
+# suffice. Count the dead units of every layer:
+
+# %%
+@torch.no_grad()
+def dead_units(run, a=x):
+    shares = []
+    for layer in [*run.encoder, *run.decoder]:
+        a = layer(a)  # from layer to layer through the whole autoencoder
+        if isinstance(layer, torch.nn.ReLU):
+            shares.append(100 * (a.amax(dim=0) <= 0).float().mean().item())
+    return range(1, len(shares) + 1), shares
+
+
+shares = {name: dead_units(run) for name, run in runs.items()}
+plots.lines(shares, "Dead units", "ReLU layer", "% of units", style="o-")
+
+# %% [markdown]
+# Where nearly all units of a layer are dead, hardly anything of the image passes, and hardly any gradient comes back.
+# Batch normalisation centres the inputs of every ReLU, so that some are positive for some images: with it, the large
+# rate is the fastest.
+
+# %% [markdown]
+# ## 1.8 A map with two coordinates
+#
+# With a code of two numbers we can look at all of it. The labels were not used in training.
+#
+# **Predict.** Which classes will overlap?
+
+# %% tags=["training"]
+flat = fully_connected(2, hidden=(256, 128))
+training.fit(flat, train, epochs=60, lr=2e-3)
+with torch.no_grad():
+    codes = flat.encoder(x)
+plots.scatter({"codes of test images": (codes, test.y)})
+
+# %% [markdown]
+# Images that look alike lie together, although nobody told the network what a class is. But look at the axes: some
+# classes are cramped, others stretch over many units, and there is empty land between them. Remember this for 1.11.
+
+# %% [markdown]
+# ## 1.9 Between two images
+#
+# On the line between two codes,
+#
+# $$z_k = (1 - t_k)\, z_\text{start} + t_k\, z_\text{end}, \qquad t_k = \frac{k}{\text{steps} - 1}$$
+#
+# **Predict.** What stands halfway between the *pixels* of two images? And what halfway between their codes?
+
+# %%
+check("ae-4")  # starter/autoencoder.py, interpolate
+
+# %%
+steps, start, end = 12, x[11:12], x[5:6]
+fade = ae.interpolate(start.flatten(1), end.flatten(1), steps).reshape(steps, *train.shape)
+with torch.no_grad():
+    path = ae.interpolate(model.encoder(start), model.encoder(end), steps).flatten(0, 1)  # (steps, latent_dim)
+    plots.rows({"pixels": fade, "codes": model.images(path)}, "From one image to another")
+
+# %% [markdown]
+# Pixels fade: halfway, both images shine through each other. Codes bend one shape into the other, more or less: the
+# decoder was never asked what lies between.
+
+# %% [markdown]
+# ## 1.10 Noise in, no noise out
+#
+# A denoising autoencoder sees a corrupted image and must return the clean one. It can no longer copy; it must know what
+# digits look like. First the corruption:
+#
+# $$\tilde x = \operatorname{clip}(x + \sigma\,\epsilon,\ 0,\ 1), \qquad \epsilon \sim \mathcal N(0, I)$$
+#
+# **Predict.** Up to which $\sigma$ will *you* read the digits?
+
+# %%
+check("ae-5")  # starter/autoencoder.py, corrupt
+
+# %%
+torch.manual_seed(training.SEED)
+eps = torch.randn_like(x)
+plots.rows({f"σ = {sigma}": ae.corrupt(x[:12], eps[:12], sigma) for sigma in (0, 0.25, 0.5, 1.0)})
+
+# %% [markdown]
+# Now the loss: which image goes in, and which one is the target? Then the same network is trained twice, once with
+# each loss, and both get the same noisy test images.
+
+# %%
+check("ae-6")  # starter/autoencoder.py, denoising_loss
+
+# %% tags=["training"]
+noisy, errors, answers = ae.corrupt(x, eps, 0.5), {}, {}
+for name, network in {"plain": fully_connected(16), "denoising": fully_connected(16, sigma=0.5)}.items():
+    training.fit(network, train, epochs=40, lr=2e-3)
+    answers[name] = network.reconstruct(noisy[:12])
+    with torch.no_grad():
+        errors[name] = ae.denoising_loss(network, x, eps, 0.5).item()
+title = f"Loss against the clean image: plain {errors['plain']:.0f}, denoising {errors['denoising']:.0f}"
+plots.rows({"x": x[:12], "noisy": noisy[:12], **answers}, title)
+training.within("denoising loss", errors["denoising"])
+
+# %% [markdown]
+# The plain autoencoder takes noise for ink. The denoising one pushes every image back onto the sheet of digits, even if
+# that means a wrong guess now and then. Keep the idea in mind: diffusion models are built on it.
+
+# %% [markdown]
+# ## 1.11 Can it invent a digit?
+#
+# A decoder turns any code into a picture. So draw a code at random and decode it: a generator?
+#
+# **Predict.** What will codes from $\mathcal N(0, I)$ look like, decoded?
+
+# %%
+torch.manual_seed(training.SEED)
+with torch.no_grad():
+    z = model.encoder(train.pixels())
+    spread = z.mean(dim=0) + z.std(dim=0) * torch.randn(12, z.shape[1])  # right place, right width
+    random = {"N(0, I)": model.images(torch.randn(12, 16)), "fitted N": model.images(spread)}
+plots.rows({"reconstructed": model.reconstruct(x[:12]), **random}, "Codes of images, and codes drawn at random")
+
+# %% [markdown]
+# Codes from $\mathcal N(0, I)$ decode to next to nothing. A normal distribution of the right place and width gives
+# fragments, and only now and then a digit. In two dimensions we see why:
+
+# %%
+torch.manual_seed(training.SEED)
+drawn = codes.mean(dim=0) + codes.std(dim=0) * torch.randn(300, 2)
+clouds = {"codes of images": (codes, test.y), "N(0, I)": torch.randn(300, 2), "fitted N": drawn}
+plots.scatter(clouds, "Where the decoder has been trained, and where we ask it")
+
+# %%
+plots.manifold(flat.images, "The plane of the codes, decoded evenly", span=codes.abs().max().item())
+
+# %% [markdown]
+# The loss only ever asks for $\hat x \approx x$. It says nothing about where codes lie, and nothing about what is decoded
+# between them.
+#
+# **Question 2.** The autoencoder rebuilds unseen test images well, and yet decodes random codes to nonsense. Explain how both can
+# be true. Which two demands on the codes would make random codes decode to digits?
+
+# %% [markdown] answer="ae-q2"
+# Your answer.
+
+# %% [markdown]
+# ## 1.12 The same with photographs
+#
+# Nothing above knows about digits. Two photographs come with scikit-learn. Cut the picture of a flower into small
+# colour patches, train on them, and rebuild a picture of a temple, patch by patch.
+#
+# **Predict.** Each patch of 768 numbers becomes 24, and the network has never seen a roof or a sky. What will get lost?
+
+# %%
+from sklearn.datasets import load_sample_image
+
+
+def patches(name, size=16):
+    photo = torch.from_numpy(load_sample_image(name).copy()).permute(2, 0, 1)  # uint8 (3, 427, 640)
+    blocks = photo.unfold(1, size, size).unfold(2, size, size)  # (3, 26, 40, size, size)
+    return blocks.permute(1, 2, 0, 3, 4).flatten(0, 1).contiguous()  # (26 * 40, 3, size, size)
+
+
+# %% tags=["training"]
+flower = patches("flower.jpg")
+photo = data.Images(flower, torch.zeros(len(flower), dtype=torch.long), levels=256, name="flower")
+torch.manual_seed(training.SEED)
+encoder, decoder = nets.mlp_encoder(photo.shape, (256,), 24), nets.mlp_decoder(24, (256,), photo.shape)
+colour = ae.Autoencoder(encoder, decoder, kind="mse")
+history = training.fit(colour, photo, epochs=40, lr=2e-3)
+
+# %%
+def whole(blocks):
+    return blocks.reshape(26, 40, 3, 16, 16).permute(2, 0, 3, 1, 4).reshape(3, 26 * 16, 40 * 16)
+
+
+temple = patches("china.jpg") / 255
+pair = torch.stack([whole(temple), whole(colour.reconstruct(temple))])
+plots.grid(pair, column_labels=["temple", "from 24 numbers a patch, 1/32 of the data"], inches=3.4)
+
+# %% [markdown]
+# Light, colour and edges survive; texture and the borders of the patches do not. Other data sets need no edit either:
+# prepare one with `python datasets/prepare.py fashion-mnist`, start Jupyter with `DATA=fashion-mnist`, run all.
+
+# %% [markdown]
+# ## 1.13 Exercises
+#
+# 1. **Linear.** Leave out every ReLU and train with `"mse"`. Compare with `torch.pca_lowrank` at equal code sizes. What do
+#    you find, and why?
+# 2. **A code as large as the image.** Carry out your experiment of question 1, once with the plain loss and once with the
+#    denoising loss.
+# 3. **A better lottery.** Fit one normal distribution with full covariance *per class* to the codes of 1.4, and decode
+#    draws from it. What improves? What did you need that a generator should not need?
+
+# %% [markdown]
+# ## References
+#
+# - Hinton, Salakhutdinov 2006, *Reducing the dimensionality of data with neural networks*, Science 313.
+# - Goodfellow, Bengio, Courville 2016, *Deep Learning*, chapter 14: autoencoders; 14.5 denoising, 14.6 manifolds.
+# - Dumoulin, Visin 2016, *A guide to convolution arithmetic for deep learning*: relationships 6 and 14.
+# - Vincent et al. 2010, *Stacked denoising autoencoders*, JMLR 11, section 3.
+# - Ioffe, Szegedy 2015, *Batch normalization*, section 3.3 on large learning rates.

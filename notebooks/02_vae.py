@@ -1,0 +1,455 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2 · Variational autoencoder
+#
+# Lab 1 ended with a decoder that answers random codes with nonsense. A VAE gives every image a *distribution* of codes,
+# and keeps all of them near one distribution that we can sample. Afterwards you can
+#
+# - explain every term of the bound that a VAE maximises, and measure each in nats;
+# - differentiate through a random draw;
+# - choose a likelihood for the pixels, and say why its constants matter;
+# - sample new images, judge them, and find out which latents are used.
+#
+# **Time:** 120 minutes. **Before:** lab 1. **Your part:** seven blanks in `starter/vae.py`, two written answers here.
+
+# %% tags=["setup"]
+# %load_ext autoreload
+# %autoreload 2
+import sys
+
+sys.path.append("..")
+import torch
+from torch.distributions import Normal
+
+from starter.support.checks import check  # first: it explains a module that does not parse
+from starter.support import data, features, nets, plots, training, widgets
+from starter import autoencoder as ae
+from starter import vae
+
+# %% [markdown]
+# ## 2.1 A draw that lets the gradient through
+#
+# The encoder of a VAE gives two vectors for an image, and they describe a normal distribution of codes:
+#
+# $$q(z \mid x) = \mathcal N\big(\mu(x),\ \operatorname{diag} \sigma^2(x)\big)$$
+#
+# The network outputs $\log \sigma^2$ (`log_var`): any real number is allowed, and $\sigma$ is never negative.
+
+# %% [markdown]
+# A draw from $q$ has no derivative with respect to $\mu$ and $\sigma$. So take the randomness from elsewhere, and let $\mu$
+# and $\sigma$ only move and scale it:
+#
+# $$z = \mu + \sigma \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)$$
+#
+# **Predict.** What is $\sigma$ at `log_var` = −2? Where will the cloud below lie for $\mu = (2, -1)$, `log_var` = (−2, 0)?
+
+# %%
+torch.manual_seed(training.SEED)
+eps = torch.randn(500, 2)
+plots.scatter({"noise ε": eps}, circle=True)
+
+# %%
+check("vae-1")  # starter/vae.py, reparameterize
+
+# %% [markdown]
+# The same 500 points, moved and scaled. The dashed circle stays where it was: it holds 86 % of $\mathcal N(0, I)$.
+
+# %%
+mu, log_var = torch.tensor([[2.0, -1.0]]), torch.tensor([[-2.0, 0.0]])
+scaled = vae.reparameterize(torch.zeros(1, 2), log_var, eps)
+plots.scatter({"ε": eps, "σ ε": scaled, "μ + σ ε": vae.reparameterize(mu, log_var, eps)}, circle=True)
+
+# %% [markdown]
+# With $\epsilon$ fixed, each $z$ is a smooth function of `log_var`: a curve with a slope everywhere. This slope is what
+# reaches the encoder.
+
+# %%
+sweep = torch.linspace(-6, 2, 50).unsqueeze(1)  # (50, 1): one latent, fifty values of log_var
+paths = {}
+for e in (-2.0, -1.0, 0.5, 1.5):
+    z = vae.reparameterize(torch.zeros_like(sweep), sweep, torch.full_like(sweep, e))
+    paths[f"ε = {e:+.1f}"] = (sweep[:, 0], z[:, 0])
+plots.lines(paths, "One latent, four fixed draws, μ = 0", "log_var", "z")
+
+# %% [markdown]
+# ## 2.2 How far from the prior?
+#
+# The codes of all images together shall look like the *prior* $p(z) = \mathcal N(0, I)$, from which we will sample. The
+# Kullback-Leibler divergence says how many nats $q$ is away from it. For normal distributions it is exact:
+#
+# $$\mathrm{KL}\big(q(z \mid x)\,\|\,p(z)\big) = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
+#
+# **Predict.** Which of these three $q$ is furthest from $p$: a shifted one, a narrow one, a wide one?
+
+# %%
+z = torch.linspace(-5, 5, 300)
+three = {"shifted": (1.5, 1.0), "narrow": (0.0, 0.15), "wide": (0.0, 2.0)}
+prior = (z, Normal(0, 1).log_prob(z).exp())
+posteriors = {name: (z, Normal(*q).log_prob(z).exp()) for name, q in three.items()}
+plots.panels({name: {"p(z)": prior, "q(z|x)": q} for name, q in posteriors.items()}, x="z")
+
+# %%
+check("vae-2")  # starter/vae.py, kl_divergence
+
+# %%
+mean, sigma = torch.linspace(-3, 3, 100).unsqueeze(1), torch.linspace(0.05, 3, 100).unsqueeze(1)
+along_mu = (mean[:, 0], vae.kl_divergence(mean, torch.zeros_like(mean)))
+along_sigma = (sigma[:, 0], vae.kl_divergence(torch.zeros_like(sigma), 2 * sigma.log()))
+at = torch.tensor(list(three.values()))  # (3, 2): mu beside sigma
+values = vae.kl_divergence(at[:, :1], 2 * at[:, 1:].log())
+title = ", ".join(f"{name} {value:.2f} nats" for name, value in zip(three, values))
+both = {"KL against μ (σ = 1)": {"": along_mu}, "KL against σ (μ = 0)": {"": along_sigma}}
+plots.panels(both, title, y="nats")
+
+# %% [markdown]
+# Shrinking $\sigma$ gets expensive without limit: exactness costs nats. That pressure is what lab 1 lacked.
+#
+# The KL is a mean of $\log q(z \mid x) - \log p(z)$ over draws from $q$. So we can also estimate it from draws. **Predict.**
+# How many draws does it take to be right within 1 %?
+
+# %%
+torch.manual_seed(training.SEED)
+z = vae.reparameterize(mu, log_var, torch.randn(20_000, 2))
+log_ratio = (Normal(mu, (0.5 * log_var).exp()).log_prob(z) - Normal(0, 1).log_prob(z)).sum(dim=1)
+n = torch.arange(1, len(z) + 1)
+exact = vae.kl_divergence(mu, log_var).item()
+estimate = {"Monte Carlo": (n[9:], (log_ratio.cumsum(dim=0) / n)[9:])}
+level = {f"closed form {exact:.3f}": exact}
+plots.lines(estimate, "Two ways to the same number", "draws", "nats", level, log_x=True)
+
+# %% [markdown]
+# Thousands of draws, where the formula needs none. Later models (flows, lab 4) have no formula, and there the estimate
+# is all we have.
+#
+# You will train with one single draw per image and step. That is enough: the mean over many steps counts.
+
+# %% [markdown]
+# ## 2.3 Black and white pixels: the Bernoulli likelihood
+#
+# The decoder does not paint an image, it describes a *distribution* of images, $p(x \mid z)$. The simplest: every pixel is
+# a coin, and the decoder gives its probability.
+#
+# $$-\log p(x \mid z) = -\sum_i \big[x_i \log p_i + (1 - x_i) \log (1 - p_i)\big], \qquad p = \sigma(\text{logits})$$
+#
+# You know it as cross-entropy. One number per image, in nats.
+#
+# **Predict.** A decoder that ignores $z$ can only answer with the mean image. Which digits will be cheap under it?
+
+# %%
+train, test = data.load(), data.load(split="test")
+x = test.pixels()
+mean_image = train.pixels().mean(dim=0).expand_as(x)
+plots.grid(torch.cat([mean_image[:1], x[:11]]), "The mean image, and eleven images to describe with it")
+
+# %%
+check("vae-3")  # starter/vae.py, bernoulli_nll
+
+# %%
+nll = vae.bernoulli_nll(mean_image.logit(eps=1e-6), x)
+order = nll.argsort()
+extremes = {"cheapest": order[:12], "dearest": order[-12:]}
+title = f"From {nll.min():.0f} to {nll.max():.0f} nats, {nll.mean():.0f} on average"
+plots.rows({name: x[index] for name, index in extremes.items()}, title)
+
+# %% [markdown]
+# ## 2.4 Grey pixels: the Gaussian likelihood
+#
+# A normal distribution per pixel, with one $\sigma$ for all:
+#
+# $$-\log p(x \mid z) = \sum_i \Big[\frac{(x_i - \hat x_i)^2}{2\sigma^2} + \log \sigma + \tfrac12 \log 2\pi\Big]$$
+#
+# Many programs keep only the squared error. That fixes $\sigma^2 = \tfrac12$ without saying so, and nobody can compare
+# the numbers.
+#
+# **Predict.** We shrink $\sigma$ and leave the images alone. When does the likelihood get better, when worse?
+
+# %%
+check("vae-4")  # starter/vae.py, gaussian_nll
+
+# %%
+sigmas = torch.linspace(0.12, 1, 60)
+full = torch.stack([vae.gaussian_nll(mean_image, x, sigma.log()).mean() for sigma in sigmas])
+error = (x - mean_image).square().flatten(1).sum(dim=1).mean()
+alone = error / (2 * sigmas**2)
+curves = {"negative log-likelihood": (sigmas, full), "squared error / 2σ² alone": (sigmas, alone)}
+rms = (x - mean_image).square().mean().sqrt()
+title = f"Lowest at σ = {sigmas[full.argmin()]:.2f}; RMS error {rms:.2f}"
+plots.lines(curves, title, "σ", "nats per image")
+
+# %% [markdown]
+# With all its terms the likelihood has a best $\sigma$: the size of the error itself. The squared error alone would send
+# $\sigma$ to infinity. So $\sigma$ can be learned like any other weight. (A density may exceed 1: negative nats are no
+# mistake.)
+
+# %% [markdown]
+# ## 2.5 The bound
+#
+# What we want is a high $\log p(x)$, but $p(x) = \int p(x \mid z)\, p(z)\, dz$ has too many $z$. For any $q$:
+#
+# $$\log p(x) = \underbrace{\mathbb E_q[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z))}_{\text{ELBO}}
+# + \underbrace{\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))}_{\ge 0}$$
+#
+# So the ELBO is a lower bound. We minimise its negative: **reconstruction + KL**.
+
+# %% [markdown]
+# | term | in words | small when |
+# | --- | --- | --- |
+# | reconstruction, $-\mathbb E_q[\log p(x \mid z)]$ | nats that the image still costs once its code is known | the code says much |
+# | KL, $\mathrm{KL}(q \,\|\, p)$ | nats that the code itself carries about the image | the code says little |
+# | gap, $\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))$ | what we lose because $q$ is only a normal distribution | $q$ fits the true posterior |
+
+# %% [markdown]
+# The first two pull in opposite directions.
+#
+# **Predict.** The mean image made an image cost some hundred nats. How many nats will a code carry, and how many will it save?
+
+# %%
+check("vae-5")  # starter/vae.py, elbo
+
+# %% tags=["training"]
+def build(latent_dim, hidden=(256,), **kwargs):
+    torch.manual_seed(training.SEED)
+    encoder = nets.mlp_encoder(train.shape, hidden, 2 * latent_dim)  # mu beside log_var
+    return vae.VAE(encoder, nets.mlp_decoder(latent_dim, hidden[::-1], train.shape), **kwargs)
+
+
+@torch.no_grad()
+def test_terms(model):
+    torch.manual_seed(training.SEED)
+    return vae.ELBO(*(term.item() for term in model.terms(x)))
+
+
+model = build(latent_dim=10)
+history = training.fit(model, train, epochs=100, lr=4e-3)
+plots.training(history.terms, "Training: the bound and its two terms")
+
+# %%
+result = test_terms(model)
+title = f"Test images: -ELBO {result.loss:.1f} = {result.reconstruction:.1f} + {result.kl:.1f} nats"
+parts = {"reconstruction": result.reconstruction, "KL": result.kl}
+plots.bars({"mean image": {"reconstruction": nll.mean()}, "VAE": parts}, title, "nats per image")
+training.within("-ELBO", result.loss)
+training.within("reconstruction", result.reconstruction)
+training.within("KL", result.kl)
+
+# %% [markdown]
+# Every nat in the code saves several nats of reconstruction. Look at the KL curve again: at first the code is noise, which
+# only costs, and the KL falls; then the network finds something worth saying, and pays for it.
+#
+# Below: images, their reconstruction from the mean of $q$, and from three draws of $q$. **Predict.** Will the draws differ?
+
+# %%
+torch.manual_seed(training.SEED)
+with torch.no_grad():
+    mu, log_var = model.encode(x[:12])
+    draws = [model.images(vae.reparameterize(mu, log_var, torch.randn_like(mu))) for _ in range(3)]
+named = {"x": x[:12], "mean of q": model.reconstruct(x[:12])}
+plots.rows({**named, **{f"draw {i}": images for i, images in enumerate(draws, 1)}})
+
+# %% [markdown]
+# The draws keep the class and wobble in the stroke: a VAE is exact only about what is worth its nats.
+#
+# **Question 1.** A friend *averages* the cross-entropy over the pixels, but *sums* the KL over the latents. Which multiple
+# of the KL does she minimise, in terms of the number of pixels? What will her reconstructions and her samples look like?
+
+# %% [markdown] answer="vae-q1"
+# Your answer.
+
+# %% [markdown]
+# The same with Gaussian pixels and a learned $\sigma$: one argument more. Nats of a density and nats of coins are
+# different units, so compare pictures, not numbers.
+
+# %% tags=["training"]
+gaussian = build(latent_dim=10, sigma=0.3)
+training.fit(gaussian, train, epochs=60, lr=2e-3)
+learned = f"Gaussian, σ = {gaussian.log_sigma.exp().item():.2f}"
+plots.rows({"x": x[:12], "Bernoulli": model.reconstruct(x[:12]), learned: gaussian.reconstruct(x[:12])})
+
+# %% [markdown]
+# ## 2.6 Closing the gap
+#
+# How far is the bound from the truth? Draw $K$ codes per image and average their weights *before* the logarithm:
+#
+# $$\log p(x) \;\ge\; \mathbb E\Big[\log \frac1K \sum_{k=1}^K \frac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}\Big] = \mathcal L_K$$
+#
+# $\mathcal L_1$ is the ELBO, and $\mathcal L_K$ grows towards $\log p(x)$. The weights underflow in float32, their
+# logarithms do not: `logsumexp`.
+#
+# **Predict.** How many nats will $K = 100$ gain: a tenth, one or two, dozens?
+
+# %%
+check("vae-6")  # starter/vae.py, importance_weighted_bound
+
+# %%
+some, counts = x[:256], (1, 2, 5, 10, 20, 50, 100)
+torch.manual_seed(training.SEED)
+with torch.no_grad():
+    terms = model.log_weights(some, torch.randn(100, len(some), 10))  # three of shape (100, B)
+    minus_elbo = sum(model.terms(some).loss.item() for _ in range(20)) / 20
+bounds = []
+for k in counts:  # the 100 draws make 100 / k groups of k
+    groups = [term.reshape(100 // k, k, -1).transpose(0, 1).flatten(1) for term in terms]  # (k, 100 / k * B)
+    bounds.append(-vae.importance_weighted_bound(*groups).mean().item())
+title, level = f"K = 100 gains {bounds[0] - bounds[-1]:.1f} nats", {"-ELBO": minus_elbo}
+plots.lines({"$-L_K$": (counts, bounds)}, title, "K", "nats per image", level, True, "o-")
+
+# %% [markdown]
+# At $K = 1$ both agree, then the bound rises. What it gains was lost because a normal $q$ cannot bend. The model itself did not change, we only measure it better.
+# When two papers compare likelihoods, ask for their $K$.
+
+# %% [markdown]
+# ## 2.7 New images
+#
+# Now the promise of this lab: draw $z$ from the prior and decode. A *temperature* below 1 draws closer to the middle.
+#
+# **Predict.** What do you gain at temperature 0.5, and what do you lose?
+
+# %%
+check("vae-7")  # starter/vae.py, sample_prior
+
+# %%
+torch.manual_seed(training.SEED)
+samples = vae.sample_prior(model.decoder, torch.randn(60, 10))
+plots.grid(samples, "Sixty digits that nobody wrote")
+
+# %%
+torch.manual_seed(training.SEED)
+z = torch.randn(12, 10)
+named = {f"{t:g}": vae.sample_prior(model.decoder, z, t) for t in (0.3, 0.6, 1.0, 1.5)}
+plots.rows(named, "The same draws at four temperatures")
+
+# %% [markdown]
+# Low: safe, and alike. High: outside of what the decoder has seen.
+#
+# How good are the samples? The *Fréchet distance* (FID) compares mean and covariance of their features, taken from a small
+# classifier, with those of real images. Lower is better; 0 means equal. Lab 6 takes it apart; here it compares our samples
+# with random decodes of an autoencoder with 16 numbers, as in lab 1.
+
+# %% tags=["training"]
+n = min(len(train) // 2, 2000)
+real, others = train.pixels(slice(n)), train.pixels(slice(n, 2 * n))
+torch.manual_seed(training.SEED)
+plain = ae.Autoencoder(nets.mlp_encoder(train.shape, (256,), 16), nets.mlp_decoder(16, (256,), train.shape))
+training.fit(plain, train, epochs=30, lr=3e-3)
+with torch.no_grad():
+    codes, z = plain.encoder(others), torch.randn(n, 16)
+    fitted = plain.images(codes.mean(dim=0) + codes.std(dim=0) * z)
+    fakes = {"AE, N(0, I)": plain.images(z), "AE, fitted N": fitted}
+    fakes["VAE"] = vae.sample_prior(model.decoder, z[:, :10])
+plots.rows({name: images[:12] for name, images in fakes.items()})
+
+# %%
+distances = {name: features.fid(images, real) for name, images in {**fakes, "real": others}.items()}
+plots.bars(distances, "Distance to real images: lower is better", "FID")
+training.within("FID", distances["VAE"])
+
+# %% [markdown]
+# The VAE comes closest, and still far from real images. Do not trust one number: its samples are soft where those of the
+# fitted autoencoder are fragments, and FID weighs both faults its own way.
+
+# %% [markdown]
+# ## 2.8 A map of the prior
+#
+# With two latents we can look at everything: the codes of test images on the left, the decoded plane below. Its tiles
+# stand at equal steps of *probability* under the prior.
+#
+# **Predict.** Compare with the map of lab 1: how wide will the cloud be? Will there be empty land?
+
+# %% tags=["training"]
+flat = build(latent_dim=2, hidden=(256, 128))
+training.fit(flat, train, epochs=60, lr=2e-3)
+with torch.no_grad():
+    mu, log_var = flat.encode(x)
+    z = vae.reparameterize(mu, log_var, torch.randn_like(mu))
+plots.scatter({"means of q(z|x)": (mu, test.y), "draws from q(z|x)": (z, test.y)}, circle=True)
+
+# %%
+plots.manifold(flat.images, "Every tile stands for the same share of the prior")
+
+# %% [markdown]
+# The cloud fills the circle, and nearly every tile is a digit: wherever the prior draws, the decoder has been trained.
+
+# %% [markdown]
+# ## 2.9 How many latents?
+#
+# In lab 1 more numbers never hurt. Here every latent that says something costs nats.
+#
+# **Predict.** Among 2, 10, 32 and 128 latents, which has the best bound? How many of 128 will be used?
+
+# %% tags=["training"]
+sizes = (2, 10, 32, 128)
+models = {latent_dim: build(latent_dim) for latent_dim in sizes}
+for one in models.values():
+    training.fit(one, train, epochs=40, lr=3e-3)
+parts = {n: test_terms(one) for n, one in models.items()}
+stacked = {str(n): {"reconstruction": part.reconstruction, "KL": part.kl} for n, part in parts.items()}
+plots.bars(stacked, "Test -ELBO and its parts", "nats per image", "latents")
+
+# %%
+@torch.no_grad()
+def kl_per_latent(model):
+    mu, log_var = model.encode(x)
+    each = vae.kl_divergence(mu.reshape(-1, 1), log_var.reshape(-1, 1))  # (B * latent_dim,)
+    return each.reshape(mu.shape).mean(dim=0)  # (latent_dim,)
+
+
+curves = {}
+for latent_dim, one in models.items():
+    kl = kl_per_latent(one).sort(descending=True).values[:32]
+    curves[f"{latent_dim} latents"] = (range(1, len(kl) + 1), kl)
+plots.lines(curves, "KL of each latent, largest first", "latent", "nats", style=".-")
+
+# %% [markdown]
+# Fewer than ten latents are used, however many there are. The surplus ones have a KL of about zero: their
+# $q(z_j \mid x)$ is the prior for every image. They cost nothing and say nothing; but they bring noise, which the decoder
+# must first learn to ignore.
+
+# %% [markdown]
+# ## 2.10 Walk through the latent space
+#
+# The picture moves one latent per row, from −3 to 3, and keeps the others at the code of a test image. Run the cell: below
+# the picture sliders appear, which combine them.
+#
+# **Predict.** Of the six most used latents, does any one change only one thing, such as slant or width?
+
+# %%
+with torch.no_grad():
+    code = model.encode(x[:1])[0][0]  # mean of q for the first test image
+dims = kl_per_latent(model).argsort(descending=True)[:6].tolist()
+widgets.explore_latent(model.images, code, dims)
+
+# %% [markdown]
+# Most latents change several things at once: nothing in the bound asks for more. Lab 3 does.
+#
+# **Question 2.** Some latents of the model with 128 have a KL of zero. What did the encoder learn to answer for them, and what
+# would a slider over such a latent show? Why should they not change the bound at all, and why is it nevertheless a little
+# worse here?
+
+# %% [markdown] answer="vae-q2"
+# Your answer.
+
+# %% [markdown]
+# ## 2.11 Exercises
+#
+# 1. **The hidden β.** Carry out question 1: give `training.fit` another `terms` function with your friend's loss. Draw
+#    reconstructions and KL per latent. Were you right?
+# 2. **Train on $\mathcal L_5$.** Write a `terms` function that minimises $-\mathcal L_5$ instead of $-\mathcal L_1$. Does the gap of
+#    2.6 shrink? Do more latents become active (Burda et al., section 5)?
+# 3. **Temperature and FID.** Draw FID against the temperature, from 0.6 to 1.6. Where is it lowest, and do your eyes agree?
+
+# %% [markdown]
+# ## References
+#
+# - Kingma, Welling 2014, *Auto-encoding variational Bayes*: the bound in 2.2, the draw in 2.4, the KL in appendix B, likelihoods in C.
+# - Rezende, Mohamed, Wierstra 2014, *Stochastic backpropagation*: the same idea, found at the same time.
+# - Kingma, Welling 2019, *An introduction to variational autoencoders*, chapter 2.
+# - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, section 3.
+# - Theis, van den Oord, Bethge 2016, *A note on the evaluation of generative models*: why samples and likelihood can disagree.
+# - Heusel et al. 2017, *GANs trained by a two time-scale update rule*: the Fréchet distance, equation 6.

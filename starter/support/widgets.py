@@ -1,0 +1,87 @@
+"""Sliders over a latent code. Where no slider can be shown, a picture of the same tells the same."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from . import plots
+
+
+def explore_latent(
+    decode: Callable[[Tensor], Tensor],
+    z: Tensor,
+    dims: Sequence[int] | None = None,
+    span: float = 3.0,
+    title: str = "",
+    pixels: int = 224,
+) -> None:
+    """Move through a latent space: a picture of what every latent does alone, then sliders to combine them.
+
+    Args:
+        decode: codes (N, latent_dim) to images (N, C, H, W) in [0, 1], such as `model.images`.
+        z: the code to start from, shape (latent_dim,).
+        dims: which latents get a row and a slider; the first six by default.
+        span: each of them moves from -span to span.
+        title: of the picture.
+        pixels: width of the image beside the sliders, at least.
+    """
+    dims = list(range(min(len(z), 6)) if dims is None else dims)
+    draw_traversals(decode, z, dims, span, title)
+    if live():
+        show_sliders(decode, z, dims, span, pixels)
+
+
+def live() -> bool:
+    """Is there a kernel that can talk to sliders? WIDGETS=off says no, for tools that run notebooks unwatched."""
+    try:
+        import ipywidgets  # noqa: F401
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return os.environ.get("WIDGETS") != "off" and getattr(get_ipython(), "kernel", None) is not None
+
+
+@torch.no_grad()
+def draw_traversals(
+    decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], span: float, title: str = "", steps: int = 11
+) -> None:
+    """One row per latent: it moves from -span to span, all others stay at z."""
+    at = torch.linspace(-span, span, steps)
+    codes = z.detach().repeat(len(dims), steps, 1)  # (dims, steps, latent_dim)
+    for row, dim in enumerate(dims):
+        codes[row, :, dim] = at
+    labels = [f"{value:+.1f}".replace("-0.0", "+0.0") for value in at.tolist()]
+    plots.grid(decode(codes.flatten(0, 1)), title, steps, [f"$z_{{{dim + 1}}}$" for dim in dims], labels)
+
+
+@torch.no_grad()
+def picture(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], values: Sequence[float], pixels: int):
+    """PNG of the image of z with some latents replaced: what the sliders call."""
+    code = z.detach().clone()
+    code[list(dims)] = code.new_tensor(list(values))
+    return plots.enlarged(decode(code[None]), pixels)
+
+
+def show_sliders(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], span: float, pixels: int) -> None:
+    import ipywidgets
+    from IPython.display import display
+
+    start = z[list(dims)].clamp(-span, span).tolist()
+    sliders = [
+        ipywidgets.FloatSlider(value, min=-span, max=span, step=0.1, description=f"z {dim + 1}", readout_format="+.1f")
+        for dim, value in zip(dims, start)
+    ]
+    image = ipywidgets.Image(format="png")
+
+    def update(_=None) -> None:
+        image.value = picture(decode, z, dims, [slider.value for slider in sliders], pixels)
+
+    for slider in sliders:
+        slider.observe(update, "value")
+    update()
+    box = ipywidgets.HBox([ipywidgets.VBox(sliders), image])
+    bundle = box._repr_mimebundle_()
+    del bundle["text/plain"]  # where the sliders do not show, the picture above says what they would
+    display(bundle, raw=True)
