@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from .course import Course, Mistake, lab_named
+from .table import LABS
 
 HELP = {
     "build": "bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks",
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     command["autograde"].add_argument("--force", action="store_true", help="also what is graded already")
     command["autograde"].add_argument("--workers", type=int, default=2, help="submissions at a time (default: 2)")
     command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
+    command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
     return top
@@ -64,40 +66,43 @@ def check(given) -> int:
 def bands(given) -> int:
     from . import bands as measured
 
-    return measured.main(given.fresh)
+    return measured.main([lab_named(lab) for lab in given.labs], given.fresh)
 
 
 def release(given) -> int:
-    from . import catalogue
+    labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
     from .release import release as released
 
-    for lab in [*catalogue.LABS] if given.lab == "all" else [lab_named(given.lab)]:
+    for lab in labs:
         print(released(Course(given.course), lab))
     return 0
 
 
 def collect(given) -> int:
+    lab = lab_named(given.lab)
     from .intake import collect as collected
 
-    report = collected(Course(given.course), lab_named(given.lab), given.folder, given.id_pattern)
+    report = collected(Course(given.course), lab, given.folder, given.id_pattern)
     print("\n".join(report))
-    print(f"{sum(': refused' not in line for line in report)} of {len(report)} uploads accepted.")
+    accepted = sum(", accepted" in line for line in report)
+    print(f"{accepted} of {len(report)} uploads accepted.")
     return 0
 
 
 def autograde(given) -> int:
+    lab = lab_named(given.lab)
     from .grade import autograde as graded
     from .runner import Limits
 
     limits = Limits(cpu=max(given.seconds, 1), wall=2.0 * max(given.seconds, 1))
-    lab = lab_named(given.lab)
     return 1 if graded(Course(given.course), lab, given.student, given.force, given.workers, limits) else 0
 
 
 def feedback(given) -> int:
+    lab = lab_named(given.lab)
     from .feedback import feedback as written
 
-    written(Course(given.course), lab_named(given.lab))
+    written(Course(given.course), lab)
     return 0
 
 

@@ -13,23 +13,11 @@ from starter.support.standins import Tables
 
 from .knife import regions
 from .overlay import ROOT
-
-TABLE = tomllib.loads((ROOT / "grading/tasks.toml").read_text(encoding="utf-8"))
-LABS = {lab["name"]: lab for lab in TABLE["lab"]}
-TASKS = {task["id"]: task for task in TABLE["task"]}
-QUESTIONS = {question["id"]: question for question in TABLE["question"]}
+from .table import LABS, QUESTIONS, TABLE, TASKS, module_of, tasks_of  # noqa: F401  (one name for all that is known)
 
 
 def solution(module: str) -> Path:
     return ROOT / "solutions" / f"{module}.py"
-
-
-def module_of(task: str) -> str:
-    return LABS[TASKS[task]["lab"]]["module"]
-
-
-def tasks_of(lab: str) -> list[str]:
-    return [task for task, row in TASKS.items() if row["lab"] == lab]
 
 
 @cache

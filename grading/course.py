@@ -9,10 +9,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nbgrader.api import Gradebook
+from . import table
+from .overlay import ROOT
 
-from . import catalogue
+if TYPE_CHECKING:
+    from nbgrader.api import Gradebook
 
 COURSE_ID = "course"
 CONFIG = '''"""Plain `nbgrader` and formgrader work in this folder. Written by `python -m grading release`."""
@@ -38,6 +41,9 @@ class Mistake(Exception):
 class Course:
     root: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.resolve())  # nbgrader changes folders while other threads read
+
     def folder(self, step: str, lab: str, student: str = ".") -> Path:
         """source and release belong to nobody; submitted, autograded and feedback to a student."""
         return self.root / step / student / lab
@@ -46,16 +52,25 @@ class Course:
         """What learners get; the last thing that a release writes."""
         return self.root / "release" / f"{lab}.zip"
 
+    def record(self, lab: str, student: str) -> Path:
+        """Names the submission that the grades belong to. Written last; nbgrader removes it before it grades again."""
+        return self.folder("autograded", lab, student) / "graded.txt"
+
+    def graded(self, lab: str) -> list[str]:
+        return [student for student in self.students("autograded", lab) if self.record(lab, student).exists()]
+
     def students(self, step: str, lab: str) -> list[str]:
         return sorted(path.parent.name for path in (self.root / step).glob(f"[!.]*/{lab}"))
 
     @property
     def db_url(self) -> str:
-        return f"sqlite:///{self.root.resolve()}/gradebook.db"
+        return f"sqlite:///{self.root}/gradebook.db"
 
-    def gradebook(self) -> Gradebook:
+    def gradebook(self) -> "Gradebook":
         """nbgrader's gradebook, made when there is none."""
         for_nbgrader()
+        from nbgrader.api import Gradebook  # seconds: not for a command that only says what is wrong
+
         return Gradebook(self.db_url, COURSE_ID)
 
     def released(self, lab: str) -> Path:
@@ -88,12 +103,12 @@ class Course:
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "exchange").mkdir(exist_ok=True)
         replace(self.root / "nbgrader_config.py", CONFIG.format(course_id=COURSE_ID, modules=modules_kept()))
-        replace(self.root / "autotests.yml", (catalogue.ROOT / "grading/autotests.yml").read_text(encoding="utf-8"))
+        replace(self.root / "autotests.yml", (ROOT / "grading/autotests.yml").read_text(encoding="utf-8"))
 
 
 def modules_kept() -> dict[str, list[str]]:
     """What a learner edits, for nbgrader's exclude_overwriting: it would put the blank in its place."""
-    return {name: [f"starter/{row['module']}.py"] for name, row in catalogue.LABS.items()}
+    return {name: [f"starter/{row['module']}.py"] for name, row in table.LABS.items()}
 
 
 def for_nbgrader() -> None:
@@ -118,7 +133,7 @@ def lab_named(name: str) -> str:
     Raises:
         Mistake: there is no such lab; names the nearest.
     """
-    if name not in catalogue.LABS:
-        near = difflib.get_close_matches(name, catalogue.LABS, n=1, cutoff=0.0)[0]
-        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(catalogue.LABS)}")
+    if name not in table.LABS:
+        near = difflib.get_close_matches(name, table.LABS, n=1, cutoff=0.0)[0]
+        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(table.LABS)}")
     return name

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, SubmittedAssignment
 
-from . import catalogue
+from . import table
 from .course import Course, Mistake, replace
-from .grade import record
 from .plain import line
 
-GRADED = [*catalogue.TASKS, *catalogue.QUESTIONS]
+GRADED = [*table.TASKS, *table.QUESTIONS]
 COLUMNS = ["student", "id", "first_name", "last_name", "lab", "submitted", "seconds_late", "penalty", "to_read"]
 
 
@@ -43,10 +42,7 @@ def export(course: Course, say: Callable[[str], None] = print) -> list[Path]:
 def submissions(course: Course, gradebook: Gradebook) -> dict[tuple[str, str], SubmittedAssignment]:
     """(student, lab) -> what the gradebook has; only what is graded to the end."""
     return {
-        (student, lab): gradebook.find_submission(lab, student)
-        for lab in catalogue.LABS
-        for student in course.students("autograded", lab)
-        if record(course, lab, student).exists()
+        (student, lab): gradebook.find_submission(lab, student) for lab in table.LABS for student in course.graded(lab)
     }
 
 
@@ -66,10 +62,10 @@ def grades(found: dict) -> list[list]:
 
 
 def canvas(gradebook: Gradebook, found: dict) -> list[list]:
-    labs = [lab for lab in catalogue.LABS if any(lab == graded for _, graded in found)]
+    labs = [lab for lab in table.LABS if any(lab == graded for _, graded in found)]
     most = {lab: next(one.max_score for (_, graded), one in found.items() if graded == lab) for lab in labs}
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    rows = [head + [f"{catalogue.LABS[lab]['title']} ({lab})" for lab in labs]]
+    rows = [head + [f"{table.LABS[lab]['title']} ({lab})" for lab in labs]]
     rows.append(["    Points Possible", "", "", "", ""] + [most[lab] for lab in labs])
     for person in gradebook.students:
         names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id

@@ -8,9 +8,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedNotebook
 
-from . import catalogue
+from . import table
 from .course import Course, Mistake, replace
-from .grade import record
 from .plain import plain
 from .rebuild import LESS_THAN, is_answer, is_test
 
@@ -56,7 +55,7 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
         Mistake: nothing is graded yet.
     """
     course.released(lab)
-    students = [name for name in course.students("autograded", lab) if record(course, lab, name).exists()]
+    students = course.graded(lab)
     if not students:
         raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     with course.gradebook() as gradebook:
@@ -77,7 +76,7 @@ def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
     tests = [cell for cell in notebook.cells if is_test(cell)]
     return PAGE.format(
         policy=POLICY,
-        title=escape(f"{catalogue.LABS[lab]['title']} ({lab})"),
+        title=escape(f"{table.LABS[lab]['title']} ({lab})"),
         summary=summary(found, json.loads((folder / "intake.json").read_text())),
         tasks="\n".join(task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests),
         answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),

@@ -62,13 +62,8 @@ def taken(path: Path, limit: int) -> bytes | None:
     return path.read_bytes()
 
 
-def record(course: Course, lab: str, student: str) -> Path:
-    """Names the submission that the grades belong to. Written last, and nbgrader removes it before it grades again."""
-    return course.folder("autograded", lab, student) / "graded.txt"
-
-
 def is_graded(course: Course, lab: str, found: Submission) -> bool:
-    path = record(course, lab, found.student)
+    path = course.record(lab, found.student)
     return path.exists() and path.read_text() == found.digest
 
 
@@ -77,7 +72,7 @@ def nbgrader_api(course: Course) -> NbGraderAPI:
     for_nbgrader()
     logging.getLogger("traitlets").setLevel(logging.ERROR)
     c = Config()
-    c.CourseDirectory.root, c.CourseDirectory.course_id = str(course.root.resolve()), COURSE_ID
+    c.CourseDirectory.root, c.CourseDirectory.course_id = str(course.root), COURSE_ID
     c.CourseDirectory.db_url, c.CourseDirectory.submitted_directory = course.db_url, PREPARED
     c.Autograde.exclude_overwriting = modules_kept()
     c.CourseDirectory.ignore = [*CourseDirectory().ignore, "support"]  # the same for all: not copied 300 times
@@ -113,8 +108,9 @@ def save(course: Course, lab: str, found: Submission, verdicts: dict, api: NbGra
         (folder / "timestamp.txt").write_bytes(stamp)
     result = api.autograde(lab, found.student, force=True)
     if not result["success"]:
-        raise RuntimeError((result.get("error") or result.get("log") or "nbgrader failed").strip().splitlines()[-1])
-    replace(record(course, lab, found.student), found.digest)
+        words = (result.get("error") or result.get("log") or "nbgrader failed").strip().splitlines()[-1]
+        raise KeyboardInterrupt if words == "KeyboardInterrupt" else RuntimeError(words)  # nbgrader catches both
+    replace(course.record(lab, found.student), found.digest)
 
 
 def judgements(

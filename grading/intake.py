@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import catalogue
+from . import table
 from .course import Course, Mistake
 from .names import Student, patterns, recognised
 from .plain import line
@@ -104,7 +104,7 @@ def uploads(folder: Path, compiled: list[re.Pattern]) -> tuple[list[Upload], lis
 
 def take(course: Course, lab: str, upload: Upload) -> str:
     """Write one submission to submitted/, all of it or nothing; what became of it."""
-    names = {".ipynb": f"{lab}.ipynb", ".py": f"{catalogue.LABS[lab]['module']}.py"}
+    names = {".ipynb": f"{lab}.ipynb", ".py": f"{table.LABS[lab]['module']}.py"}
     note = {"from": line(upload.path), "name": upload.student.name}
     parts = {}
     try:

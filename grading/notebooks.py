@@ -98,7 +98,8 @@ def executed(
     with tempfile.TemporaryDirectory() as folder:
         work = overlay(Path(folder), modules) / "notebooks"
         work.mkdir()
-        kernel = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": folder, **environment}
+        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": folder, "TQDM_DISABLE": "1"}  # bars are not stored
+        kernel = {**os.environ, **settings, **environment}
         resources = {"metadata": {"path": str(work)}}
         limits = {"timeout": 600, "startup_timeout": 300}
         client = NotebookClient(notebook, **limits, allow_errors=keep_going, coalesce_streams=True, resources=resources)

@@ -6,6 +6,7 @@ A child gets one pipe and nothing else; what it writes there is anybody's word, 
 """
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import time
 import warnings
 
+PR_SET_PDEATHSIG = 1
 LIMIT = 1 << 20  # bytes of one report
 KINDS = ("text", "float32", "float64", "int64", "bool")  # an array's type on the wire is its place in this list
 HEADER, ITEM = struct.Struct("<cQ"), struct.Struct("<HBBQ")  # kind and length; name, type, dimensions, bytes
@@ -79,6 +81,7 @@ def child(request: dict, pipe: int) -> None:
     report = b""
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever ends the server ends this too
         null = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(null, standard)
