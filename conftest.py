@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on a busy machine two threads are slower than one
+os.environ["TQDM_DISABLE"] = "1"  # as when notebooks are built: a cell prints the same whether it is watched or not
 sys.path.insert(0, str(Path(__file__).parent))
 from grading.overlay import ROOT, overlay  # noqa: E402
 
