@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from starter.support import checks, compare, probes
+from starter.support import checks, probes
 
 from . import audit, bands, build, catalogue, notebooks
 from .knife import regions
@@ -31,18 +31,8 @@ def checks_are_current() -> Iterator[str]:
     if stored.keys() != now.keys():
         yield "starter/support/checks.json lists other tasks than tasks.toml: run `make build`"
     for task in stored.keys() & now.keys():
-        if not alike(stored[task], now[task]):
+        if not build.alike(stored[task], now[task]):
             yield f"starter/support/checks.json does not fit {task} any more: run `make build`"
-
-
-def alike(one, other, key: str = "") -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[name], other[name], name) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= 1e-4 * max(1.0, abs(other)) or one != one and other != other
-    return compare.alike(one, other) if key == "fingerprint" else one == other
 
 
 def tasks_are_complete() -> Iterator[str]:
