@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*##/ {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: $(VENV)/.ready  ## set everything up and open JupyterLab on the notebooks
 	$(BIN)/python -m starter lab $(ARGS)
@@ -14,7 +14,7 @@ test: $(VENV)/.ready  ## set everything up and run all tests, the notebooks incl
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with notebooks/sanitize.cfg -n 2 --dist loadfile $(ARGS)
 	@echo "make test: everything passed."
 
-test-mine: $(VENV)/.ready  ## the tests of the tasks and the notebooks, on your own starter/
+test-mine: $(VENV)/.ready  ## test your own starter/ (ARGS="--nbval notebooks/02_vae.ipynb": a notebook, too)
 	$(BIN)/python -m pytest --impl=starter tests/lessons $(ARGS)
 
 check: $(VENV)/.ready  ## is the course consistent? (starter = cut solutions, catalogue, notebooks, pins)
