@@ -18,7 +18,7 @@ def course(tmp_path, monkeypatch):
         (tmp_path / "starter" / path.name).write_text(build.blanks()[path])
     for name in ("README.md", "requirements.txt"):
         shutil.copy(check.ROOT / name, tmp_path)
-    for module in (check, build, notebooks, catalogue):
+    for module in (check, build, notebooks):  # the catalogue remembers what it has read
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
     return tmp_path
