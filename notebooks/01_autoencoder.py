@@ -162,7 +162,7 @@ def test_loss(model):
     return model.terms(x).loss.item()
 
 
-history = training.fit(model, train, epochs=25, lr=3e-3)
+history = training.fit(model, train, steps=300, lr=3e-3)
 steps = range(history.steps)
 curve = {"training batches": (steps[10:], history.terms["loss"][10:])}
 plots.lines(curve, f"Test loss {test_loss(model):.1f}", "step", "nats per image", levels)
@@ -204,7 +204,7 @@ def fully_connected(latent_dim, hidden=(256,), **kwargs):
 dims = [1, 2, 4, 8, 16, 32, 64]
 models = {latent_dim: fully_connected(latent_dim) for latent_dim in dims}
 for narrow in models.values():
-    training.fit(narrow, train, epochs=30, lr=3e-3)
+    training.fit(narrow, train, steps=360, lr=3e-3)
 curve = {"test": (dims, [test_loss(narrow) for narrow in models.values()])}
 title = "Loss against the size of the code"
 plots.lines(curve, title, "numbers in the code", "nats per image", levels, log_x=True, style="o-")
@@ -233,7 +233,7 @@ for name, (lr, batch_norm) in settings.items():
     torch.manual_seed(training.SEED)
     deeper = nets.ConvConfig(train.shape, deep, latent_dim=16, batch_norm=batch_norm)
     runs[name] = ae.Autoencoder.from_config(deeper, kind="mse")
-    values = training.fit(runs[name], train, epochs=25, lr=lr).terms["loss"]
+    values = training.fit(runs[name], train, steps=300, lr=lr).terms["loss"]
     curves[name] = (range(10, len(values)), values[10:])
 stuck = {"mean image": ae.reconstruction_loss(mean_image, x, "mse").item()}
 plots.lines(curves, "Three learning rates", "step", "squared pixels per image", stuck)
@@ -274,7 +274,7 @@ plots.lines(shares, "Dead units", "ReLU layer", "% of units", style="o-")
 
 # %% tags=["training"]
 flat = fully_connected(2, hidden=(256, 128))
-training.fit(flat, train, epochs=60, lr=2e-3)
+training.fit(flat, train, steps=720, lr=2e-3)
 with torch.no_grad():
     codes = flat.encoder(x)
 plots.scatter({"codes of test images": (codes, test.y)})
@@ -334,7 +334,7 @@ check("ae-6")  # starter/autoencoder.py, denoising_loss
 # %% tags=["training"]
 noisy, errors, answers = ae.corrupt(x, eps, 0.5), {}, {}
 for name, network in {"plain": fully_connected(16), "denoising": fully_connected(16, sigma=0.5)}.items():
-    training.fit(network, train, epochs=40, lr=2e-3)
+    training.fit(network, train, steps=480, lr=2e-3)
     answers[name] = network.reconstruct(noisy[:12])
     with torch.no_grad():
         errors[name] = ae.denoising_loss(network, x, eps, 0.5).item()
@@ -408,7 +408,7 @@ photo = data.Images(flower, torch.zeros(len(flower), dtype=torch.long), levels=2
 torch.manual_seed(training.SEED)
 encoder, decoder = nets.mlp_encoder(photo.shape, (256,), 24), nets.mlp_decoder(24, (256,), photo.shape)
 colour = ae.Autoencoder(encoder, decoder, kind="mse")
-history = training.fit(colour, photo, epochs=40, lr=2e-3)
+history = training.fit(colour, photo, steps=360, lr=2e-3)
 
 # %%
 def whole(blocks):

@@ -227,7 +227,7 @@ def test_terms(model):
 
 
 model = build(latent_dim=10)
-history = training.fit(model, train, epochs=100, lr=4e-3)
+history = training.fit(model, train, steps=1200, lr=4e-3)
 plots.training(history.terms, "Training: the bound and its two terms")
 
 # %%
@@ -268,7 +268,7 @@ plots.rows({**named, **{f"draw {i}": images for i, images in enumerate(draws, 1)
 
 # %% tags=["training"]
 gaussian = build(latent_dim=10, sigma=0.3)
-training.fit(gaussian, train, epochs=60, lr=2e-3)
+training.fit(gaussian, train, steps=720, lr=2e-3)
 learned = f"Gaussian, σ = {gaussian.log_sigma.exp().item():.2f}"
 plots.rows({"x": x[:12], "Bernoulli": model.reconstruct(x[:12]), learned: gaussian.reconstruct(x[:12])})
 
@@ -337,7 +337,7 @@ n = min(len(train) // 2, 2000)
 real, others = train.pixels(slice(n)), train.pixels(slice(n, 2 * n))
 torch.manual_seed(training.SEED)
 plain = ae.Autoencoder(nets.mlp_encoder(train.shape, (256,), 16), nets.mlp_decoder(16, (256,), train.shape))
-training.fit(plain, train, epochs=30, lr=3e-3)
+training.fit(plain, train, steps=360, lr=3e-3)
 with torch.no_grad():
     codes, z = plain.encoder(others), torch.randn(n, 16)
     fitted = plain.images(codes.mean(dim=0) + codes.std(dim=0) * z)
@@ -364,7 +364,7 @@ training.within("FID", distances["VAE"])
 
 # %% tags=["training"]
 flat = build(latent_dim=2, hidden=(256, 128))
-training.fit(flat, train, epochs=60, lr=2e-3)
+training.fit(flat, train, steps=720, lr=2e-3)
 with torch.no_grad():
     mu, log_var = flat.encode(x)
     z = vae.reparameterize(mu, log_var, torch.randn_like(mu))
@@ -387,7 +387,7 @@ plots.manifold(flat.images, "Every tile stands for the same share of the prior")
 sizes = (2, 10, 32, 128)
 models = {latent_dim: build(latent_dim) for latent_dim in sizes}
 for one in models.values():
-    training.fit(one, train, epochs=40, lr=3e-3)
+    training.fit(one, train, steps=480, lr=3e-3)
 parts = {n: test_terms(one) for n, one in models.items()}
 stacked = {str(n): {"reconstruction": part.reconstruction, "KL": part.kl} for n, part in parts.items()}
 plots.bars(stacked, "Test -ELBO and its parts", "nats per image", "latents")

@@ -49,6 +49,7 @@ def fit(
     images: Images,
     *,
     epochs: int = 10,
+    steps: int | None = None,
     batch_size: int = 128,
     lr: float = 1e-3,
     weight_decay: float = 0.0,
@@ -61,8 +62,9 @@ def fit(
     Args:
         model: has `terms(x) -> NamedTuple` with a scalar `loss`.
         images: the training set, kept in memory as uint8.
-        epochs: passes over it. The environment variable MAX_STEPS, when set, caps the number of steps: grading
-            tools that run a whole notebook do not want to train.
+        epochs: passes over it.
+        steps: updates, in place of `epochs`: then a large data set takes no longer than a small one. The environment
+            variable MAX_STEPS, when set, caps either: tools that run a whole notebook do not want to train.
         batch_size, lr, weight_decay: as in every paper.
         seed: of the batches' order and of the noise that `terms` draws.
         terms: another function of a batch, in place of `model.terms`.
@@ -78,8 +80,8 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     order = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    steps_per_epoch = math.ceil(len(images) / batch_size)
-    steps = min(epochs * steps_per_epoch, int(os.environ.get("MAX_STEPS", sys.maxsize)))
+    steps = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
+    steps = min(steps, int(os.environ.get("MAX_STEPS", sys.maxsize)))
     started = time.perf_counter()
     with progress(steps) as bar:
         while history.steps < steps:

@@ -47,6 +47,11 @@ def test_the_same_seed_gives_the_same_history_and_another_one_another():
     assert runs[0] == runs[1] != runs[2]
 
 
+@pytest.mark.parametrize(("budget", "steps"), [({"epochs": 2}, 6), ({"steps": 4}, 4), ({"steps": 7, "epochs": 1}, 7)])
+def test_the_budget_is_in_epochs_or_in_steps(budget, steps):
+    assert training.fit(Mean(), images(), batch_size=20, **budget).steps == steps
+
+
 def test_max_steps_caps_training(monkeypatch):
     monkeypatch.setenv("MAX_STEPS", "2")
     assert training.fit(Mean(), images(), epochs=100).steps == 2
