@@ -29,6 +29,9 @@ demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with fee
 bands: $(VENV)/.ready  ## measure the notebooks' bands again (half an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
+bench: $(VENV)/.ready  ## step time of the flows against other libraries (their pins: tests/bench/requirements.txt)
+	$(BIN)/python tests/bench/bench_flows.py $(ARGS)
+
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -46,4 +49,4 @@ $(VENV)/.ready: requirements.txt
 	@touch $@
 	@echo "The environment is ready: $(VENV)"
 
-.PHONY: help lab test test-mine check build demo bands clean
+.PHONY: help lab test test-mine check build demo bands bench clean

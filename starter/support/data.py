@@ -1,7 +1,8 @@
 """The images of the course: small sets in memory as uint8, turned into floats one batch at a time.
 
-`digits` and `digits16` come with scikit-learn, so that every notebook works without a download; the others are prepared
-once by `python datasets/prepare.py NAME`. The environment variable DATA names the set that `load()` takes.
+`digits` and `digits16` come with scikit-learn and `shapes` is drawn, so that every notebook works without a download;
+the others are prepared once by `python datasets/prepare.py NAME`. The environment variable DATA names the set that
+`load()` takes.
 """
 
 import difflib
@@ -16,11 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-EMBEDDED = ("digits", "digits16")
+from . import shapes
+
+EMBEDDED = ("digits", "digits16", "shapes")
 PREPARED = ("mnist", "fashion-mnist")
 DEFAULT = "digits16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
 DIGITS_TRAIN = 1500  # the other 297 are the test split
+SHAPES_TRAIN = 5000  # the other 760 are the test split
 
 
 class DataError(ValueError):
@@ -35,6 +39,7 @@ class Images:
     y: Tensor  # int64, shape (N,)
     levels: int  # grey levels: 17 for the digits as they are, otherwise 256; bits per dimension depend on it
     name: str
+    factors: Tensor | None = None  # int64, shape (N, n_factors): the known causes of drawn images (see shapes.FACTORS)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -61,7 +66,8 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
     fair sample.
 
     Args:
-        name: digits (8x8, 17 levels), digits16 (16x16), mnist, fashion-mnist; by default $DATA, or else digits16.
+        name: digits (8x8, 17 levels), digits16 (16x16), shapes (32x32, drawn, with their factors), mnist,
+            fashion-mnist; by default $DATA, or else digits16.
         split: train or test.
         cache: where prepare.py keeps its arrays; by default $DATASETS_CACHE, or else datasets/cache.
 
@@ -107,6 +113,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def embedded(name: str, split: str) -> Images:
+    if name == "shapes":
+        chosen = slice(SHAPES_TRAIN) if split == "train" else slice(SHAPES_TRAIN, None)
+        factors = shapes.all_factors()[chosen]
+        return Images(shapes.draw(factors), factors[:, 0].clone(), levels=256, name=name, factors=factors)
     x, y = digits()
     order = fixed_order(len(x))
     chosen = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]

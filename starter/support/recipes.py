@@ -8,11 +8,15 @@ from types import ModuleType
 
 from torch import nn
 
+from .flownets import GatedConvNet
 from .nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_encoder
 
 SMALL = (Conv(3, 16, stride=2), Conv(16, 32, stride=2))
 GELU = (Conv(1, 16, stride=2), Conv(16, 16), Conv(16, 32, stride=2), Conv(32, 32))
 RGB = (Conv(3, 32, 4, 2), Conv(32, 64, 4, 2), Conv(64, 128, 4, 2))
+WIDE = (Conv(3, 32), Conv(32, 64, stride=2), Conv(64, 128, stride=2), Conv(128, 256, stride=2))
+
+SIGNED = 8**-0.5  # the deviation for which -log p is the squared error of pixels on [-1, 1], up to a constant
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Recipe:
     batch_size: int = 128
     lr: float = 1e-3
     weight_decay: float = 0.0
+    schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES
 
 
 def conv_autoencoder(config: ConvConfig, kind: str):
@@ -37,10 +42,33 @@ def conv_vae(config: ConvConfig):
     return lambda lab: lab("vae").VAE(*lab("autoencoder").conv_nets(config, 2 * config.latent_dim))
 
 
+def beta_vae(config: ConvConfig, beta: float = 1.0, sigma: float | None = None):
+    return lambda lab: lab("beta_vae").BetaVAE(
+        *lab("autoencoder").conv_nets(config, 2 * config.latent_dim), beta=beta, sigma=sigma
+    )
+
+
+def wide(latent_dim: int, tanh: bool = False) -> ConvConfig:
+    return ConvConfig((3, 32, 32), WIDE, latent_dim, tanh=tanh)
+
+
+def planar_vae(config: ConvConfig, steps: int):
+    def build(lab):
+        nets = lab("autoencoder").conv_nets(config, 2 * config.latent_dim)
+        return lab("flow_vae").FlowVAE(*nets, lab("flow_vae").planar_flows(config.latent_dim, steps))
+
+    return build
+
+
 def mlp_vae(shape: Shape, hidden_dim: int, latent_dim: int):
     return lambda lab: lab("vae").VAE(
         mlp_encoder(shape, (hidden_dim,), 2 * latent_dim), mlp_decoder(latent_dim, (hidden_dim,), shape)
     )
+
+
+def multiscale_flow(shape: Shape):
+    """4 + 4 checkerboard couplings, for noise and image; squeeze; 4 for channels; split; squeeze; 4 for channels."""
+    return lambda lab: lab("realnvp").multiscale(shape, 256, GatedConvNet, (32, 48, 64), (4, 4, 4), noise=4)
 
 
 def gelu(latent_dim: int) -> ConvConfig:
@@ -73,14 +101,98 @@ RECIPES = {
         epochs=100,
         lr=5e-4,
         weight_decay=1e-5,
+        schedule="linear-10-epochs",
+    ),
+    "vae-gelu-cosine": Recipe(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        conv_vae(gelu(128)),
+        "samples, reconstructions",
+        epochs=300,
+        lr=5e-4,
+        weight_decay=1e-5,
+        schedule="cosine-100-epochs",
     ),
     **{
         f"vae-{latent_dim}-conv": Recipe(
-            ("cifar10",), (3, 32, 32), conv_vae(ConvConfig((3, 32, 32), RGB, latent_dim)), "curves only", epochs=50
+            ("cifar10",),
+            (3, 32, 32),
+            conv_vae(ConvConfig((3, 32, 32), RGB, latent_dim)),
+            "curves only",
+            epochs=50,
+            schedule="linear-10000-steps",
         )
         for latent_dim in (64, 128, 256)
     },
+    **{
+        f"vae-128-conv-{name}": Recipe(
+            ("cifar10",),
+            (3, 32, 32),
+            beta_vae(ConvConfig((3, 32, 32), RGB, 128)),
+            "curves only",
+            epochs=50,
+            schedule=schedule,
+        )
+        for name, schedule in (("cyclical", "cyclical-10000-steps"), ("free-bits", "free-bits-0.5"))
+    },
+    **{
+        f"ae-latent-{latent_dim}": Recipe(
+            ("cifar10",), (3, 32, 32), conv_autoencoder(wide(latent_dim, tanh=True), "mse"), reported, epochs=20
+        )
+        for latent_dim, reported in (
+            (16, "curves only"),
+            (128, "curves only"),
+            (1024, "reconstruction < 40, summed over pixels on [-1, 1]"),
+        )
+    },
+    **{
+        name: Recipe(
+            ("cifar10",),
+            (3, 32, 32),
+            beta_vae(wide(1024), beta, sigma=SIGNED),
+            reported,
+            epochs=20,
+            schedule=schedule,
+        )
+        for name, beta, schedule, reported in (
+            ("vae-cifar-1024", 1.0, "constant", "reconstruction < 145, summed over pixels on [-1, 1]"),
+            ("beta-vae-0", 0.0, "constant", "curves only"),
+            ("beta-vae-0.8", 0.8, "constant", "curves only"),
+            ("beta-vae-1", 1.0, "constant", "as vae-cifar-1024"),
+            ("beta-vae-1.2", 1.2, "constant", "curves only"),
+            ("beta-vae-linear", 1.0, "linear-10-epochs", "reconstruction < 125, summed over pixels on [-1, 1]"),
+        )
+    },
+    "vae-planar": Recipe(
+        ("cifar10",),
+        (3, 32, 32),
+        planar_vae(ConvConfig((3, 32, 32), RGB, 128), steps=4),
+        '"improves expressiveness", no number',
+        epochs=50,
+        schedule="linear-10000-steps",
+    ),
     "vae-mlp": Recipe(("mnist",), (1, 28, 28), mlp_vae((1, 28, 28), 400, 20), "5x5 grids every 10 epochs", epochs=50),
+    "realnvp-multiscale": Recipe(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        multiscale_flow((1, 28, 28)),
+        "test 1.0549 bits/dim on mnist, 2.8352 on fashion-mnist",
+        epochs=300,
+    ),
+    "realnvp-cifar": Recipe(
+        ("cifar10",),
+        (3, 32, 32),
+        lambda lab: lab("realnvp").two_nets((3, 32, 32), levels=None, bounded=False),
+        '"loss unstable and did not decrease"',
+        epochs=20,
+    ),
+    "realnvp-cifar-repaired": Recipe(
+        ("cifar10",),
+        (3, 32, 32),
+        lambda lab: lab("realnvp").two_nets((3, 32, 32), levels=256),
+        "dequantized and with bounded scales: our repair of realnvp-cifar",
+        epochs=20,
+    ),
 }
 
 

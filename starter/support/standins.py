@@ -64,12 +64,15 @@ def recorder(function, table: dict):
         }
         live = {name: a for name, a in numbers.items() if isinstance(a, Tensor) and a.requires_grad}
         value = function(**numbers, **words)
-        table["batched"] = value.ndim > 0
+        batch = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
+        table["batched"] = value.ndim > 0 and batch == {len(value)}  # otherwise a call is answered as a whole
         for i, row in enumerate(split(numbers) if table["batched"] else [numbers]):
             result, found = value[i] if table["batched"] else value, {}
-            if result.requires_grad and result.ndim == 0:
-                gradients = torch.autograd.grad(result, list(live.values()), retain_graph=True)
-                found = {n: (g if row[n] is numbers[n] else g[i]).ravel().tolist() for n, g in zip(live, gradients)}
+            if result.requires_grad and result.ndim <= 1:  # a number, or a vector with one row of derivatives for each
+                for n, a in live.items():
+                    slopes = [torch.autograd.grad(r, a, retain_graph=True)[0] for r in result.reshape(-1)]
+                    own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
+                    found[n] = own if result.ndim else own[0]
             note(table, {"key": key(row), "words": words, "value": result.tolist(), "gradients": found})
         return function(*args, **kwargs)
 
@@ -94,7 +97,7 @@ def replay(name: str, table: dict):
                 value = torch.tensor(row["value"])
                 for argument, gradient in row["gradients"].items():  # right to first order: all that autograd asks for
                     flat = numbers[argument].reshape(-1)
-                    value = value + ((flat - flat.detach()) * torch.tensor(gradient)).sum()
+                    value = value + torch.tensor(gradient) @ (flat - flat.detach())
                 return value
         raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .data import Images, batches
 
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
+KEEP_EVERY = 20  # steps between the copies of a model that `fit` can go back to
 
 
 class TrainingError(RuntimeError):
@@ -55,6 +56,7 @@ def fit(
     weight_decay: float = 0.0,
     seed: int = SEED,
     terms: Callable[[Tensor], NamedTuple] | None = None,
+    beta: Callable[[int], float] | None = None,
     device: str | None = None,
 ) -> History:
     """Minimise the `loss` of `model.terms(x)` with Adam, and return the history of every term.
@@ -68,10 +70,12 @@ def fit(
         batch_size, lr, weight_decay: as in every paper.
         seed: of the batches' order and of the noise that `terms` draws.
         terms: another function of a batch, in place of `model.terms`.
+        beta: step -> weight of the KL: `model.beta` is set to beta(0) before the first batch, and so on.
         device: where to train; a GPU when there is one.
 
     Raises:
-        TrainingError: a term is nan or infinite; says at which step.
+        TrainingError: a term is nan or infinite; says which, and at which step. The model then has its last good
+            weights: those of at most KEEP_EVERY steps ago, when every term was finite.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     home = next(model.parameters()).device
@@ -80,18 +84,25 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     order = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
+    good = Checkpoint(model)
     steps = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
     steps = min(steps, int(os.environ.get("MAX_STEPS", sys.maxsize)))
     started = time.perf_counter()
     with progress(steps) as bar:
         while history.steps < steps:
             for x, _ in batches(images, batch_size, order, device):
+                if beta:
+                    model.beta = beta(history.steps)
                 losses = terms(x)
+                history.append(losses)
+                if nonsense := nonsense_in(history):
+                    good.restore(model.to(home).eval())
+                    raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
+                if history.steps % KEEP_EVERY == 1:
+                    good = Checkpoint(model, history.steps)
                 optimizer.zero_grad()
                 losses.loss.backward()
                 optimizer.step()
-                history.append(losses)
-                stop_at_nonsense(history)
                 bar.set_postfix_str(f"loss {history.terms['loss'][-1]:.4g}", refresh=False)
                 bar.update()
                 if history.steps == steps:
@@ -101,10 +112,25 @@ def fit(
     return history
 
 
-def stop_at_nonsense(history: History) -> None:
-    for name, values in history.terms.items():
-        if not math.isfinite(values[-1]):
-            raise TrainingError(f"step {history.steps}: {name} is {values[-1]}; a smaller learning rate is worth a try")
+class Checkpoint:
+    """A model's weights and buffers in memory, as they were before a step."""
+
+    def __init__(self, model: nn.Module, step: int = 1) -> None:
+        self.step, self.state = step, {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def restore(self, model: nn.Module) -> None:
+        model.load_state_dict(self.state)
+
+    def __str__(self) -> str:
+        return f"the model is back at step {self.step}, its last good checkpoint"
+
+
+def nonsense_in(history: History) -> str | None:
+    """Which term of the last step is nan or infinite; the loss is named only when all its parts are finite."""
+    last = {name: values[-1] for name, values in history.terms.items()}
+    bad = [name for name, value in last.items() if not math.isfinite(value)]
+    name = next((name for name in bad if name != "loss"), "loss")
+    return f"step {history.steps}: {name} is {last[name]}" if bad else None
 
 
 def progress(total: int):

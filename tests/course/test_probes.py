@@ -64,6 +64,19 @@ def test_a_stand_in_answers_recorded_calls_in_any_grouping_with_values_and_gradi
     torch.testing.assert_close(replayed(x, scale, kind="down"), -linear(x, scale))
 
 
+def test_a_stand_in_whose_examples_are_vectors_has_their_whole_jacobian():
+    def turned(x, y):
+        return x.flip(1) * y.sum(dim=1, keepdim=True)
+
+    x, y = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    table = {}
+    standins.recorder(turned, table)(x, y)
+    replayed, weights = standins.replay("turned", table), torch.randn(4, 3)
+    torch.testing.assert_close(replayed(x, y), turned(x, y))
+    got = torch.autograd.grad((replayed(x, y) * weights).sum(), (x, y))
+    torch.testing.assert_close(got, torch.autograd.grad((turned(x, y) * weights).sum(), (x, y)))
+
+
 @pytest.mark.parametrize("change", [lambda x: x + 0.1, lambda x: x.flip(1), lambda x: torch.randn(5, 3)])
 def test_a_stand_in_knows_nothing_else(change):
     x = torch.randn(4, 3)

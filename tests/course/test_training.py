@@ -68,6 +68,43 @@ def test_nan_stops_the_run_and_names_step_and_term():
         training.fit(model, images(), terms=terms)
 
 
+def test_the_term_that_went_bad_is_named_before_the_loss_that_it_spoils():
+    model = Mean()
+
+    def terms(x):
+        bad = model.terms(x).twice / 0
+        return Terms(model.terms(x).loss + bad, bad)
+
+    with pytest.raises(training.TrainingError, match="step 1: twice is inf"):
+        training.fit(model, images(), terms=terms)
+
+
+def test_after_a_nan_the_model_has_its_last_good_weights_and_says_of_which_step():
+    model, weights = Mean(), []
+
+    def terms(x):
+        weights.append(model.mean.item())
+        good = model.terms(x)
+        return good if len(weights) < 50 else good._replace(loss=good.loss * float("nan"))
+
+    with pytest.raises(training.TrainingError, match="step 50: loss is nan; the model is back at step 41, its"):
+        training.fit(model, images(), terms=terms, epochs=100, batch_size=50)
+    assert model.mean.item() == weights[40] != weights[49]
+    assert not model.training
+
+
+def test_beta_is_set_before_every_step():
+    model, seen = Mean(), []
+    model.beta = 1.0
+
+    def terms(x):
+        seen.append(model.beta)
+        return model.terms(x)
+
+    training.fit(model, images(), terms=terms, beta=lambda step: step / 4, epochs=5, batch_size=50)
+    assert seen == [0, 0.25, 0.5, 0.75, 1]
+
+
 def test_progress_is_not_written_to_stderr_and_leaves_nothing_behind(capsys):
     training.fit(Mean(), images(), epochs=3)
     out, err = capsys.readouterr()

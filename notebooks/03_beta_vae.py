@@ -1,0 +1,410 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3 · β-VAE
+#
+# One number in front of the KL decides what a VAE is good for. Afterwards you can
+#
+# - read rate and distortion, and choose a point on their curve;
+# - recognise posterior collapse, and cure it in four ways: warm-up, cycles, free bits, a smaller β;
+# - measure what each latent knows about the causes of an image, and how much of such a score is luck.
+#
+# **Time:** 120 minutes. **Before:** lab 2. **Your part:** seven blanks in `starter/beta_vae.py`, two written answers
+# here.
+
+# %% tags=["setup"]
+# %load_ext autoreload
+# %autoreload 2
+import sys
+
+sys.path.append("..")
+import torch
+
+from starter.support.checks import check  # first: it explains a module that does not parse
+from starter.support import data, nets, plots, shapes, training, widgets
+from starter import beta_vae as bv
+
+# %% [markdown]
+# ## 3.1 What a code costs, and what it buys
+#
+# The two terms of lab 2 have names of their own. *Rate* $R$, the KL: nats that the code spends on an image.
+# *Distortion* $D$, the reconstruction term: nats that are still missing. β sets the exchange rate:
+#
+# $$\text{loss} = D + \beta R$$
+#
+# Whatever β is, we report $R$ itself: otherwise two runs cannot be compared.
+#
+# **Predict.** At a minimum nothing is gained by trading a little. If one more nat of rate saves $s$ nats of distortion,
+# what is $s$ there?
+
+# %%
+rate = torch.linspace(0.2, 12, 100)
+distortion = 80 + 34 * torch.exp(-rate / 4)  # some curve: more rate, less distortion, with diminishing returns
+best = {f"β = {beta:g}": distortion + beta * rate for beta in (0.5, 1, 2, 4)}
+curves = {f"{name}: best R = {rate[loss.argmin()]:.1f}": (rate, loss) for name, loss in best.items()}
+plots.lines(curves, "One rate–distortion curve, four losses D + βR", "rate R", "nats per image")
+
+# %% [markdown]
+# At the minimum $s = \beta$: the slope of the curve of possible $(R, D)$ is $-\beta$. A large β gives up as soon as a nat of
+# rate saves less than β nats of distortion.
+#
+# Now the loss itself. `penalty`, which may stand in for the rate, waits until 3.6.
+
+# %%
+check("beta-1")  # starter/beta_vae.py, beta_elbo
+
+# %% [markdown]
+# Seven VAEs that differ in β alone. **Predict.** At β = 10, what does the decoder draw?
+
+# %% tags=["training"]
+train, test = data.load(), data.load(split="test")
+x = test.pixels()
+
+
+def new_vae(hidden_dims, latent_dim=16, images=train, seed=training.SEED, **kwargs):
+    torch.manual_seed(seed)
+    encoder = nets.mlp_encoder(images.shape, hidden_dims, 2 * latent_dim)
+    return bv.BetaVAE(encoder, nets.mlp_decoder(latent_dim, hidden_dims[::-1], images.shape), **kwargs)
+
+
+betas = (0, 0.25, 0.8, 1, 1.2, 4, 10)
+models = {beta: new_vae((256,), beta=beta) for beta in betas}
+for model in models.values():
+    training.fit(model, train, epochs=30, lr=3e-3)
+
+# %%
+@torch.no_grad()
+def measured(model):
+    torch.manual_seed(training.SEED)
+    return model.terms(x)  # of the test images
+
+
+terms = {beta: measured(model) for beta, model in models.items()}
+points = {f"β = {b}": ([t.kl.item()], [t.reconstruction.item()]) for b, t in terms.items() if b > 0}
+title = f"Rate and distortion (β = 0 lies far to the right, at R = {terms[0].kl:.0f})"
+plots.lines(points, title, "rate R, nats", "distortion D, nats", style="o")
+training.within("lab 3 rate, beta 4", terms[4].kl.item())
+training.within("lab 3 distortion, beta 4", terms[4].reconstruction.item())
+
+# %%
+torch.manual_seed(training.SEED)
+eps = torch.randn(12, 16)
+with torch.no_grad():
+    rows = {f"β = {beta}": models[beta].reconstruct(x[:12]) for beta in (0, 0.25, 1, 4, 10)}
+    plots.rows({"x": x[:12], **rows}, "The same images at every exchange rate")
+    plots.rows({f"β = {beta}": models[beta].images(eps) for beta in (0, 0.25, 1, 4, 10)}, "Samples from the prior")
+
+# %% [markdown]
+# From left to right on the curve: β = 10 pays for no code at all and draws the mean image for everybody; β = 0 is an
+# autoencoder with noise: the best reconstructions, and samples as bad as in lab 1. In between, β chooses how much of an
+# image is worth telling.
+#
+# ## 3.2 Which latents speak?
+#
+# A latent without use costs nothing if its posterior equals the prior, whatever the image: $\mu_j(x) = 0$,
+# $\sigma_j(x) = 1$. It has *collapsed*. So look at how much $\mu_j$ varies from image to image:
+#
+# $$A_j = \operatorname{Var}_x\big(\mu_j(x)\big), \qquad \text{active: } A_j > 0.01$$
+#
+# **Predict.** All seven models have 16 latents. Will a larger β make all of them quieter, or silence some?
+
+# %%
+with torch.no_grad():
+    means = {beta: model.encode(x)[0] for beta, model in models.items()}
+spread = {f"β = {b}": (range(1, 17), means[b].var(dim=0).sort(descending=True).values) for b in (0.25, 1, 4, 10)}
+plots.lines(spread, "Variance of the posterior mean, largest first", "latent", "$A_j$", style="o-")
+
+# %%
+check("beta-2")  # starter/beta_vae.py, active_units
+
+# %% [markdown]
+# The usual threshold, 0.01, is meant for long runs. Ours are so short that dying latents still move a little: we count
+# at 0.1.
+
+# %%
+@torch.no_grad()
+def active(model):
+    return int(bv.active_units(model.encode(x)[0], threshold=0.1).sum())
+
+
+plots.bars({f"β = {beta}": active(model) for beta, model in models.items()}, "Active units of 16", digits=0)
+
+# %% [markdown]
+# Some are silenced, and the others go on speaking: the price of a nat is the same for all latents, and those that cannot
+# earn it leave. At β = 10 no nat earns its price, and an empty code answers the question we asked. The next collapse is
+# of another kind.
+#
+# ## 3.3 A collapse that nobody asked for
+#
+# β = 1, the plain VAE, but deeper and with a larger learning rate. At the start the decoder ignores the code, so the
+# code only costs; the KL pulls every posterior onto the prior before the decoder has learned to read it.
+#
+# **Predict.** Which of the two terms falls in the first hundred steps, and to which value?
+
+# %% tags=["training"]
+def deep():
+    return new_vae((256, 128, 64), beta=1)
+
+
+runs, histories = {"β = 1": deep()}, {}
+histories["β = 1"] = training.fit(runs["β = 1"], train, epochs=40, lr=5e-3)
+curves = {name: histories["β = 1"].terms[name] for name in ("reconstruction", "kl")}
+plots.training(curves, "The KL at full weight from the first step")
+
+# %%
+rows = {"shallow": models[1].reconstruct(x[:12]), "deep": runs["β = 1"].reconstruct(x[:12])}
+plots.rows({"x": x[:12], **rows}, f"{active(runs['β = 1'])} of 16 units are active")
+
+# %% [markdown]
+# Nearly nothing gets through: depending on the seed, none or one of the latents survives. And yet the loss could be
+# lower by ten nats and more, as the shallow model shows. This is no trade-off, it is a failed optimisation. All four
+# cures give the decoder a reason to listen before the code is gone.
+#
+# ## 3.4 First cure: warm-up
+#
+# Begin with an autoencoder, end with a VAE:
+#
+# $$\beta_t = \beta \cdot \min(t / \text{warm-up steps},\ 1)$$
+#
+# **Predict.** What will the rate do while β is still close to 0, and what afterwards?
+
+# %%
+check("beta-3")  # starter/beta_vae.py, linear_warmup
+
+# %%
+steps = range(480)  # 40 epochs of 12 steps
+plots.lines({"warm-up": (steps, [bv.linear_warmup(t, 240) for t in steps])}, "20 epochs of warm-up", "step", "$β_t$")
+
+# %% [markdown]
+# ## 3.5 Second cure: cycles
+#
+# If one warm-up helps, repeat it: each new cycle starts with β = 0 from better weights. With the place in the cycle
+# $\tau = (t \bmod \text{period}) / \text{period}$ and $u = \min(\tau / \text{ramp},\ 1)$:
+#
+# $$\beta_t = \beta\, u \quad \text{(linear)}, \qquad \beta_t = \beta\, \frac{1 - \cos \pi u}{2} \quad \text{(cosine)}$$
+#
+# Learning rates are annealed by a cosine that *falls*. This one rises.
+#
+# **Predict.** Where on the ramp do line and cosine meet?
+
+# %%
+check("beta-4")  # starter/beta_vae.py, cyclical
+
+# %%
+both = {shape: (steps, [bv.cyclical(t, 240, shape=shape) for t in steps]) for shape in ("linear", "cosine")}
+plots.lines(both, "Two cycles: half of each rises, half of each holds", "step", "$β_t$")
+
+# %% [markdown]
+# Reports differ in what they count: epochs or steps. These are the schedules of the course's named systems
+# (`bv.SCHEDULES`) on a large data set, 469 steps an epoch. In *our* 480 steps, which of them would do anything?
+
+# %%
+thousands = torch.linspace(0, 50, 501).tolist()
+named = {name: schedule.weights(1.0, 469) for name, schedule in bv.SCHEDULES.items() if schedule.kind != "constant"}
+curves = {name: {"": (thousands, [at(round(1000 * t)) for t in thousands])} for name, at in named.items()}
+plots.panels(curves, x="thousand steps", y="$β_t$")
+
+# %% [markdown]
+# ## 3.6 Third cure: free bits
+#
+# Or leave β alone and give every latent an allowance of λ nats, within which the KL does not press:
+#
+# $$\text{penalty} = \sum_j \max\big(\lambda,\ \mathbb{E}_x[\mathrm{KL}_j]\big)$$
+#
+# The mean over the batch comes *before* the maximum, the sum over latents after it.
+#
+# **Predict.** 16 latents with λ = 0.5: which rate will training settle at, at least?
+
+# %%
+kl = torch.linspace(0, 1.5, 100)
+penalty = {"KL": (kl, kl), "free bits, λ = 0.5": (kl, kl.clamp(min=0.5))}
+plots.lines(penalty, "What one latent pays", "its mean KL, nats", "nats")
+
+# %%
+check("beta-5")  # starter/beta_vae.py, free_bits
+
+# %% [markdown]
+# ## 3.7 Four cures compared
+#
+# The same network, the same seed, the same 480 steps; the fourth cure is simply a smaller β. The *unweighted* bound
+# $D + R$ of test images is the same yardstick for all.
+#
+# **Predict.** Which one wins on $D + R$? Which one has the most active units?
+
+# %% tags=["training"]
+schedules = {
+    "warm-up": bv.Schedule("linear", 20),
+    "cycles": bv.Schedule("cyclical", 20),
+    "free bits": bv.Schedule(floor=0.5),
+    "β = 0.25": bv.Schedule(),
+}
+for name, schedule in schedules.items():
+    runs[name] = deep()
+    runs[name].beta = 0.25 if name == "β = 0.25" else 1.0
+    histories[name] = bv.train(runs[name], train, schedule, epochs=40, lr=5e-3)
+
+# %%
+smooth = {name: plots.running_mean(history.terms["kl"]) for name, history in histories.items()}
+curves = {name: (range(10, len(kl)), kl[10:]) for name, kl in smooth.items()}
+plots.lines(curves, "The rate during training", "step", "KL, nats")
+
+# %%
+terms = {name: measured(run) for name, run in runs.items()}
+bound = {f"{name}\n{active(runs[name])} active": {"distortion": t.reconstruction, "rate": t.kl} for name, t in terms.items()}
+plots.bars(bound, "Test images: distortion and rate", "nats per image")
+training.within("lab 3 rate, free bits", terms["free bits"].kl.item())
+
+# %%
+pictures = {name: run.reconstruct(x[:12]) for name, run in runs.items()}
+plots.rows({"x": x[:12], **pictures}, "One network, five ways to train it")
+
+# %% [markdown]
+# Every cure revives the code, and every one improves the bound. How much differs from seed to seed: over five seeds the
+# rate was 0–2 nats without a cure, 2–4 with warm-up or cycles, about 8 with free bits, 6–8 with β = 0.25. Warm-up is the
+# weakest here: nothing but the first steps is changed.
+#
+# **Question 1.** With free bits all 16 units are active, yet others reach as good a bound with a quarter of them. Where do
+# the 8 nats come from? What do you conclude about "active units" as a score, and about comparing runs by their loss?
+
+# %% [markdown] answer="beta-q1"
+# Your answer.
+
+# %% [markdown]
+# ## 3.8 Images whose causes we know
+#
+# Does a latent *mean* something? On digits nobody can tell, because nobody knows the causes. So draw images from known
+# ones: 3 shapes × 5 scales × 6 angles × 8 columns × 8 rows, every combination once.
+#
+# **Predict.** Which of the five causes changes most pixels? Which will a VAE with few nats give up first?
+
+# %%
+drawn, unseen = data.load("shapes"), data.load("shapes", "test")
+middle = [1, 2, 1, 3, 4]  # ellipse, medium, 15 degrees, near the middle
+rows = {}
+for k, (factor, levels) in enumerate(zip(shapes.FACTORS, shapes.LEVELS)):
+    values = [round(i * (levels - 1) / 7) for i in range(8)]
+    rows[factor] = shapes.draw(torch.tensor([[*middle[:k], value, *middle[k + 1 :]] for value in values])) / 255
+plots.rows(rows, "Each row changes one factor")
+
+# %% tags=["training"]
+def shapes_vae(beta, seed):
+    model = new_vae((128,), 6, drawn, seed, beta=beta)
+    training.fit(model, drawn, epochs=10, lr=4e-3, seed=seed)
+    return model
+
+
+sweep = {(beta, seed): shapes_vae(beta, seed) for beta in (1, 5, 20) for seed in range(training.SEED, training.SEED + 3)}
+
+# %% [markdown]
+# Move through the six latents of one of them, β = 5. Pick an image, watch one row, and name what it changes. If a row
+# changes two things at once, the latent is *entangled*.
+
+# %% tags=["nbval-ignore-output"]
+chosen = sweep[5, training.SEED]
+with torch.no_grad():
+    large = unseen.factors[:, 1].argmax()  # the first of the largest shapes
+    z = chosen.encode(unseen.pixels(large)[None])[0][0]
+widgets.explore_latent(chosen.images, z, span=2.5, title="β = 5: each row moves one latent")
+
+# %% [markdown]
+# ## 3.9 What does a latent know?
+#
+# Names given by eye are generous. A number: cut each latent into 20 bins and count how often bin $b$ meets factor value $v$.
+# The *mutual information* says how many nats the bin tells about the value:
+#
+# $$I(z_j; v_k) = \sum_{b, v} p(b, v)\, \log \frac{p(b, v)}{p(b)\, p(v)}$$
+#
+# `joint_probabilities` counts. **Predict.** What is $I$ in each of these two tables?
+
+# %%
+torch.manual_seed(training.SEED)
+v = torch.arange(8).repeat(500)
+codes = torch.stack([v + 0.3 * torch.randn(4000), torch.randn(4000)], dim=1)
+tables = bv.joint_probabilities(codes, v[:, None], 16)[:, 0]  # (2 latents, 16 bins, 8 values)
+pictures = (tables / tables.amax()).transpose(1, 2).unsqueeze(1)
+labels = ["a latent that knows v", "a latent that does not"]
+plots.grid(pictures, "Joint frequencies: a row per value of v, a column per bin", 2, (), labels, gap=2, inches=3)
+
+# %%
+check("beta-6")  # starter/beta_vae.py, mutual_information
+
+# %% [markdown]
+# Left about 1.8 of $\log 8 = 2.08$ nats, because neighbours share bins; right almost 0, and never exactly 0 when counts are
+# finite. Now the real latents, each number as a share of what there is to know about the factor.
+
+# %%
+def known_share(model):
+    with torch.no_grad():
+        codes = model.encode(drawn.pixels())[0]
+    entropy = torch.tensor(shapes.LEVELS).log()  # all values are equally frequent, nearly
+    return bv.mutual_information(codes, drawn.factors) / entropy
+
+
+share = known_share(chosen)  # (latents, factors)
+names = [f"$z_{j + 1}$" for j in range(6)]
+title = "β = 5: the share of each factor that each latent knows (white: all)"
+plots.grid(share.reshape(-1, 1, 1, 1).expand(-1, 1, 9, 9), title, 5, names, shapes.FACTORS, inches=0.6)
+
+# %% [markdown]
+# Position and size are known, angle and shape hardly: turning a small shape changes few pixels, so it is not worth its
+# rate.
+#
+# ## 3.10 One factor, one latent?
+#
+# *Disentangled* means that each factor has a latent of its own. The mutual information gap asks how far the best latent is ahead
+# of the second best:
+#
+# $$\mathrm{MIG} = \frac{1}{K} \sum_k \frac{I(z_{\text{first}}; v_k) - I(z_{\text{second}}; v_k)}{H(v_k)}$$
+#
+# **Predict.** The prior does not care if we rotate the latent space. What, then, should push a VAE towards the axes, and
+# does β strengthen it?
+
+# %%
+check("beta-7")  # starter/beta_vae.py, mutual_information_gap
+
+# %%
+@torch.no_grad()
+def gap(model):
+    return bv.mutual_information_gap(model.encode(drawn.pixels())[0], drawn.factors).item()
+
+
+seeds = range(training.SEED, training.SEED + 3)
+gaps = {f"seed {seed}": ([1, 5, 20], [gap(sweep[beta, seed]) for beta in (1, 5, 20)]) for seed in seeds}
+plots.lines(gaps, "The same model, three seeds", "β", "MIG", log_x=True, style="o-")
+
+# %% [markdown]
+# Look before you write "β disentangles": how far apart are the three curves, and how far apart the three values of β on
+# one curve? A single run per β could have told another story. The posterior is diagonal, so it prefers some rotations of
+# the code to others, but only weakly: luck decides with it.
+#
+# **Question 2.** Somebody trains one model at β = 1 and one at β = 5, and reports that MIG rises with β. Which experiment
+# would convince you, and how would you choose β for a data set whose factors nobody knows?
+
+# %% [markdown] answer="beta-q2"
+# Your answer.
+
+# %% [markdown]
+# ## 3.11 Exercises
+#
+# 1. **The slope.** In 3.1, estimate the slope between neighbouring points of the rate–distortion curve. Is it between their
+#    two −β? Where is it not, and why?
+# 2. **The allowance.** Train the deep model with λ = 0.05, 0.2, 0.5, 2. Plot $D + R$ and the active units against
+#    $16\lambda$. Which λ would you have chosen from the rate of a healthy run?
+# 3. **A longer run.** Repeat 3.10 with 40 epochs and with ten seeds. Does the spread between seeds shrink? Which factors
+#    profit?
+#
+# ## References
+#
+# - Higgins et al. 2017, *beta-VAE: learning basic visual concepts with a constrained variational framework*, ICLR.
+# - Alemi et al. 2018, *Fixing a broken ELBO*, ICML: rate and distortion.
+# - Bowman et al. 2016, *Generating sentences from a continuous space*, CoNLL: collapse and KL annealing.
+# - Fu et al. 2019, *Cyclical annealing schedule*, NAACL. Kingma et al. 2016, *Inverse autoregressive flow*, NeurIPS: free bits.
+# - Burda et al. 2016, *Importance weighted autoencoders*, ICLR: active units.
+# - Chen et al. 2018, *Isolating sources of disentanglement in VAEs*, NeurIPS: MIG.
+# - Locatello et al. 2019, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML.

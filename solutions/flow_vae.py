@@ -1,0 +1,419 @@
+"""Lab 4: the flow VAE. Bend the posterior and the prior of a VAE with invertible maps.
+
+Codes are float32 (B, latent_dim), images (B, C, H, W) in [0, 1]. Sums over dimensions, everything in nats.
+
+Directions, as everywhere (support/flows.py): forward goes from data to latent, inverse from latent to data. For a
+posterior q(z | x) the "data" are the codes z_K and the "latent" is the Gaussian draw z_0: sampling, z_0 -> z_K, is
+`inverse`. That is the direction in which a planar flow is written down; its other direction has no closed form.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from starter.support.flows import Flow, check_finite, same_shape
+
+from .vae import ELBO, VAE, bernoulli_nll, log_normal, reparameterize
+
+
+def u_hat(w: Tensor, u: Tensor) -> Tensor:
+    """The vector of a planar flow, moved along w until the flow is invertible: w . u_hat > -1.
+
+    u_hat = u + [m(w . u) - w . u] w / ||w||^2,  m(a) = -1 + log(1 + e^a)
+
+    m is above -1 everywhere and close to a - 1 for large a: there exp(a) overflows in float32, so take F.softplus.
+
+    Args:
+        w, u: one vector per example, shape (B, latent_dim).
+
+    Returns:
+        u_hat, shape (B, latent_dim); row i depends on row i of w and u alone.
+
+    Raises:
+        ValueError: a row of w is zero (or so small that its square is): it has no direction to move along.
+
+    Source: Rezende & Mohamed 2015, "Variational inference with normalizing flows", appendix A.1.
+    """
+    same_shape(w=w, u=u)
+    if zero := len(w) - int(w.square().sum(dim=1).count_nonzero()):
+        raise ValueError(f"w must not be zero: ||w||^2 = 0 in {zero} of its {len(w)} rows, and u_hat divides by it")
+    # TODO flow-1: add what is missing from w . u to m(w . u), along w.
+    # BEGIN SOLUTION flow-1
+    w_u = (w * u).sum(dim=1, keepdim=True)  # (B, 1)
+    m = F.softplus(w_u) - 1
+    return u + (m - w_u) * w / w.square().sum(dim=1, keepdim=True)
+    # END SOLUTION
+
+
+def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
+    """Push every code along u_hat, by how far it lies beyond the plane w . z + b = 0.
+
+    z' = z + u_hat tanh(w . z + b)
+
+    Args:
+        z: codes, shape (B, latent_dim).
+        w, u: one vector per example, the same shape; u is not yet constrained, call `u_hat`.
+        b: one number per example, shape (B,).
+
+    Returns:
+        z', shape (B, latent_dim).
+
+    Source: Rezende & Mohamed 2015, equation 10.
+    """
+    same_shape(z=z, w=w, u=u)
+    same_shape(b=b, examples=z[:, 0])
+    # TODO flow-2: one number tanh(w . z + b) per example, times its vector u_hat.
+    # BEGIN SOLUTION flow-2
+    h = torch.tanh((w * z).sum(dim=1) + b)  # (B,)
+    return z + u_hat(w, u) * h[:, None]
+    # END SOLUTION
+
+
+def planar_log_det(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
+    """How much `planar` stretches the neighbourhood of every code: log |det dz'/dz|.
+
+    log |1 + u_hat . psi(z)|,  psi(z) = (1 - tanh(w . z + b)^2) w
+
+    No determinant of a matrix is needed: dz'/dz = I + u_hat psi^T has rank one beside the identity.
+
+    Args:
+        z, w, u, b: as in `planar`; z is the code before the step.
+
+    Returns:
+        log_det in nats, shape (B,).
+
+    Source: Rezende & Mohamed 2015, equations 11 and 12.
+    """
+    same_shape(z=z, w=w, u=u)
+    same_shape(b=b, examples=z[:, 0])
+    # TODO flow-3: psi first, then its product with the same u_hat that `planar` uses.
+    # BEGIN SOLUTION flow-3
+    h = torch.tanh((w * z).sum(dim=1) + b)  # (B,)
+    psi = (1 - h.square())[:, None] * w  # (B, latent_dim)
+    return (1 + (u_hat(w, u) * psi).sum(dim=1)).abs().log()
+    # END SOLUTION
+
+
+def chain(flows: Sequence[Flow], x: Tensor, direction: str) -> tuple[Tensor, Tensor]:
+    """Several flows as one: each takes what the one before it gave.
+
+    f = f_n ∘ … ∘ f_1,  log |det df| = sum_k log |det df_k|, each taken where f_k is applied
+
+    Args:
+        flows: f_1 … f_n, in the order of forward.
+        x: where to start, shape (B, latent_dim): data for "forward", latents for "inverse".
+        direction: "forward" or "inverse".
+
+    Returns:
+        (where it ends, the sum of all log_det), shapes (B, latent_dim) and (B,).
+
+    Raises:
+        ValueError: an unknown direction.
+
+    Source: Rezende & Mohamed 2015, equations 6 and 7.
+    """
+    if direction not in ("forward", "inverse"):
+        raise ValueError(f'direction must be "forward" or "inverse", not {direction!r}')
+    # TODO flow-4: forward from first to last, inverse from last to first; sum the log-determinants.
+    # BEGIN SOLUTION flow-4
+    total = x.new_zeros(len(x))
+    for flow in flows if direction == "forward" else reversed(flows):
+        x, log_det = flow.forward(x) if direction == "forward" else flow.inverse(x)
+        total = total + log_det
+    return x, total
+    # END SOLUTION
+
+
+def flow_elbo(
+    logits: Tensor,
+    x: Tensor,
+    mu: Tensor,
+    log_var: Tensor,
+    z_0: Tensor,
+    z_k: Tensor,
+    log_det: Tensor,
+    log_prior: Callable[[Tensor], Tensor] = log_normal,
+    beta: float = 1.0,
+) -> ELBO:
+    """Negative ELBO whose posterior is a flow, from one sample, one number per example and term.
+
+    kl = log q_K(z_K | x) - log p(z_K),  log q_K(z_K | x) = log N(z_0; mu, sigma^2) - log_det
+
+    Nothing of it is analytic: the closed-form KL of lab 2 holds for Gaussians, and q_K is none. A single sample of
+    log q - log p may well be negative; only its mean over many samples may not.
+
+    Args:
+        logits: the decoder's output for z_K, shape (B, C, H, W).
+        x: images in [0, 1], the same shape.
+        mu, log_var: parameters of the Gaussian that z_0 was drawn from, shape (B, latent_dim).
+        z_0, z_k: the draw before and after the flow, the same shape.
+        log_det: log |det dz_K/dz_0|, summed over all steps of the flow, shape (B,).
+        log_prior: z -> log p(z), shape (B,); the standard normal unless a prior is learned.
+        beta: weight of the KL inside the loss.
+
+    Returns:
+        ELBO(loss, reconstruction, kl), each of shape (B,): the K-sample bound needs every example's.
+
+    Raises:
+        ValueError: x has nan or infinite pixels, or log_det is not one number per example.
+
+    Source: Rezende & Mohamed 2015, equations 13 and 15.
+    """
+    check_finite(x=x)
+    same_shape(mu=mu, log_var=log_var, z_0=z_0, z_k=z_k)
+    same_shape(log_det=log_det, examples=x[:, 0, 0, 0])
+    # TODO flow-5: two log-densities, each taken at its own z; then bernoulli_nll and the weighted sum.
+    # BEGIN SOLUTION flow-5
+    log_q_0 = log_normal((z_0 - mu) / torch.exp(0.5 * log_var)) - 0.5 * log_var.sum(dim=1)
+    kl = log_q_0 - log_det - log_prior(z_k)
+    reconstruction = bernoulli_nll(logits, x)
+    return ELBO(reconstruction + beta * kl, reconstruction, kl)
+    # END SOLUTION
+
+
+Net = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def coupling(x: Tensor, net: Net, direction: str) -> tuple[Tensor, Tensor]:
+    """Scale and shift the second half of every code by functions of its first half, or undo that.
+
+    forward:  z_a = x_a,  z_b = x_b * exp(log_s) + t,     log_det = sum_i log s_i
+    inverse:  x_a = z_a,  x_b = (z_b - t) * exp(-log_s),  log_det = -sum_i log s_i
+
+    with log_s, t = net(first half): it is the same before and after, so `net` itself is never inverted.
+
+    Args:
+        x: codes, shape (B, latent_dim), latent_dim even; the latents z for "inverse".
+        net: the first half (B, latent_dim / 2) -> log_s, t, each of the same shape.
+        direction: "forward" or "inverse".
+
+    Returns:
+        (the other side, log_det), shapes (B, latent_dim) and (B,).
+
+    Raises:
+        ValueError: an odd latent_dim, or an unknown direction.
+
+    Source: Dinh et al. 2017, "Density estimation using Real NVP", section 3.2.
+    """
+    if x.ndim != 2 or x.shape[1] % 2:
+        raise ValueError(f"x must be (B, latent_dim) with an even latent_dim, not {tuple(x.shape)}")
+    if direction not in ("forward", "inverse"):
+        raise ValueError(f'direction must be "forward" or "inverse", not {direction!r}')
+    # TODO flow-6: split, ask the net, change the second half in the given direction, join.
+    # BEGIN SOLUTION flow-6
+    first, second = x.chunk(2, dim=1)
+    log_s, t = net(first)
+    if direction == "forward":
+        return torch.cat([first, second * log_s.exp() + t], dim=1), log_s.sum(dim=1)
+    return torch.cat([first, (second - t) * (-log_s).exp()], dim=1), -log_s.sum(dim=1)
+    # END SOLUTION
+
+
+def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
+    """Log-density of data under a flow with a standard-normal latent: the change of variables.
+
+    log p(x) = log N(z; 0, I) + log_det,  z, log_det = flow.forward(x)
+
+    Args:
+        flow: can do forward.
+        x: points, shape (B, dim); for a learned prior these are the codes of a VAE.
+
+    Returns:
+        log p(x) in nats, shape (B,).
+
+    Source: Dinh et al. 2017, equations 2 and 3.
+    """
+    # TODO flow-7: where does the flow send x, how likely is that, and how much was space stretched on the way?
+    # BEGIN SOLUTION flow-7
+    z, log_det = flow.forward(x)
+    return log_normal(z) + log_det
+    # END SOLUTION
+
+
+class Chain(Flow):
+    """Flows one after another; forward in the order given, inverse in the opposite one."""
+
+    def __init__(self, flows: Sequence[Flow]) -> None:
+        super().__init__()
+        self.flows = nn.ModuleList(flows)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return chain(self.flows, x, "forward")
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return chain(self.flows, z, "inverse")
+
+
+class PlanarFlow(Flow):
+    """One planar step, from z_0 towards z_K: `inverse`, the direction of sampling. There is no closed-form `forward`.
+
+    All examples share one w, u, b. With `groups` above 1 the batch consists of that many equal blocks, each with
+    its own: several targets are fitted in one run.
+    """
+
+    def __init__(self, dim: int, groups: int = 1) -> None:
+        super().__init__()
+        w = torch.randn(groups, dim) / math.sqrt(dim)
+        identity = math.log(math.e - 1) * w / w.square().sum(dim=1, keepdim=True)  # m(w . u) = 0 there, so u_hat = 0
+        self.w, self.u = nn.Parameter(w), nn.Parameter(identity + 0.1 * torch.randn(groups, dim))
+        self.b = nn.Parameter(torch.zeros(groups))
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        repeat = len(z) // len(self.w)
+        w, u = (p[:, None].expand(-1, repeat, -1).reshape(z.shape) for p in (self.w, self.u))
+        b = self.b[:, None].expand(-1, repeat).reshape(-1)
+        return planar(z, w, u, b), planar_log_det(z, w, u, b)
+
+
+class Conditioner(nn.Module):
+    """The network of a coupling: half a code -> log_s in (-1, 1) and t. Starts at 0: the coupling as the identity."""
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, 2 * dim))
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_s, t = self.layers(x).chunk(2, dim=1)
+        return torch.tanh(log_s), t
+
+
+class AffineCoupling(Flow):
+    """One coupling step, in both directions at the same cost. `swap`: the first half is transformed, not the second."""
+
+    def __init__(self, dim: int, hidden_dim: int = 32, swap: bool = False) -> None:
+        super().__init__()
+        self.net, self.shift = Conditioner(dim // 2, hidden_dim), dim // 2 if swap else 0
+
+    def step(self, x: Tensor, direction: str) -> tuple[Tensor, Tensor]:
+        moved, log_det = coupling(x.roll(self.shift, dims=1), self.net, direction)
+        return moved.roll(-self.shift, dims=1), log_det
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.step(x, "forward")
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return self.step(z, "inverse")
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer in which some weights are always 0."""
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask.float())  # (out, in), 1: passes through
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.mask, self.bias)
+
+
+class InverseAutoregressive(Flow):
+    """x_i = g_i z_i + (1 - g_i) m_i, where gate g_i and mean m_i see only z_1 … z_{i-1}.
+
+    inverse, the direction of sampling, takes one pass; forward has to find z_1, z_2, … in turn, one pass for each.
+    `flip` reverses the order of the dimensions, so that in a chain each of them gets to see the others.
+
+    Source: Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow", section 4;
+    masks: Germain et al. 2015, "MADE", section 3.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int = 32, flip: bool = False) -> None:
+        super().__init__()
+        self.dim, self.dims = dim, [1] if flip else []
+        into = torch.arange(dim)  # the number of a dimension
+        unit = torch.arange(hidden_dim) % max(dim - 1, 1)  # a hidden unit sees dimensions up to this one
+        self.hidden = MaskedLinear(unit[:, None] >= into[None, :])
+        self.out = MaskedLinear((into[:, None] > unit[None, :]).repeat(2, 1))
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def gate_mean(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """log g and m, each (B, dim). At the start g is 0.88 and m is 0: not far from the identity."""
+        gate, mean = self.out(torch.relu(self.hidden(z))).chunk(2, dim=1)
+        return F.logsigmoid(gate + 2), mean
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        z = z.flip(self.dims)
+        log_gate, mean = self.gate_mean(z)
+        return torch.lerp(mean, z, log_gate.exp()).flip(self.dims), log_gate.sum(dim=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.flip(self.dims)
+        z = torch.zeros_like(x)
+        for _ in range(self.dim):  # pass i makes z_1 … z_i right
+            log_gate, mean = self.gate_mean(z)
+            z = mean + (x - mean) * (-log_gate).exp()
+        return z.flip(self.dims), -self.gate_mean(z)[0].sum(dim=1)
+
+
+def planar_flows(dim: int, steps: int, groups: int = 1) -> Chain:
+    return Chain([PlanarFlow(dim, groups) for _ in range(steps)])
+
+
+def coupling_flows(dim: int, steps: int, hidden_dim: int = 32) -> Chain:
+    return Chain([AffineCoupling(dim, hidden_dim, swap=k % 2 == 1) for k in range(steps)])
+
+
+def autoregressive_flows(dim: int, steps: int, hidden_dim: int = 32) -> Chain:
+    return Chain([InverseAutoregressive(dim, hidden_dim, flip=k % 2 == 1) for k in range(steps)])
+
+
+class FlowVAE(VAE):
+    """A VAE with Bernoulli pixels and a flow in its posterior, its prior, or both; without flows it is a VAE.
+
+    posterior: z_K = inverse(z_0) bends the Gaussian of the encoder. prior: log p(z) = flow_log_prob(prior, z).
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        posterior: Flow | None = None,
+        prior: Flow | None = None,
+        beta: float = 1.0,
+    ) -> None:
+        super().__init__(encoder, decoder, beta)
+        self.posterior, self.prior = posterior, prior
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        return log_normal(z) if self.prior is None else flow_log_prob(self.prior, z)
+
+    def bend(self, z_0: Tensor) -> tuple[Tensor, Tensor]:
+        """z_0 -> z_K, and log |det dz_K/dz_0|."""
+        return (z_0, z_0.new_zeros(len(z_0))) if self.posterior is None else self.posterior.inverse(z_0)
+
+    def bound(self, x: Tensor, eps: Tensor | None = None) -> tuple[ELBO, Tensor]:
+        """The terms of every example, and the codes z_K, for the noise eps (B, latent_dim), drawn if not given."""
+        mu, log_var = self.encode(x)
+        z_0 = reparameterize(mu, log_var, torch.randn_like(mu) if eps is None else eps)
+        z_k, log_det = self.bend(z_0)
+        return flow_elbo(self.decoder(z_k), x, mu, log_var, z_0, z_k, log_det, self.log_prior, self.beta), z_k
+
+    def forward(self, x: Tensor) -> Tensor:
+        mu, log_var = self.encode(x)
+        return self.decoder(self.bend(reparameterize(mu, log_var, torch.randn_like(mu)))[0])
+
+    def terms(self, x: Tensor) -> ELBO:
+        return ELBO(*(term.mean() for term in self.bound(x)[0]))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decode where the flow sends the mean of q_0: what a flow VAE shows, without noise."""
+        return self.images(self.bend(self.encode(x)[0])[0])
+
+    def sample(self, eps: Tensor) -> Tensor:
+        """New images (N, C, H, W) in [0, 1] from standard-normal noise (N, latent_dim), through the prior."""
+        return self.images(eps if self.prior is None else self.prior.inverse(eps)[0])
+
+    def log_weights(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log p(x | z), log p(z), log q(z | x), each (K, B), for the K samples that eps (K, B, latent_dim) makes."""
+        likelihood, prior, posterior = [], [], []
+        for noise in eps:
+            terms, z_k = self.bound(x, noise)
+            likelihood.append(-terms.reconstruction)
+            prior.append(self.log_prior(z_k))
+            posterior.append(terms.kl + prior[-1])
+        return torch.stack(likelihood), torch.stack(prior), torch.stack(posterior)

@@ -1,0 +1,111 @@
+"""Probes of lab 4: starter/flow_vae.py."""
+
+from types import ModuleType
+
+from torch import Tensor, nn
+
+from ..compare import Arrays
+from .core import Draw, gradients_of, named, observe, probe
+
+
+def parameters_of_step(draw: Draw, b: int, d: int) -> dict[str, Tensor]:
+    """w, u, b of planar steps, one row per example, small enough that tanh does not saturate."""
+    inputs = {"w": draw.mixed(b, d, low=0.5, high=1.2) / d**0.5, "u": draw.mixed(b, d, low=0.5, high=1.2)}
+    return inputs | {"b": draw.mixed(b, low=0.2, high=0.5)}
+
+
+@probe("flow-1")
+def u_hat(module: ModuleType, draw: Draw) -> Arrays:
+    b, d = draw.dims("B", "latent_dim")
+    inputs = {"w": draw.mixed(b, d), "u": draw.mixed(b, d)}
+    far = {"w": inputs["w"], "u": 120 * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
+    far["u"] = far["u"] + 0.1 * inputs["u"]  # w . u near 120: exp() of it is infinite in float32
+    seen = observe(module.u_hat, inputs, ("w", "u"))
+    return seen | {"result where w . u is near 120": observe(module.u_hat, far)["result"]}
+
+
+@probe("flow-2", "u_hat")
+def planar(module: ModuleType, draw: Draw) -> Arrays:
+    b, d = draw.dims("B", "latent_dim")
+    inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
+    return observe(module.planar, inputs, tuple(inputs))
+
+
+@probe("flow-3", "u_hat")
+def planar_log_det(module: ModuleType, draw: Draw) -> Arrays:
+    b, d = draw.dims("B", "latent_dim")
+    inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
+    return observe(module.planar_log_det, inputs, tuple(inputs))
+
+
+class Step(nn.Module):
+    """Two maps that do not undo each other and two numbers that belong to no Jacobian: the order of calls shows."""
+
+    def __init__(self, draw: Draw, d: int) -> None:
+        super().__init__()
+        self.there, self.back = draw.linear(d, d + 1), draw.linear(d, d + 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        moved = self.there(x).tanh()
+        return moved[:, :-1], moved[:, -1]
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        moved = self.back(z).tanh()
+        return moved[:, :-1], moved[:, -1]
+
+
+@probe("flow-4")
+def chain(module: ModuleType, draw: Draw) -> Arrays:
+    b, d, count = draw.dims("B", "latent_dim", "flows", low=3)
+    x, seen = draw.mixed(b, d), {}
+    for direction in ("forward", "inverse"):
+        steps = [Step(draw, d) for _ in range(count)]
+        found = observe(lambda x, s=steps, to=direction: module.chain(s, x, to), {"x": x}, ("x",))
+        weights = {"weights of the first flow": steps[0].there.weight, "weights of the last": steps[-1].there.weight}
+        if direction == "inverse":
+            weights = {"weights of the first flow": steps[0].back.weight, "weights of the last": steps[-1].back.weight}
+        found |= gradients_of(named(module.chain(steps, x.clone(), direction)), weights)
+        seen |= {f"{name} ({direction})": value for name, value in found.items()}
+    return seen
+
+
+@probe("flow-5", "bernoulli_nll")
+def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
+    (b, c, h, w), (d,) = draw.batch(), draw.dims("latent_dim", low=7, high=8)
+    inputs = {"logits": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
+    inputs |= {name: draw.mixed(b, d, high=1.2) for name in ("mu", "log_var", "z_0", "z_k")}
+    inputs["log_det"] = draw.mixed(b, low=1.0, high=2.0)
+    slope, beta = draw.mixed(d), draw.number(2, 3)
+
+    def with_prior(**tensors: Tensor):
+        return module.flow_elbo(**tensors, log_prior=lambda z: z @ slope, beta=beta)
+
+    seen = observe(with_prior, inputs, ("logits", "mu", "log_var", "z_0", "z_k", "log_det"))
+    plain = observe(module.flow_elbo, inputs)
+    return seen | {f"{name} (prior and beta not given)": a for name, a in plain.items() if name in ("loss", "kl")}
+
+
+@probe("flow-6")
+def coupling(module: ModuleType, draw: Draw) -> Arrays:
+    b, half = draw.dims("B", "half of latent_dim", low=2)
+    x, seen = draw.mixed(b, 2 * half), {}
+    for direction in ("forward", "inverse"):
+        layer = draw.linear(half, 2 * half)
+
+        def net(first: Tensor, layer=layer) -> tuple[Tensor, ...]:
+            return layer(first).tanh().chunk(2, dim=1)
+
+        found = observe(lambda x, to=direction, net=net: module.coupling(x, net, to), {"x": x}, ("x",))
+        results = named(module.coupling(x.clone(), net, direction))
+        found |= gradients_of(results, {"the net's weight": layer.weight})
+        seen |= {f"{name} ({direction})": value for name, value in found.items()}
+    return seen
+
+
+@probe("flow-7")
+def flow_log_prob(module: ModuleType, draw: Draw) -> Arrays:
+    b, d = draw.dims("B", "dim")
+    step = Step(draw, d)
+    seen = observe(lambda x: module.flow_log_prob(step, x), {"x": draw.mixed(b, d)}, ("x",))
+    result = module.flow_log_prob(step, draw.mixed(b, d))
+    return seen | gradients_of({"result": result}, {"the flow's weight": step.there.weight})
