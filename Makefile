@@ -26,7 +26,7 @@ build: $(VENV)/.ready  ## regenerate starter/, its checks, README's tables and t
 demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with feedback
 	$(BIN)/python -m grading demo $(ARGS)
 
-bands: $(VENV)/.ready  ## measure the notebooks' bands again (half an hour)
+bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
 bench: $(VENV)/.ready  ## step time of the flows against other libraries (their pins: tests/bench/requirements.txt)
