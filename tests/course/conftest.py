@@ -13,13 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from grading import build, catalogue
-from grading.course import Course
-from grading.grade import autograde
-from grading.intake import collect
-from grading.release import release
-from grading.runner import Limits, Runner
-from grading.verdicts import judged, published, seeds
+# Nothing of grading or starter is imported up here: pytest may load this file before it knows whose modules to test.
 
 LAB, MODULE = "02_vae", "vae"
 SETUP = 'import sys\n\nsys.path.append("..")\nfrom starter.support.checks import check'
@@ -27,6 +21,8 @@ SETUP = 'import sys\n\nsys.path.append("..")\nfrom starter.support.checks import
 
 def small_notebook() -> nbformat.NotebookNode:
     """Every task and question of the lab, no training."""
+    from grading import catalogue
+
     rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
     cells = [
         new_markdown_cell("# A small lab", id="top"),
@@ -53,26 +49,35 @@ def notebooks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def released(tmp_path_factory, notebooks) -> Course:
+def released(tmp_path_factory, notebooks):
     """Look, and do not write: `course` is for that."""
+    from grading.course import Course
+    from grading.release import release
+
     course = Course(tmp_path_factory.mktemp("class") / "course")
     release(course, LAB, notebooks)
     return course
 
 
 @pytest.fixture
-def course(released, tmp_path) -> Course:
+def course(released, tmp_path):
+    from grading.course import Course
+
     shutil.copytree(released.root, tmp_path / "course")
     return Course(tmp_path / "course")
 
 
 @pytest.fixture(scope="session")
 def solution() -> str:
+    from grading import catalogue
+
     return catalogue.solution(MODULE).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def blank() -> str:
+    from grading import build, catalogue
+
     return build.blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
 
 
@@ -97,6 +102,9 @@ def packed():
 
 @pytest.fixture(scope="session")
 def runner():
+    from grading.runner import Limits, Runner
+    from grading.verdicts import published
+
     with Runner(set(published(LAB)), Limits(cpu=2, wall=30)) as worker:
         yield worker
 
@@ -104,6 +112,8 @@ def runner():
 @pytest.fixture(scope="session")
 def graded_as(runner):
     """A module's text, or its bytes, and a task, to the verdict of two secret seeds."""
+
+    from grading.verdicts import judged, seeds
 
     def judge(module: str | bytes, task: str = "vae-1"):
         data = module.encode() if isinstance(module, str) else module
@@ -148,8 +158,14 @@ def hostile_notebook(released: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory, released, released_notebook, solution, blank) -> Course:
+def graded(tmp_path_factory, released, released_notebook, solution, blank):
     """A class of five, collected and graded. Look, and do not write."""
+    from grading import catalogue
+    from grading.course import Course
+    from grading.grade import autograde
+    from grading.intake import collect
+    from grading.runner import Limits
+
     root = tmp_path_factory.mktemp("graded")
     shutil.copytree(released.root, root / "course")
     course, wrong = Course(root / "course"), catalogue.answers("wrong")["vae-2"][0]
