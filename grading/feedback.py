@@ -26,7 +26,7 @@ PAGE = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
-td:nth-child(2) {{ white-space: nowrap; }}
+td:nth-child(-n+2) {{ white-space: nowrap; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }}
 pre {{ border-left: 3px solid #8886; padding-left: 1rem; }}
 img {{ max-width: 100%; background: #fff; }}
