@@ -200,8 +200,9 @@ def course(server, tmp_path, capsys):
             """The same call in a process of its own, with the limits that users have."""
             argv = ["tiny", "--cache", str(self.cache)]
             lines = [
-                "import sys",
+                "import signal, sys",
                 "from pathlib import Path",
+                "signal.signal(signal.SIGINT, signal.default_int_handler)",  # ignored where tests run in the background
                 f"sys.path.insert(0, {str(ROOT)!r})",
                 "from datasets.prepare import main",
                 f"sys.exit(main({argv!r}, Path({str(self.registry())!r})))",
