@@ -438,7 +438,7 @@ densities.dots(difference, "Difference to the VAE of the same seed: one dot a se
 
 # %% [markdown]
 # Planar steps and IAF: no difference that a seed does not make too. Couplings in the posterior: about half a nat. A
-# learned *prior*: a nat or more, in both bounds and in nearly every seed. (The same in two runs of 100 epochs: planar 0.0 and
+# learned *prior*: a nat or more, in both bounds and in nearly every seed. (The same in two runs of 100 epochs, with four couplings in the posterior: planar 0.0 and
 # -0.1, IAF -0.2 and -0.3, couplings -0.3 and -0.5, prior -1.6 and -1.7 nats.)
 #
 # Section 4.6 has told why: the exact posteriors are nearly Gaussian, the average posterior is not.
