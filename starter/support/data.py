@@ -166,6 +166,16 @@ def batches(
         yield images.x[index].to(device).float().div_(images.levels - 1), images.y[index].to(device)
 
 
+def signed(x: Tensor) -> Tensor:
+    """Pixels in [0, 1] as a GAN sees them: in [-1, 1], the range of a tanh."""
+    return 2 * x - 1
+
+
+def unit(x: Tensor) -> Tensor:
+    """The way back: from [-1, 1] to pixels in [0, 1]."""
+    return (x + 1) / 2
+
+
 def pad(images: Images, size: int) -> Images:
     """Black around the images, up to size x size: no pixel is invented or changed (28x28 becomes 32x32)."""
     _, height, width = images.shape

@@ -197,7 +197,7 @@ def training(terms: Mapping[str, Sequence[float]], title: str = "", y: str = "na
             ax.plot(smooth, color=COLOURS[i])
             margin = 0.05 * (max(late) - min(values)) + 1e-6
             ax.set_ylim(min(values) - margin, max(late) + margin)
-            ax.set_title(f"{name} {smooth[-1]:.1f}")
+            ax.set_title(f"{name} {smooth[-1]:.4g}")
             finish(ax, "step", "" if i else y)
 
 

@@ -1,12 +1,13 @@
 """One training loop for every lab: in-memory batches, a progress bar, a history of every named loss term."""
 
+import itertools
 import json
 import math
 import os
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from . import runs
 from .data import Images, batches
 
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
@@ -26,14 +28,20 @@ class TrainingError(RuntimeError):
 
 @dataclass
 class History:
-    """Every named loss term at every step, as plain floats."""
+    """Every named loss term at every step, as plain floats, and what was measured now and then on the way."""
 
     terms: dict[str, list[float]] = field(default_factory=dict)
+    watched: dict[int, dict[str, float]] = field(default_factory=dict)  # step -> scores; see `play`
     seconds: float = 0.0
 
     @property
     def steps(self) -> int:
         return len(next(iter(self.terms.values()), []))
+
+    @property
+    def first(self) -> str:
+        """Name of the first term."""
+        return next(iter(self.terms))
 
     def append(self, terms: NamedTuple) -> None:
         for name, value in terms._asdict().items():
@@ -43,6 +51,10 @@ class History:
         """Mean of the last `count` values of one term: single batches are noisy."""
         values = self.terms[name][-count:]
         return sum(values) / len(values)
+
+    def curve(self, name: str) -> tuple[list[int], list[float]]:
+        """Steps and values of one score of `watch`."""
+        return list(self.watched), [scores[name] for scores in self.watched.values()]
 
 
 def fit(
@@ -58,6 +70,7 @@ def fit(
     terms: Callable[[Tensor], NamedTuple] | None = None,
     beta: Callable[[int], float] | None = None,
     device: str | None = None,
+    run: str | None = None,
 ) -> History:
     """Minimise the `loss` of `model.terms(x)` with Adam, and return the history of every term.
 
@@ -72,44 +85,117 @@ def fit(
         terms: another function of a batch, in place of `model.terms`.
         beta: step -> weight of the KL: `model.beta` is set to beta(0) before the first batch, and so on.
         device: where to train; a GPU when there is one.
+        run: a name: the run is written down under it, for the comparison of the last lab (see runs.py).
 
     Raises:
         TrainingError: a term is nan or infinite; says which, and at which step. The model then has its last good
             weights: those of at most KEEP_EVERY steps ago, when every term was finite.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or best_device()
+    optimizer = torch.optim.Adam(model.to(device).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    terms, step = terms or model.terms, itertools.count()
+
+    def update(x: Tensor, y: Tensor) -> NamedTuple:
+        if beta:
+            model.beta = beta(next(step))
+        losses = terms(x)
+        optimizer.zero_grad()
+        losses.loss.backward()
+        optimizer.step()
+        return losses
+
+    history = repeated(update, model, images, epochs, steps, batch_size, seed, device)
+    if run:
+        runs.write(run, model, images, history, seed=seed, batch_size=batch_size, lr=lr, device=device)
+    return history
+
+
+def play(
+    gan: nn.Module,
+    images: Images,
+    *,
+    epochs: int = 10,
+    steps: int | None = None,
+    batch_size: int = 64,
+    seed: int = SEED,
+    device: str | None = None,
+    watch: Callable[[nn.Module], dict[str, float]] | None = None,
+    every: int = 100,
+    run: str | None = None,
+) -> History:
+    """Train a game of two networks, which has steps and optimisers of its own: `gan.update(x, y)` gets every batch.
+
+    Args:
+        gan: has `update(x, y) -> NamedTuple` of scalars, for images x in [0, 1] and their labels y.
+        watch: gan -> scores by name, measured in evaluation mode before the first step, after every `every` steps and
+            after the last; kept in `history.watched`. Noise that it draws does not change the training.
+        epochs, steps, batch_size, seed, device, run: as in `fit`.
+
+    Raises:
+        TrainingError: as in `fit`.
+    """
+    device = device or best_device()
+    history = repeated(gan.update, gan, images, epochs, steps, batch_size, seed, device, watch, every)
+    if run:
+        runs.write(run, gan, images, history, seed=seed, batch_size=batch_size, device=device)
+    return history
+
+
+def best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def repeated(
+    update: Callable[[Tensor, Tensor], NamedTuple],
+    model: nn.Module,
+    images: Images,
+    epochs: int,
+    steps: int | None,
+    batch_size: int,
+    seed: int,
+    device: str,
+    watch: Callable[[nn.Module], dict[str, float]] | None = None,
+    every: int = 100,
+) -> History:
+    """One update for every batch, until the budget is spent; what `fit` and `play` share."""
     home = next(model.parameters()).device
-    model.to(device).train()
-    terms, history = terms or model.terms, History()
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    order = torch.Generator().manual_seed(seed)
+    history, order = History(), torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    good = Checkpoint(model)
     steps = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
     steps = min(steps, int(os.environ.get("MAX_STEPS", sys.maxsize)))
+    good = kept = Checkpoint(model.to(device).train())
     started = time.perf_counter()
     with progress(steps) as bar:
-        while history.steps < steps:
-            for x, _ in batches(images, batch_size, order, device):
-                if beta:
-                    model.beta = beta(history.steps)
-                losses = terms(x)
-                history.append(losses)
-                if nonsense := nonsense_in(history):
-                    good.restore(model.to(home).eval())
-                    raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
-                if history.steps % KEEP_EVERY == 1:
-                    good = Checkpoint(model, history.steps)
-                optimizer.zero_grad()
-                losses.loss.backward()
-                optimizer.step()
-                bar.set_postfix_str(f"loss {history.terms['loss'][-1]:.4g}", refresh=False)
-                bar.update()
-                if history.steps == steps:
-                    break
+        for x, y in endless(images, batch_size, order, device):
+            if watch and (history.steps % every == 0 or history.steps == steps):
+                history.watched[history.steps] = watched(model, watch)
+            if history.steps == steps:
+                break
+            if history.steps % KEEP_EVERY == 0:
+                kept = Checkpoint(model, history.steps + 1)
+            history.append(update(x, y))
+            if nonsense := nonsense_in(history):
+                good.restore(model.to(home).eval())
+                raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
+            good = kept
+            bar.set_postfix_str(f"{history.first} {history.terms[history.first][-1]:.4g}", refresh=False)
+            bar.update()
     history.seconds = time.perf_counter() - started
     model.to(home).eval()  # pictures and measures are made where the model came from
     return history
+
+
+def endless(images: Images, batch_size: int, order: torch.Generator, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    while True:
+        yield from batches(images, batch_size, order, device)
+
+
+@torch.no_grad()
+def watched(model: nn.Module, watch: Callable[[nn.Module], dict[str, float]]) -> dict[str, float]:
+    with torch.random.fork_rng():
+        scores = watch(model.eval())
+    model.train()
+    return scores
 
 
 class Checkpoint:

@@ -129,7 +129,7 @@ def test_lines_draw_the_values_and_name_them(shown):
 
 def test_training_shows_each_term_in_a_panel_with_its_last_mean(shown):
     plots.training({"loss": [5.0] * 30, "kl": [1.0] * 30})
-    assert [ax.get_title() for ax in only(shown).axes] == ["loss 5.0", "kl 1.0"]
+    assert [ax.get_title() for ax in only(shown).axes] == ["loss 5", "kl 1"]
 
 
 def test_training_of_one_or_two_steps_is_still_a_picture(shown):

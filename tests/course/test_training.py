@@ -1,5 +1,6 @@
 """fit: what it minimises, records, and refuses."""
 
+import dataclasses
 from typing import NamedTuple
 
 import pytest
@@ -119,3 +120,52 @@ def test_within_prints_the_same_line_for_every_value_inside(capsys, monkeypatch,
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["loss within [1, 2]: yes"] * 2 + ["loss within [1, 2]: no, 2.346"]
     assert (tmp_path / "log").read_text().count("\n") == 3
+
+
+class Duel(nn.Module):
+    """A game with steps of its own: `a` counts the batches, `b` sums the labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+        self.modes = []
+
+    @torch.no_grad()
+    def update(self, x, y):
+        self.modes.append(self.training)
+        self.a += 1
+        self.b += y.sum()
+        return Terms(self.a.clone(), self.b + torch.rand(()))
+
+
+def test_a_game_takes_its_own_step_on_every_batch_and_sees_the_labels():
+    duel, data = Duel(), images()
+    labelled = dataclasses.replace(data, y=torch.ones(50, dtype=torch.int64))
+    history = training.play(duel, labelled, steps=5, batch_size=20)
+    assert duel.a == 5 and history.terms["loss"] == [1, 2, 3, 4, 5]
+    assert duel.b == 50 + 20 + 20 and duel.modes == [True] * 5 and not duel.training
+
+
+def test_a_game_is_watched_in_evaluation_mode_and_the_watching_changes_nothing():
+    duel, modes = Duel(), []
+
+    def watch(gan):
+        modes.append(gan.training)
+        return {"noise": torch.rand(()).item(), "a": gan.a.item()}
+
+    seen = training.play(duel, images(), steps=5, batch_size=20, watch=watch, every=2)
+    unseen = training.play(Duel(), images(), steps=5, batch_size=20)
+    assert seen.curve("a") == ([0, 2, 4, 5], [0, 2, 4, 5]) and modes == [False] * 4
+    assert seen.terms == unseen.terms
+
+
+def test_a_game_that_breaks_goes_back_to_its_last_good_weights():
+    class Broken(Duel):
+        def update(self, x, y):
+            terms = super().update(x, y)
+            return terms if self.a < 30 else terms._replace(twice=self.a / 0)
+
+    duel = Broken()
+    with pytest.raises(training.TrainingError, match="step 30: twice is inf; the model is back at step 21, its"):
+        training.play(duel, images(), steps=100)
+    assert duel.a == 20

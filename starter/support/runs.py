@@ -1,0 +1,151 @@
+"""What was trained: for each run a small JSON and a picture of its samples, for the comparison of the last lab.
+
+`fit` and `play` write the JSON, `measure` adds the samples. Your runs lie in runs/ beside starter/, one folder for each
+data set; those of the reference lie in support/runs/ and stand in for what you have not trained yet. The environment
+variable RUNS names another folder.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .data import Images
+    from .training import History
+
+REFERENCE = Path(__file__).with_name("runs")
+SAMPLES = 500  # images in a run's picture
+COLUMNS = 25
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, as it is written down."""
+
+    name: str
+    data: str
+    model: str  # name of its class
+    shape: tuple[int, int, int]  # C, H, W of its images
+    parameters: int
+    steps: int
+    seconds: float  # of training
+    terms: dict[str, float]  # mean of the last values of every loss term
+    settings: dict  # seed, batch size and the like
+    torch: str
+    scores: dict[str, float] = field(default_factory=dict)  # what `measure` was given, such as bits per dimension
+    sampling_seconds: float | None = None  # for one image
+    yours: bool = field(default=True, compare=False)  # or the reference's
+
+    @property
+    def folder(self) -> Path:
+        return (folder() if self.yours else REFERENCE) / self.data
+
+    def samples(self) -> Tensor | None:
+        """Its samples, float32 (SAMPLES, C, H, W) in [0, 1]; None when it has none."""
+        from PIL import Image
+
+        path = self.folder / f"{self.name}.png"
+        if not path.exists():
+            return None
+        channels, height, width = self.shape
+        with Image.open(path) as picture:
+            tiles = torch.from_numpy(np.array(picture)).reshape(-1, height, COLUMNS, width, channels)
+        return tiles.permute(0, 2, 4, 1, 3).reshape(-1, channels, height, width).float() / 255
+
+
+def folder() -> Path:
+    return Path(os.environ.get("RUNS") or Path(__file__).resolve().parents[2] / "runs")
+
+
+def write(name: str, model: nn.Module, images: "Images", history: "History", **settings) -> None:
+    """Write a finished run down, over an older one of this name; nothing when MAX_STEPS says that it is no real one.
+
+    Raises:
+        ValueError: a name that is no file's.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise ValueError(f"name a run with small letters, digits and dashes, not {name!r}")
+    if "MAX_STEPS" in os.environ:
+        return
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    terms = {term: history.last(term) for term in history.terms}
+    kind, seconds, version = type(model).__name__, round(history.seconds, 2), torch.__version__
+    save(Run(name, images.name, kind, images.shape, parameters, history.steps, seconds, terms, settings, version))
+
+
+def measure(name: str, images: "Images", sample: Callable[[int], Tensor], **scores: float) -> None:
+    """Add a run's samples, the time that one takes, and scores that only its own lab can know.
+
+    Args:
+        name, images: of the run: the names that `fit` was given.
+        sample: number -> that many new images, (number, C, H, W) in [0, 1].
+        scores: for example bits_per_dim=1.9.
+    """
+    path = folder() / images.name / f"{name}.json"
+    if "MAX_STEPS" in os.environ or not path.exists():
+        return
+    started = time.perf_counter()
+    with torch.no_grad():
+        x = sample(SAMPLES)
+    seconds = (time.perf_counter() - started) / SAMPLES
+    if tuple(x.shape) != (SAMPLES, *images.shape):
+        raise ValueError(f"samples of {name} have shape {tuple(x.shape)}, expected {(SAMPLES, *images.shape)}")
+    replace(path.with_suffix(".png"), picture(x))
+    save(Run(**asdict(read_one(path)) | {"scores": scores, "sampling_seconds": seconds}))
+
+
+def read(data: str) -> dict[str, Run]:
+    """Every run on a data set by its name: yours, or else the reference's."""
+    found = {}
+    for place, yours in ((REFERENCE, False), (folder(), True)):
+        for path in sorted((place / data).glob("*.json")):
+            found[path.stem] = read_one(path, yours)
+    return found
+
+
+def read_one(path: Path, yours: bool = True) -> Run:
+    """
+    Raises:
+        ValueError: the file is no run.
+    """
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        return Run(**entry | {"shape": tuple(entry["shape"]), "yours": yours})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not the record of a run ({error}): delete it and train again") from None
+
+
+def save(run: Run) -> None:
+    entry = {spot.name: getattr(run, spot.name) for spot in fields(run) if spot.name != "yours"}
+    replace(folder() / run.data / f"{run.name}.json", json.dumps(entry, indent=1).encode())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    os.replace(draft, path)
+
+
+def picture(x: Tensor) -> bytes:
+    """Images (N, C, H, W) in [0, 1] as one PNG, COLUMNS side by side: the smallest file that loses nothing."""
+    import io
+
+    from PIL import Image
+
+    count, channels, height, width = x.shape
+    pixels = (x.clamp(0, 1) * 255).round().byte().cpu().reshape(-1, COLUMNS, channels, height, width)
+    tiles = pixels.permute(0, 3, 1, 4, 2).reshape(-1, COLUMNS * width, channels).numpy()
+    memory = io.BytesIO()
+    Image.fromarray(tiles.squeeze(2) if channels == 1 else tiles).save(memory, "PNG", optimize=True)
+    return memory.getvalue()
