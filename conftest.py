@@ -56,6 +56,7 @@ def pytest_configure(config):
         if not hasattr(config, "workerinput"):
             config.overlay = tempfile.mkdtemp(prefix="reference-")
             os.environ["PYTHONPATH"] = str(overlay(Path(config.overlay)))
+            os.environ["RUNS"] = str(Path(config.overlay) / "runs")  # tests leave yours alone
         sys.path.insert(0, os.environ["PYTHONPATH"])
 
 

@@ -31,7 +31,7 @@ def measured(lab: str, seed: int, answer: str | None = None) -> dict[str, float]
     modules = None
     if answer:
         entry = next(e for entries in catalogue.answers("wrong").values() for e in entries if e["id"] == answer)
-        modules = {catalogue.LABS[lab]["module"]: catalogue.answer_text(entry)}
+        modules = {catalogue.MODULES[lab]: catalogue.answer_text(entry)}
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as log:
         executed(FOLDER / f"{lab}.py", modules, keep_going=bool(answer), SEED=str(seed), BANDS_LOG=log.name)
         rows = [json.loads(line) for line in log.read().splitlines()]
@@ -67,7 +67,7 @@ def columns(results: list[dict[str, float]]) -> dict[str, list[float]]:
 
 
 def main(labs: list[str] | None = None, fresh: int = 0) -> int:
-    labs = labs or list(catalogue.LABS)
+    labs = labs or list(catalogue.MODULES)
     if fresh:
         return check_fresh(labs, fresh)
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}

@@ -100,7 +100,8 @@ def lab_rows() -> list[tuple]:
     for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
         graded = [*catalogue.TASKS.values(), *catalogue.QUESTIONS.values()]
         points = sum(row["points"] for row in graded if row["lab"] == name)
-        book, module = f"[`{name}`](notebooks/{name}.ipynb)", f"`starter/{lab['module']}.py`"
+        book = f"[`{name}`](notebooks/{name}.ipynb)"
+        module = f"`starter/{catalogue.MODULES[name]}.py`" if name in catalogue.MODULES else "–"
         rows.append((number, book, module, lab["teaches"], len(catalogue.tasks_of(name)), points, lab["minutes"]))
     return rows
 

@@ -13,7 +13,7 @@ from starter.support.standins import Tables
 
 from .knife import regions
 from .overlay import ROOT
-from .table import LABS, QUESTIONS, TABLE, TASKS, module_of, tasks_of  # noqa: F401  (one name for all that is known)
+from .table import LABS, MODULES, QUESTIONS, TABLE, TASKS, module_of, tasks_of  # noqa: F401  (one name for all that is known)
 
 
 def solution(module: str) -> Path:

@@ -36,7 +36,7 @@ def checks_are_current() -> Iterator[str]:
 
 
 def tasks_are_complete() -> Iterator[str]:
-    marked = {task: lab["module"] for lab in catalogue.LABS.values() for task in task_regions(lab["module"])}
+    marked = {task: module for module in catalogue.MODULES.values() for task in task_regions(module)}
     for task in marked.keys() - catalogue.TASKS.keys():
         yield f"solutions/{marked[task]}.py marks {task}, which tasks.toml does not have"
     for task, row in catalogue.TASKS.items():
@@ -93,7 +93,7 @@ def notebooks_are_current() -> Iterator[str]:
 
 
 def files_are_known() -> Iterator[str]:
-    modules = {f"{lab['module']}.py" for lab in catalogue.LABS.values()}
+    modules = {f"{module}.py" for module in catalogue.MODULES.values()}
     books = {f"{lab}{suffix}" for lab in catalogue.LABS for suffix in (".py", ".ipynb")}
     expected = {
         "starter": modules | {"__init__.py", "__main__.py", "support"},
@@ -126,7 +126,7 @@ def requirements_are_pinned() -> Iterator[str]:
 
 def imports_point_one_way() -> Iterator[str]:
     """Lab modules import support and earlier labs; support imports no lab; neither knows solutions or grading."""
-    order = [lab["module"] for lab in catalogue.LABS.values()]
+    order = list(catalogue.MODULES.values())
     for path in [*(ROOT / "solutions").glob("*.py"), *(ROOT / "starter").rglob("*.py")]:
         where = path.relative_to(ROOT)
         position = order.index(path.stem) if where.parts[1:] == (f"{path.stem}.py",) and path.stem in order else 0

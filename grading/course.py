@@ -108,7 +108,7 @@ class Course:
 
 def modules_kept() -> dict[str, list[str]]:
     """What a learner edits, for nbgrader's exclude_overwriting: it would put the blank in its place."""
-    return {name: [f"starter/{row['module']}.py"] for name, row in table.LABS.items()}
+    return {lab: [f"starter/{module}.py"] for lab, module in table.MODULES.items()}
 
 
 def for_nbgrader() -> None:

@@ -24,6 +24,7 @@ from .names import folder_name
 from .plain import line
 from .rebuild import NOTEBOOK, rebuilt, scored
 from .runner import Limits, Runner
+from .table import handed_in
 from .verdicts import judged, published, seeds
 
 PREPARED = ".prepared"  # what nbgrader converts: made from a submission, never the submission itself
@@ -47,12 +48,12 @@ class Submission:
 
 def submission(course: Course, lab: str, student: str) -> Submission:
     folder = course.folder("submitted", lab, student)
-    note, module_name = {}, catalogue.LABS[lab]["module"]
+    note, places = {}, handed_in(lab)
     with contextlib.suppress(ValueError, TypeError, RecursionError):  # it may be anybody's file
         given = dict(json.loads(taken(folder / "intake.json", 1 << 16) or "{}"))
         note = {name: line(str(given[name])) for name in ("name", "refused", "missing") if given.get(name)}
-    module = taken(folder / f"starter/{module_name}.py", MODULE)
-    return Submission(student, module, taken(folder / f"{lab}.ipynb", NOTEBOOK), note)
+    module = taken(folder / places[".py"], MODULE) if ".py" in places else None
+    return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note)
 
 
 def taken(path: Path, limit: int) -> bytes | None:
@@ -87,6 +88,8 @@ def judge(runner: Runner, lab: str, found: Submission, secret: bytes, blank: byt
     points = {task: catalogue.TASKS[task]["points"] for task in catalogue.tasks_of(lab)}
     if refused := found.note.get("refused"):
         return {task: (0.0, f"Nothing was graded: {refused}") for task in points}
+    if not points:
+        return {}  # a lab of written answers only
     module = blank if found.module is None else found.module
     verdicts = judged(runner, lab, module, seeds(secret, found.student))
     return {task: (points[task] if verdict.right else 0.0, verdict.message) for task, verdict in verdicts.items()}
@@ -102,7 +105,8 @@ def save(course: Course, lab: str, found: Submission, verdicts: dict, api: NbGra
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "starter").mkdir(parents=True)
     nbformat.write(scored(rebuilt(released, found.notebook), verdicts), folder / f"{lab}.ipynb")
-    (folder / f"starter/{catalogue.LABS[lab]['module']}.py").write_bytes(found.module or b"")
+    if module := handed_in(lab).get(".py"):
+        (folder / module).write_bytes(found.module or b"")
     (folder / "intake.json").write_text(json.dumps(found.note))
     if stamp := taken(course.folder("submitted", lab, found.student) / "timestamp.txt", 200):
         (folder / "timestamp.txt").write_bytes(stamp)
@@ -118,7 +122,8 @@ def judgements(
 ) -> Iterator[tuple[str, Future]]:
     """Students as their work is judged, each with the verdicts to come. One warm worker for each thread."""
     secret = secrets.token_bytes(32)
-    blank = (course.folder("release", lab) / f"starter/{catalogue.LABS[lab]['module']}.py").read_bytes()
+    module = handed_in(lab).get(".py")
+    blank = (course.folder("release", lab) / module).read_bytes() if module else b""
     with contextlib.ExitStack() as stack:
         runners = [Runner(set(published(lab)), limits) for _ in range(min(max(workers, 1), len(pending)))]
         idle: queue.Queue[Runner] = queue.Queue()

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from . import table
 from .course import Course, Mistake
@@ -104,7 +104,8 @@ def uploads(folder: Path, compiled: list[re.Pattern]) -> tuple[list[Upload], lis
 
 def take(course: Course, lab: str, upload: Upload) -> str:
     """Write one submission to submitted/, all of it or nothing; what became of it."""
-    names = {".ipynb": f"{lab}.ipynb", ".py": f"{table.LABS[lab]['module']}.py"}
+    places = table.handed_in(lab)
+    names = {suffix: PurePosixPath(place).name for suffix, place in places.items()}
     note = {"from": line(upload.path), "name": upload.student.name}
     parts = {}
     try:
@@ -119,7 +120,7 @@ def take(course: Course, lab: str, upload: Upload) -> str:
     fresh = target.with_name(f".{lab}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "starter").mkdir(parents=True)
-    for suffix, place in ((".ipynb", names[".ipynb"]), (".py", f"starter/{names['.py']}")):
+    for suffix, place in places.items():
         (fresh / place).write_bytes(parts.get(suffix) or (released / place).read_bytes())
     (fresh / "timestamp.txt").write_text(datetime.fromtimestamp(upload.order[1], UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
     (fresh / "intake.json").write_text(json.dumps(note, ensure_ascii=False))
@@ -146,7 +147,8 @@ def accepted(upload: Upload, names: dict[str, str]) -> dict[str, bytes]:
     parts = {suffix: the_one(found, names[suffix]) for suffix, found in candidates.items() if found}
     if not parts:
         inside = f"it holds {', '.join(seen[:5])}" if seen else "it is empty"
-        raise Refused(f"neither {' nor '.join(names.values())} is in it: {inside}")
+        missing = f"neither {' nor '.join(names.values())} is" if len(names) > 1 else f"no {names['.ipynb']} is"
+        raise Refused(f"{missing} in it: {inside}")
     return parts
 
 

@@ -14,6 +14,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from starter.support import runs
 from starter.support.checks import AUTOTEST_SEED
 
 from .catalogue import QUESTIONS, TASKS
@@ -99,6 +100,7 @@ def executed(
         work = overlay(Path(folder), modules) / "notebooks"
         work.mkdir()
         settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": folder, "TQDM_DISABLE": "1"}  # bars are not stored
+        settings["RUNS"] = str(work / "runs")
         kernel = {**os.environ, **settings, **environment}
         resources = {"metadata": {"path": str(work)}}
         limits = {"timeout": 600, "startup_timeout": 300}
@@ -121,8 +123,8 @@ def normalised(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
 
 
 def build(text: Path) -> None:
-    """Execute and write; nothing is written when a cell fails."""
-    nbformat.write(executed(text), text.with_suffix(".ipynb"))
+    """Execute and write, with the runs that it records as the reference's; nothing is written when a cell fails."""
+    nbformat.write(executed(text, RUNS=str(runs.REFERENCE)), text.with_suffix(".ipynb"))
 
 
 def form(notebook: nbformat.NotebookNode) -> list[tuple]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from . import build, catalogue
+from . import build, catalogue, table
 from .course import Course, Mistake, for_nbgrader, replace
 from .knife import LOOSE
 from .overlay import ROOT, overlay
@@ -21,9 +21,11 @@ NOTEBOOKS = ROOT / "notebooks"
 README = """# {title}
 
 1. `pip install -r requirements.txt` (Python 3.11 or newer), then `jupyter lab {lab}.ipynb`.
-2. Fill the blanks in `starter/{module}.py`; the notebook checks each of them and gives hints.
-{earlier}3. Hand in a zip with `{lab}.ipynb` and `starter/{module}.py`; nothing else is read.
+2. {work}
+{earlier}3. Hand in a zip with {files}; nothing else is read.
 """
+WORK = "Fill the blanks in `{module}`; the notebook checks each of them and gives hints."
+READ = "Run the notebook and write your answers to its questions into it."
 EARLIER = "   This lab uses earlier ones: copy your own {files} over the blanks in `starter/`.\n"
 
 
@@ -111,9 +113,12 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
     }
     row = catalogue.LABS[lab]
     before = list(catalogue.LABS)[: list(catalogue.LABS).index(lab)]
-    modules = " and ".join(f"`{catalogue.LABS[name]['module']}.py`" for name in before)
+    modules = " and ".join(f"`{catalogue.MODULES[name]}.py`" for name in before)
     earlier = EARLIER.format(files=modules) if before else ""
-    readme = README.format(title=row["title"], lab=lab, module=row["module"], earlier=earlier)
+    handed_in = table.handed_in(lab)
+    work = WORK.format(module=handed_in[".py"]) if ".py" in handed_in else READ
+    hand_in = " and ".join(f"`{path}`" for path in handed_in.values())
+    readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in)
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
 
 

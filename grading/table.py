@@ -9,9 +9,17 @@ LABS = {lab["name"]: lab for lab in TABLE["lab"]}
 TASKS = {task["id"]: task for task in TABLE["task"]}
 QUESTIONS = {question["id"]: question for question in TABLE["question"]}
 
+MODULES = {name: lab["module"] for name, lab in LABS.items() if "module" in lab}  # the last lab only asks questions
+
 
 def module_of(task: str) -> str:
-    return LABS[TASKS[task]["lab"]]["module"]
+    return MODULES[TASKS[task]["lab"]]
+
+
+def handed_in(lab: str) -> dict[str, str]:
+    """Suffix -> path of what a learner hands in: the notebook, and the module when the lab has one."""
+    module = {".py": f"starter/{MODULES[lab]}.py"} if lab in MODULES else {}
+    return {".ipynb": f"{lab}.ipynb"} | module
 
 
 def tasks_of(lab: str) -> list[str]:

@@ -31,8 +31,8 @@ ENDED = {
 @cache
 def published(lab: str) -> frozenset[str]:
     """Earlier modules that a lab's module imports, and what they import: learners of this lab may know them."""
-    known = {catalogue.LABS[name]["module"] for name in catalogue.LABS}
-    found, open_ = set(), [catalogue.LABS[lab]["module"]]
+    known = set(catalogue.MODULES.values())
+    found, open_ = set(), [catalogue.MODULES[lab]] if lab in catalogue.MODULES else []
     while open_:
         for node in ast.walk(ast.parse(catalogue.solution(open_.pop()).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
@@ -62,7 +62,7 @@ def judged(
     runner: Runner, lab: str, module: bytes, student_seeds: list[int], tasks: list[str] | None = None
 ) -> dict[str, Verdict]:
     """A verdict on each task of a lab. One process per task and seed; a module that does not import is asked once."""
-    name, tasks = catalogue.LABS[lab]["module"], tasks or catalogue.tasks_of(lab)
+    name, tasks = catalogue.MODULES[lab], tasks or catalogue.tasks_of(lab)
     with TemporaryDirectory(prefix="graded-") as folder:
         graded_overlay(Path(folder), published(lab))
         (Path(folder) / f"starter/{name}.py").write_bytes(readable(module))

@@ -29,7 +29,7 @@ import torch
 from torch.distributions import Normal
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, nets, plots, training, widgets
+from starter.support import data, features, nets, plots, runs, training, widgets
 from starter import autoencoder as ae
 from starter import vae
 
@@ -227,7 +227,7 @@ def test_terms(model):
 
 
 model = build(latent_dim=10)
-history = training.fit(model, train, steps=1200, lr=4e-3)
+history = training.fit(model, train, steps=1200, lr=4e-3, run="vae")
 plots.training(history.terms, "Training: the bound and its two terms")
 
 # %%
@@ -318,6 +318,7 @@ check("vae-7")  # starter/vae.py, sample_prior
 torch.manual_seed(training.SEED)
 samples = vae.sample_prior(model.decoder, torch.randn(60, 10))
 plots.grid(samples, "Sixty digits that nobody wrote")
+runs.measure("vae", train, lambda n: vae.sample_prior(model.decoder, torch.randn(n, 10)), nats=result.loss)
 
 # %%
 torch.manual_seed(training.SEED)

@@ -27,7 +27,7 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, nets, plots, shapes, training, widgets
+from starter.support import data, nets, plots, runs, shapes, training, widgets
 from starter import beta_vae as bv
 
 # %% [markdown]
@@ -75,8 +75,8 @@ def new_vae(hidden_dims, latent_dim=16, images=train, seed=training.SEED, **kwar
 
 betas = (0, 0.25, 0.8, 1, 1.2, 4, 10)
 models = {beta: new_vae((256,), beta=beta) for beta in betas}
-for model in models.values():
-    training.fit(model, train, epochs=30, lr=3e-3)
+for beta, model in models.items():
+    training.fit(model, train, epochs=30, lr=3e-3, run="beta-vae" if beta == 4 else None)
 
 # %%
 @torch.no_grad()
@@ -91,6 +91,8 @@ title = f"Rate and distortion (β = 0 lies far to the right, at R = {terms[0].kl
 plots.lines(points, title, "rate R, nats", "distortion D, nats", style="o")
 training.within("lab 3 rate, beta 4", terms[4].kl.item())
 training.within("lab 3 distortion, beta 4", terms[4].reconstruction.item())
+nats = (terms[4].reconstruction + terms[4].kl).item()  # -ELBO
+runs.measure("beta-vae", train, lambda n: models[4].images(torch.randn(n, 16)), nats=nats)
 
 # %%
 torch.manual_seed(training.SEED)
@@ -152,14 +154,14 @@ def deep():
     return new_vae((256, 128, 64), beta=1)
 
 
-runs, histories = {"β = 1": deep()}, {}
-histories["β = 1"] = training.fit(runs["β = 1"], train, epochs=40, lr=5e-3)
+trained, histories = {"β = 1": deep()}, {}
+histories["β = 1"] = training.fit(trained["β = 1"], train, epochs=40, lr=5e-3)
 curves = {name: histories["β = 1"].terms[name] for name in ("reconstruction", "kl")}
 plots.training(curves, "The KL at full weight from the first step")
 
 # %%
-rows = {"shallow": models[1].reconstruct(x[:12]), "deep": runs["β = 1"].reconstruct(x[:12])}
-plots.rows({"x": x[:12], **rows}, f"{active(runs['β = 1'])} of 16 units are active")
+rows = {"shallow": models[1].reconstruct(x[:12]), "deep": trained["β = 1"].reconstruct(x[:12])}
+plots.rows({"x": x[:12], **rows}, f"{active(trained['β = 1'])} of 16 units are active")
 
 # %% [markdown]
 # Nearly nothing gets through: depending on the seed, none or one of the latents survives. And yet the loss could be
@@ -245,9 +247,9 @@ schedules = {
     "β = 0.25": bv.Schedule(),
 }
 for name, schedule in schedules.items():
-    runs[name] = deep()
-    runs[name].beta = 0.25 if name == "β = 0.25" else 1.0
-    histories[name] = bv.train(runs[name], train, schedule, epochs=40, lr=5e-3)
+    trained[name] = deep()
+    trained[name].beta = 0.25 if name == "β = 0.25" else 1.0
+    histories[name] = bv.train(trained[name], train, schedule, epochs=40, lr=5e-3)
 
 # %%
 smooth = {name: plots.running_mean(history.terms["kl"]) for name, history in histories.items()}
@@ -255,13 +257,13 @@ curves = {name: (range(10, len(kl)), kl[10:]) for name, kl in smooth.items()}
 plots.lines(curves, "The rate during training", "step", "KL, nats")
 
 # %%
-terms = {name: measured(run) for name, run in runs.items()}
-bound = {f"{name}\n{active(runs[name])} active": {"distortion": t.reconstruction, "rate": t.kl} for name, t in terms.items()}
+terms = {name: measured(run) for name, run in trained.items()}
+bound = {f"{name}\n{active(trained[name])} active": {"distortion": t.reconstruction, "rate": t.kl} for name, t in terms.items()}
 plots.bars(bound, "Test images: distortion and rate", "nats per image")
 training.within("lab 3 rate, free bits", terms["free bits"].kl.item())
 
 # %%
-pictures = {name: run.reconstruct(x[:12]) for name, run in runs.items()}
+pictures = {name: run.reconstruct(x[:12]) for name, run in trained.items()}
 plots.rows({"x": x[:12], **pictures}, "One network, five ways to train it")
 
 # %% [markdown]

@@ -29,7 +29,7 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, densities, flownets, plots, training
+from starter.support import data, densities, flownets, plots, runs, training
 from starter import autoencoder, realnvp as nvp
 
 # %% [markdown]
@@ -265,7 +265,7 @@ check("nvp-6")  # starter/realnvp.py, split
 # %% tags=["training"]
 torch.manual_seed(training.SEED)
 model = nvp.multiscale(train.shape, train.levels, flownets.lean_net, hidden=(32, 32, 32), counts=(4, 6, 4), noise=2)
-history = training.fit(model, train, epochs=18, **SETTINGS)
+history = training.fit(model, train, epochs=18, run="realnvp", **SETTINGS)
 bits["multi-scale"] = measured(model)
 plots.training(history.terms, f"Test: {bits['multi-scale'][1]:.3f} bits/dim", "bits per dimension")
 
@@ -320,6 +320,8 @@ torch.manual_seed(training.SEED)
 eps = torch.randn(12, x[0].numel())
 drawn = {f"T = {t}": model.sample(eps, t) for t in (0.5, 0.7, 0.85, 1.0, 1.2)}
 plots.rows({"test images": x[:12], **drawn}, "The same noise at five temperatures")
+scores = {"bits_per_dim": bits["multi-scale"][1]}
+runs.measure("realnvp", train, lambda n: model.sample(torch.randn(n, x[0].numel())), **scores)
 
 # %%
 start, end = model.encode(x[[0, 2, 5]]), model.encode(x[[1, 8, 9]])
@@ -356,14 +358,14 @@ patches = patches[::2]
 colour = data.Images(patches, torch.zeros(len(patches), dtype=torch.long), levels=256, name="flower")
 
 # %% tags=["training"]
-runs = {}
+trained = {}
 for name, level_count, bounded in (("as reported", None, False), ("repaired", 256, True)):
     torch.manual_seed(training.SEED)
     network = nvp.two_nets(colour.shape, level_count, bounded=bounded)
-    runs[name] = flownets.watched(network, colour, epochs=1, batch_size=64, lr=3e-3)
-loss = {f"{name}, {len(seen)} steps": (range(len(seen)), seen.clamp(-20, 20)) for name, (seen, _) in runs.items()}
-last = {"as reported, first step": runs["as reported"][1][0], "as reported, last": runs["as reported"][1][-1]}
-last["repaired, last"] = runs["repaired"][1][-1]
+    trained[name] = flownets.watched(network, colour, epochs=1, batch_size=64, lr=3e-3)
+loss = {f"{name}, {len(seen)} steps": (range(len(seen)), seen.clamp(-20, 20)) for name, (seen, _) in trained.items()}
+last = {"as reported, first step": trained["as reported"][1][0], "as reported, last": trained["as reported"][1][-1]}
+last["repaired, last"] = trained["repaired"][1][-1]
 grown = {name: (range(1, 9), seen.nan_to_num(1e4).clamp(1e-3, 1e4).log10()) for name, seen in last.items()}
 plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|, by coupling": grown})
 

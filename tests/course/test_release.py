@@ -46,7 +46,7 @@ def test_no_answer_is_in_the_zip(archive):
     )
     assert "BEGIN SOLUTION" not in everything and "END SOLUTION" not in everything
     assert not any(part in name for name in archive for part in ("grading", "solutions", ".tries"))
-    for module in {row["module"] for row in catalogue.LABS.values()}:
+    for module in catalogue.MODULES.values():
         source = catalogue.solution(module).read_text(encoding="utf-8")
         for region in knife.regions(source).values():
             for line in map(str.strip, source.splitlines()[region]):
