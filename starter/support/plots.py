@@ -235,6 +235,43 @@ def bars(
             ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
+def table(
+    rows: Mapping[str, Mapping[str, float | str | None]], title: str = "", better: Mapping[str, str] | None = None
+) -> None:
+    """Name -> column -> what stands there; None is a dash.
+
+    `better` says of a column which of its numbers stands out as the best, the lowest or the highest: "low" or "high".
+    """
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    best = {column: winners(rows, column, kind) for column, kind in (better or {}).items()}
+    with figure(1.9 + 0.95 * len(columns), 0.4 + 0.27 * (len(rows) + 1) + 0.3 * bool(title), title) as axes:
+        ax = axes[0, 0]
+        ax.set(xlim=(-2, len(columns) - 0.4), ylim=(len(rows) + 0.6, -0.6))
+        ax.axis("off")
+        ax.axhline(0.5, color=GREY, linewidth=0.8)
+        for i, column in enumerate(columns):
+            ax.text(i, 0, column, ha="center", va="center", fontsize=9)
+        for j, (name, row) in enumerate(rows.items(), 1):
+            ax.text(-1.95, j, name, va="center")
+            for i, column in enumerate(columns):
+                chosen = name in best.get(column, ())
+                look = {"color": COLOURS[2], "fontweight": "bold"} if chosen else {}
+                ax.text(i, j, cell(row.get(column)), ha="center", va="center", **look)
+
+
+def cell(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def winners(rows: Mapping[str, Mapping], column: str, kind: str) -> list[str]:
+    """Names of the rows with the best number of a column."""
+    numbers = {name: row[column] for name, row in rows.items() if isinstance(row.get(column), float | int)}
+    best = {"low": min, "high": max}[kind](numbers.values(), default=None)
+    return [name for name, value in numbers.items() if value == best]
+
+
 def scatter(clouds: Mapping[str, Tensor | tuple[Tensor, Tensor]], title: str = "", circle: bool = False) -> None:
     """Points (N, 2) side by side on equal scales: name -> points, or (points, classes) to colour them.
 

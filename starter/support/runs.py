@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .training import History
 
 REFERENCE = Path(__file__).with_name("runs")
-SAMPLES = 500  # images in a run's picture
+SAMPLES = 300  # images in a run's picture
 COLUMNS = 25
 
 

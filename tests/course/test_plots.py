@@ -181,3 +181,12 @@ def test_a_picture_has_a_text_that_never_changes(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append((bundle, raw)))
     assert plots.grid(constant_images(0.5)) is None
     assert [(bundle["text/plain"], raw) for bundle, raw in bundles] == [("picture", True)]
+
+
+def test_a_table_has_every_number_a_dash_for_none_and_the_best_in_colour(shown):
+    rows = {"a": {"FID": 3.0, "size": 1200}, "b": {"FID": 2.5, "size": None}, "real": {"FID": "0", "size": None}}
+    plots.table(rows, better={"FID": "low"})
+    texts = {(round(t.get_position()[0]), round(t.get_position()[1])): t for t in only(shown).axes[0].texts}
+    assert [texts[0, j].get_text() for j in range(4)] == ["FID", "3", "2.5", "0"]
+    assert [texts[1, j].get_text() for j in range(4)] == ["size", "1,200", "–", "–"]
+    assert [texts[0, j].get_fontweight() == "bold" for j in (1, 2, 3)] == [False, True, False]
