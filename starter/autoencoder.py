@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from starter.support import nets
+from starter.support.data import signed, unit
 from starter.support.nets import Conv, ConvConfig, Shape
 
 
@@ -180,15 +181,15 @@ class Autoencoder(nn.Module):
         if self.sigma > 0:
             return Terms(denoising_loss(self, x, torch.randn_like(x), self.sigma, self.kind))
         if self.signed:
-            x = nets.to_signed(x)
+            x = signed(x)
         return Terms(reconstruction_loss(self(x), x, self.kind))
 
     def images(self, z: Tensor) -> Tensor:
         """Decode codes to pixels in [0, 1]."""
         output = self.decoder(z)
         if self.signed:
-            return nets.from_signed(output)
+            return unit(output)
         return output.sigmoid() if self.kind == "bce" else output.clamp(0, 1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        return self.images(self.encoder(nets.to_signed(x) if self.signed else x))
+        return self.images(self.encoder(signed(x) if self.signed else x))

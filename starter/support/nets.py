@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 
 class Conv(NamedTuple):
@@ -77,16 +77,6 @@ def mlp_decoder(latent_dim: int, hidden_dims: tuple[int, ...], shape: Shape) -> 
 def mlp(*dims: int) -> list[nn.Module]:
     layers = [layer for n_in, n_out in zip(dims, dims[1:]) for layer in (nn.Linear(n_in, n_out), nn.ReLU())]
     return layers[:-1]  # the last layer is linear
-
-
-def to_signed(x: Tensor) -> Tensor:
-    """Pixels from [0, 1] to [-1, 1], where a Tanh ends."""
-    return 2 * x - 1
-
-
-def from_signed(x: Tensor) -> Tensor:
-    """Pixels from [-1, 1] back to [0, 1]."""
-    return (x + 1) / 2
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .nets import parameter_count
+
 if TYPE_CHECKING:
     from .data import Images
     from .training import History
@@ -76,7 +78,7 @@ def write(name: str, model: nn.Module, images: "Images", history: "History", **s
         raise ValueError(f"name a run with small letters, digits and dashes, not {name!r}")
     if "MAX_STEPS" in os.environ:
         return
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters = parameter_count(model)
     terms = {term: history.last(term) for term in history.terms}
     kind, seconds, version = type(model).__name__, round(history.seconds, 2), torch.__version__
     save(Run(name, images.name, kind, images.shape, parameters, history.steps, seconds, terms, settings, version))

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from starter.support import recipes
-from starter.support.nets import from_signed, parameter_count, to_signed
+from starter.support.data import signed, unit
+from starter.support.nets import parameter_count
 
 
 def linear(n_in: int, n_out: int) -> int:
@@ -97,8 +98,8 @@ def test_tanh_pixels_are_compared_in_their_own_range():
     x = torch.rand(4, 3, 32, 32)
     for weight in model.decoder.parameters():
         nn.init.zeros_(weight)
-    torch.testing.assert_close(model.terms(x).loss, to_signed(x).square().sum((1, 2, 3)).mean())
-    torch.testing.assert_close(from_signed(to_signed(x)), x)
+    torch.testing.assert_close(model.terms(x).loss, signed(x).square().sum((1, 2, 3)).mean())
+    torch.testing.assert_close(unit(signed(x)), x)
 
 
 def test_an_unknown_recipe_names_the_nearest():
