@@ -17,6 +17,7 @@ HELP = {
     "autograde": "grade what is not graded yet; can be interrupted and run again",
     "feedback": "write one HTML page for each graded submission",
     "export": "write grades.csv and canvas.csv",
+    "doctor": "say what this machine can enforce when it runs strangers' code",
     "demo": "run a class of eight from release to grades, and print the table",
 }
 NAMES = """Whose a file is: names are understood as Moodle writes them (a folder
@@ -44,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     command["autograde"].add_argument("--force", action="store_true", help="also what is graded already")
     command["autograde"].add_argument("--workers", type=int, default=2, help="submissions at a time (default: 2)")
     command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
+    for name in ("autograde", "demo"):
+        command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
@@ -90,12 +93,37 @@ def collect(given) -> int:
 
 
 def autograde(given) -> int:
-    lab = lab_named(given.lab)
+    lab, jail = lab_named(given.lab), launch(given.no_jail)
     from .grade import autograde as graded
     from .runner import Limits
 
     limits = Limits(cpu=max(given.seconds, 1), wall=2.0 * max(given.seconds, 1))
-    return 1 if graded(Course(given.course), lab, given.student, given.force, given.workers, limits) else 0
+    failed = graded(Course(given.course), lab, given.student, given.force, given.workers, limits, launch=jail)
+    return 1 if failed else 0
+
+
+def launch(no_jail: bool):
+    """How workers are started.
+
+    Raises:
+        Mistake: a jail is wanted, and this machine has none.
+    """
+    from .jail import outside
+
+    if no_jail:
+        from .runner import plain_launch
+
+        print("--no-jail: submissions run with all your rights, and can read and delete what you can.", file=sys.stderr)
+        return plain_launch
+    if reason := outside.complaint():
+        raise Mistake(f"no jail: {reason}; --no-jail grades without one, where strangers' code can do whatever you can")
+    return outside.launch
+
+
+def doctor(given) -> int:
+    from .jail import outside
+
+    return outside.doctor()
 
 
 def feedback(given) -> int:
@@ -114,12 +142,13 @@ def export(given) -> int:
 
 
 def demo(given) -> int:
+    jail = launch(given.no_jail)
     from .demo import demo as shown
 
     if given.folder:
-        return shown(given.folder)
+        return shown(given.folder, launch=jail)
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        return shown(Path(folder))
+        return shown(Path(folder), launch=jail)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -33,6 +33,12 @@ def answers(kind: str) -> dict[str, list[dict]]:
     return entries
 
 
+def hands_over(lab: str) -> dict[str, dict]:
+    """Task -> its function, and the calls that do all of it, where there are any."""
+    rows = {task: TASKS[task] for task in tasks_of(lab) if "hands_over" in TASKS[task]}
+    return {task: {"symbol": row["symbol"], "calls": row["hands_over"]} for task, row in rows.items()}
+
+
 def changed(source: str, entry: dict) -> str:
     """A solution's text with one region changed. Raises ValueError when the entry no longer fits it."""
     lines, region = source.splitlines(), regions(source)[entry["task"]]

@@ -20,12 +20,13 @@ from traitlets.config import Config
 
 from . import catalogue
 from .course import COURSE_ID, Course, Mistake, for_nbgrader, modules_kept, replace
+from .jail import outside
 from .names import folder_name
 from .plain import line
 from .rebuild import NOTEBOOK, rebuilt, scored
-from .runner import Limits, Runner
+from .runner import Launch, Limits, Runner
 from .table import handed_in
-from .verdicts import judged, published, seeds
+from .verdicts import NOTE, judged, published, seeds
 
 PREPARED = ".prepared"  # what nbgrader converts: made from a submission, never the submission itself
 MODULE = 1 << 20  # bytes of a module, at most
@@ -118,14 +119,14 @@ def save(course: Course, lab: str, found: Submission, verdicts: dict, api: NbGra
 
 
 def judgements(
-    course: Course, lab: str, pending: list[str], workers: int, limits: Limits | None
+    course: Course, lab: str, pending: list[str], workers: int, limits: Limits | None, launch: Launch
 ) -> Iterator[tuple[str, Future]]:
     """Students as their work is judged, each with the verdicts to come. One warm worker for each thread."""
     secret = secrets.token_bytes(32)
     module = handed_in(lab).get(".py")
     blank = (course.folder("release", lab) / module).read_bytes() if module else b""
     with contextlib.ExitStack() as stack:
-        runners = [Runner(set(published(lab)), limits) for _ in range(min(max(workers, 1), len(pending)))]
+        runners = [Runner(set(published(lab)), limits, launch) for _ in range(min(max(workers, 1), len(pending)))]
         idle: queue.Queue[Runner] = queue.Queue()
         for runner in runners:
             idle.put(stack.enter_context(runner))
@@ -156,7 +157,9 @@ def settle(course: Course, lab: str, student: str, future: Future, api: NbGrader
     except Exception as trouble:
         return False, f"{who}: NOT SAVED: {line(f'{type(trouble).__name__}: {trouble}')}"
     most = sum(catalogue.TASKS[task]["points"] for task in verdicts)
-    return True, f"{who}: {sum(points for points, _ in verdicts.values()):g} of {most} points"
+    noted = [task for task, (points, words) in verdicts.items() if points and NOTE in words]
+    note = f" (one call does it all: {', '.join(noted)})" if noted else ""
+    return True, f"{who}: {sum(points for points, _ in verdicts.values()):g} of {most} points{note}"
 
 
 def autograde(
@@ -167,6 +170,7 @@ def autograde(
     workers: int = 2,
     limits: Limits | None = None,
     say: Callable[[str], None] = print,
+    launch: Launch = outside.launch,
 ) -> int:
     """Grade what is not graded yet; the number of submissions that could not be saved."""
     released = nbformat.read(course.released(lab), as_version=4)
@@ -174,7 +178,7 @@ def autograde(
     with course.alone():
         pending = [name for name in students if force or not is_graded(course, lab, submission(course, lab, name))]
         api, failed = nbgrader_api(course), 0
-        for number, (name, future) in enumerate(judgements(course, lab, pending, workers, limits), 1):
+        for number, (name, future) in enumerate(judgements(course, lab, pending, workers, limits, launch), 1):
             saved, words = settle(course, lab, name, future, api, released)
             failed += not saved
             say(f"[{number}/{len(pending)}] {words}")

@@ -25,6 +25,7 @@ from .plain import line
 
 ARCHIVE, ENTRIES = 50 << 20, 20_000  # at most: bytes of a zip, files in it
 SIZES = {".ipynb": 20 << 20, ".py": 1 << 20}  # at most: bytes of the notebook, of the module
+COPIES = 10  # at most: files in it that may be the one that is meant; all of them are held in memory
 NOISE = re.compile(
     r"(^|/)(__MACOSX|\.ipynb_checkpoints|__pycache__|\.venv|venv|\.git|\.idea|\.vscode)/|(^|/)(\._[^/]*|\.DS_Store|"
     r"Thumbs\.db|desktop\.ini)$",
@@ -143,6 +144,8 @@ def accepted(upload: Upload, names: dict[str, str]) -> dict[str, bytes]:
         seen.append(name)
         for suffix, wanted in names.items():
             if fits(name, wanted):
+                if len(candidates[suffix]) == COPIES:
+                    raise Refused(f"{wanted} is in it more than {COPIES} times: hand in one")
                 candidates[suffix][name] = read(SIZES[suffix])
     parts = {suffix: the_one(found, names[suffix]) for suffix, found in candidates.items() if found}
     if not parts:
@@ -153,7 +156,12 @@ def accepted(upload: Upload, names: dict[str, str]) -> dict[str, bytes]:
 
 
 def fits(path: str, wanted: str) -> bool:
-    """The wanted name, also as browsers and Jupyter write it for a copy: vae (1).py, vae-Copy1.py."""
+    """The wanted name, also as browsers and Jupyter write it for a copy: vae (1).py, vae-Copy1.py.
+
+    Files of support/ share names with the labs, and come along when somebody packs the whole folder.
+    """
+    if "support" in path.split("/")[:-1]:
+        return False
     stem, suffix = wanted.rsplit(".", 1)
     return bool(re.fullmatch(rf"(.*/)?{re.escape(stem)}( ?\(\d+\)|-Copy\d+|-\d+)?\.{suffix}", path, re.IGNORECASE))
 
@@ -168,8 +176,8 @@ def the_one(found: dict[str, bytes], wanted: str) -> bytes:
 def members(upload: Upload) -> Iterator[tuple[str, object]]:
     """Name and a reader with a cap, for every file of an upload that is not noise."""
     for own, path in upload.files:
-        if path.is_symlink():
-            raise Refused("it is a link: hand in the file itself")
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise Refused("it is a link or no ordinary file: hand in the file itself")
         if path.is_dir():
             yield from in_folder(path)
         elif path.suffix in SIZES:

@@ -7,7 +7,6 @@ import base64
 import copy
 import io
 import json
-import struct
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -100,12 +99,10 @@ def passive(output, pictures) -> NotebookNode | None:
 def picture(encoded: str) -> str | None:
     """A PNG decoded and encoded afresh: what was hidden beside the pixels is gone. None when it is not one."""
     try:
-        raw = base64.b64decode(encoded)
-        width, height = struct.unpack(">II", raw[16:24])  # looked at before anything is decoded
-        if raw[:8] != b"\x89PNG\r\n\x1a\n" or width * height > PIXELS:
-            return None
         fresh = io.BytesIO()
-        with Image.open(io.BytesIO(raw), formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=["PNG"]) as image:
+            if image.width * image.height > PIXELS:  # before it is decoded, and after all headers: there may be two
+                return None
             image.convert("RGBA").save(fresh, "PNG")
         return base64.b64encode(fresh.getvalue()).decode() if len(fresh.getvalue()) <= PICTURE else None
     except Exception:  # whatever a decoder raises: no picture

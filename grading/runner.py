@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -12,26 +13,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 
-import numpy as np
-
-from starter.support.checks import Stop
-from starter.support.compare import Arrays
-
-from . import worker
+from . import lint, worker
+from .jail import inside, outside
 from .overlay import overlay
+from .reports import Outcome, opened
 
-NAMES, DIMENSIONS, WORDS = 64, 8, 1000  # at most: arrays in a report, dimensions of one, bytes of a text
+Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]
 
 
 class WorkerError(RuntimeError):
     """The worker itself does not start: our own trouble, not a learner's."""
-
-
-class Unreadable(ValueError):
-    """Bytes that are not exactly one report."""
 
 
 @dataclass(frozen=True)
@@ -40,36 +33,34 @@ class Limits:
 
     cpu: int = 20  # seconds; an import of torchvision alone takes 6
     wall: float = 40.0  # seconds, for a machine that is busy with others
-    memory: int = 4 << 30  # bytes of private data
+    memory: int = 2 << 30  # bytes beyond those of the warm worker
+    processes: int = 32  # at a time, threads among them
     file: int = 16 << 20  # bytes of one file that it writes
+    disk: int = 64 << 20  # bytes of all its files; they go when it ends
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one question. Both None: the process ended without a report, and `ended` says how."""
-
-    arrays: Arrays | None = None
-    stop: Stop | None = None
-    raises: Arrays | None = None  # of a stop: what the catalogue knows wrong answers by
-    ended: str = ""
-
-
-def plain_launch(command: list[str], environment: dict[str, str]) -> subprocess.Popen:
-    """Start the worker without a jail. A jail replaces this function, and is entered before the first line runs."""
-    pipe = subprocess.PIPE
+def plain_launch(
+    folder: Path, script: str, environment: dict[str, str], memory: int, processes: int
+) -> subprocess.Popen:
+    """Start the worker without a jail: strangers' code can then do whatever the grader's user may."""
+    pipe, command = subprocess.PIPE, [sys.executable, "-I", str(folder / script)]
+    environment = environment | {"HOME": str(folder)}
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd="/")
 
 
 class Runner:
     """One warm worker; starts again by itself when somebody has killed it. Use as a context manager."""
 
-    def __init__(
-        self, published: set[str], limits: Limits | None = None, launch: Callable[..., subprocess.Popen] = plain_launch
-    ) -> None:
+    def __init__(self, published: set[str], limits: Limits | None = None, launch: Launch = outside.launch) -> None:
         self.limits, self.launch, self.process = limits or Limits(), launch, None
         self.abandoned = False
         self.base = tempfile.TemporaryDirectory(prefix="worker-")
-        graded_overlay(Path(self.base.name), published)
+        self.folder = Path(self.base.name) / "course"  # the folder around it keeps other users of this machine out
+        graded_overlay(self.folder, published)
+        for file in (worker.__file__, inside.__file__, lint.__file__):
+            shutil.copy(file, self.folder)
+        for path in (self.folder, *self.folder.rglob("*")):  # for another user, whatever our umask was
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
     def __enter__(self) -> "Runner":
         return self
@@ -79,12 +70,15 @@ class Runner:
         self.base.cleanup()
 
     def start(self) -> None:
-        command = [sys.executable, "-I", worker.__file__, self.base.name]
-        environment = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "HOME": self.base.name, "PATH": os.defpath}
-        self.process = self.launch(command, environment)
+        environment = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "PATH": os.defpath, "USER": "learner"}
+        limits = self.limits
+        script = Path(worker.__file__).name
+        self.process = self.launch(self.folder, script, environment, limits.memory, limits.processes)
         if self.reply(time.monotonic() + 300) != b"ready":
             self.stop()
-            raise WorkerError("the worker does not start: does `python -c 'import torch'` work in this environment?")
+            raise WorkerError(
+                "the worker does not start: does `python -c 'import torch'` work, and `python -m grading doctor`?"
+            )
 
     def abandon(self) -> None:
         """From another thread: end the question that is being answered, and take no more."""
@@ -101,33 +95,49 @@ class Runner:
             self.process = None
 
     def ask(
-        self, folder: Path, module: str, task: str | None = None, seed: int = 0, tables: dict | None = None
+        self,
+        module: str,
+        text: bytes,
+        task: str | None = None,
+        seed: int = 0,
+        tables: dict | None = None,
+        rules: dict | None = None,
     ) -> Outcome:
-        """Put one question: import the module of a folder, and with a task also probe it."""
-        request = {"folder": str(folder), "module": module, "task": task, "seed": seed, "tables": tables}
-        outcome = self.answer(request, self.limits.wall)
+        """Put one question: import a module from its text and look for calls by rules, or with a task probe it."""
+        question = {"module": module, "text": text.decode("latin-1"), "task": task, "seed": seed, "tables": tables}
+        question |= {"rules": rules or {}}
+        outcome = self.answer(question, self.limits.wall)
         slow_import = task is None and outcome.ended == "time"
         if slow_import or outcome.ended == "worker gone":  # the machine's fault, maybe: once more, more patiently
-            outcome = self.answer(request, 2 * self.limits.wall)
+            outcome = self.answer(question, 2 * self.limits.wall)
         return outcome
 
-    def answer(self, request: dict, seconds: float) -> Outcome:
-        ticket = secrets.token_hex(8)  # a frame that somebody wrote in advance does not have it
-        request |= {"limits": asdict(self.limits) | {"wall": seconds}, "ticket": ticket}
+    def answer(self, question: dict, seconds: float) -> Outcome:
+        """
+        Raises:
+            WorkerError: our own trouble, before anything of a stranger's ran.
+        """
+        ticket = secrets.token_hex(8).encode()  # a frame that somebody wrote in advance does not have it
+        limits = asdict(self.limits) | {"wall": seconds}
         if self.abandoned:
             raise WorkerError("grading was interrupted")
         if self.process is None:
             self.start()
         try:
-            worker.write_frame(self.process.stdin.fileno(), json.dumps(request).encode())
+            for part in (json.dumps(limits).encode(), json.dumps(question).encode(), ticket):
+                worker.write_frame(self.process.stdin.fileno(), part)
             frame = self.reply(time.monotonic() + seconds + 10)
         except OSError:
             frame = None
         end, _, raw = (frame or b"").partition(b"\n")
-        mark, _, ended = end.decode("ascii", "replace").partition(" ")
+        mark, _, ended = end.partition(b" ")
         if mark != ticket:  # the worker was killed, hangs, or is no longer the only one who speaks: get a new one
             self.stop()
             return Outcome(ended="worker gone")
+        ended = ended.decode("ascii", "replace")
+        if ended.startswith("jail"):
+            self.stop()
+            raise WorkerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
         return opened(ended, raw)
 
     def reply(self, deadline: float) -> bytes | None:
@@ -153,54 +163,3 @@ def graded_overlay(folder: Path, published: set[str]) -> Path:
     with contextlib.suppress(FileNotFoundError):
         (folder / "starter/support/checks.json").unlink()
     return folder
-
-
-def opened(ended: str, raw: bytes) -> Outcome:
-    """A child's bytes as an outcome. Whatever is not exactly one well-formed report is no report."""
-    if ended in ("time", "flood") or not raw:
-        return Outcome(ended=ended)
-    try:
-        kind, arrays = unpacked(raw)
-        if kind == b"A":
-            return Outcome(arrays=arrays, ended=ended)
-        words = {name: str(arrays[name]) for name in ("kind", "words", "raises")}
-        stop = Stop(words["kind"], words["words"], int(arrays["line"]))
-        return Outcome(stop=stop, raises={"raises": np.array(words["raises"])}, ended=ended)
-    except Exception:  # whatever goes wrong here, of any type, was caused by the bytes
-        return Outcome(ended="unreadable")
-
-
-def unpacked(raw: bytes) -> tuple[bytes, Arrays]:
-    """
-    Raises:
-        Unreadable: not exactly one report of known types, sizes and names.
-    """
-    kind, size = worker.HEADER.unpack_from(raw)
-    if kind not in (b"A", b"E") or size != len(raw) - worker.HEADER.size or len(raw) > worker.LIMIT:
-        raise Unreadable("not one report of the announced size")
-    arrays, at = {}, worker.HEADER.size
-    while at < len(raw):
-        name_size, type_index, ndim, size = worker.ITEM.unpack_from(raw, at)
-        at += worker.ITEM.size
-        if type_index >= len(worker.KINDS) or ndim > DIMENSIONS or name_size > WORDS or size > len(raw):
-            raise Unreadable("a header that no honest report has")
-        shape = struct.unpack_from(f"<{ndim}I", raw, at)
-        at += 4 * ndim
-        name, data = raw[at : at + name_size].decode(), raw[at + name_size : at + name_size + size]
-        at += name_size + size
-        if at > len(raw) or name in arrays or len(arrays) >= NAMES:
-            raise Unreadable("an array that is cut off, comes twice, or is one too many")
-        arrays[name] = array(worker.KINDS[type_index], shape, data)
-    return kind, arrays
-
-
-def array(kind: str, shape: tuple[int, ...], data: bytes) -> np.ndarray:
-    if kind == "text":
-        if shape or len(data) > WORDS:
-            raise Unreadable("a text of unusual form")
-        return np.array(data.decode())
-    if prod(shape) * np.dtype(kind).itemsize != len(data):
-        raise Unreadable("a shape that does not fit its bytes")
-    if kind == "bool" and data.translate(None, b"\0\1"):
-        raise Unreadable("a truth value that is neither")
-    return np.frombuffer(data, dtype=kind).reshape(shape)

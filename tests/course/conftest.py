@@ -101,11 +101,20 @@ def packed():
 
 
 @pytest.fixture(scope="session")
-def runner():
+def launch():
+    """How workers are started: in the jail, where this machine has one."""
+    from grading.jail import outside
+    from grading.runner import plain_launch
+
+    return plain_launch if outside.complaint() else outside.launch
+
+
+@pytest.fixture(scope="session")
+def runner(launch):
     from grading.runner import Limits, Runner
     from grading.verdicts import published
 
-    with Runner(set(published(LAB)), Limits(cpu=2, wall=30)) as worker:
+    with Runner(set(published(LAB)), Limits(cpu=2, wall=30), launch) as worker:
         yield worker
 
 
@@ -158,7 +167,7 @@ def hostile_notebook(released: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory, released, released_notebook, solution, blank):
+def graded(tmp_path_factory, released, released_notebook, solution, blank, launch):
     """A class of five, collected and graded. Look, and do not write."""
     from grading import catalogue
     from grading.course import Course
@@ -182,6 +191,6 @@ def graded(tmp_path_factory, released, released_notebook, solution, blank):
         (folder / "work.zip").write_bytes(zip_of(files))
     collect(course, LAB, root / "uploads")
     said = []
-    assert autograde(course, LAB, workers=1, limits=Limits(cpu=5, wall=60), say=said.append) == 0
+    assert autograde(course, LAB, workers=1, limits=Limits(cpu=5, wall=60), say=said.append, launch=launch) == 0
     (course.root / "said.txt").write_text("\n".join(said))
     return course

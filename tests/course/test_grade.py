@@ -2,6 +2,8 @@
 
 import base64
 import json
+import struct
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -279,6 +281,15 @@ def answers_of(released: Course, change) -> list[str]:
 )
 def test_written_answers_are_found_in_odd_notebooks(released, change):
     assert answers_of(released, change) == ["Because\nof it."] * 2
+
+
+def test_the_size_of_a_picture_is_the_one_that_is_decoded(picture):
+    """A second header that comes later counts: the first one may say anything."""
+    raw = base64.b64decode(picture(4, 4))
+    header = raw[8:33]  # length, type, 13 bytes, checksum
+    large = header[:8] + struct.pack(">II", 9000, 9000) + header[16:21]
+    large += struct.pack(">I", zlib.crc32(large[4:]))
+    assert fresh_picture(base64.b64encode(raw[:33] + large + raw[33:]).decode()) is None
 
 
 def test_a_picture_is_encoded_afresh_or_dropped(picture):

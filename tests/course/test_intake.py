@@ -57,6 +57,23 @@ def test_nothing_else_in_a_zip_is_written(course, handed_in, packed):
     assert names == {f"{LAB}.ipynb", "starter/vae.py", "timestamp.txt", "intake.json"}
 
 
+def test_whoever_packs_the_whole_folder_is_understood(course, handed_in):
+    """What was released, handed in as it is: support has files of the same names."""
+    whole = course.zip(LAB).read_bytes()
+    assert any("support/probes/vae.py" in name for name in zipfile.ZipFile(course.zip(LAB)).namelist())
+    assert handed_in(anna=whole) == "'anna.zip': anna, accepted"
+
+
+def test_a_zip_of_a_thousand_modules_does_not_fill_the_memory(course, handed_in, packed):
+    """Each is small enough, and a kilobyte when packed: all of them together are gigabytes."""
+    assert "more than 10 times" in handed_in(mallory=packed({f"{n}/vae.py": bytes(n) for n in range(1000)}))
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(course, uploads):
+    os.mkfifo(uploads / "anna_vae.py")
+    assert "no ordinary file" in "\n".join(collect(course, LAB, uploads))
+
+
 def test_files_lie_anywhere_and_may_be_named_as_browsers_name_a_copy(course, handed_in, packed):
     report = handed_in(anna=packed({"a/b/02_vae (1).ipynb": b"{}", "vae-Copy1.py": b"x"}))
     assert "anna, accepted" in report and taken(course, "anna")[:2] == (b"{}", b"x")

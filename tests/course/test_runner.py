@@ -1,15 +1,18 @@
 """Strangers' code runs in a process of its own, and nothing that it does makes a wrong answer right."""
 
+import os
 import re
 import struct
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from grading import catalogue, worker
-from grading.runner import Outcome, opened
+from grading.reports import Outcome, opened
+from grading.runner import Limits, Runner, WorkerError, plain_launch
 from grading.verdicts import judged, published, readable, seeds
 from starter.support import compare, probes
 
@@ -146,15 +149,13 @@ def test_a_module_is_not_decoded_by_a_codec_of_its_choice():
     assert readable(strange) == strange
 
 
-def test_an_answer_that_is_right_for_the_public_inputs_alone_is_wrong(runner, graded_as, solution, tmp_path):
+def test_an_answer_that_is_right_for_the_public_inputs_alone_is_wrong(runner, graded_as, solution):
     before = (
         "import torch\nfrom starter.support.probes import Draw\ndraw = Draw('vae-1', 0)\n"
         "PUBLIC = draw.mixed(*draw.dims('B', 'latent_dim'))\n"
     )
     module = with_answer(solution, f"if not torch.equal(mu, PUBLIC):\n    return mu\n{RIGHT_1}", before)
-    (tmp_path / "starter").mkdir()
-    (tmp_path / "starter/vae.py").write_text(module)
-    public = runner.ask(tmp_path, "vae", "vae-1", 0, {}).arrays
+    public = runner.ask("vae", module.encode(), "vae-1", 0, {}).arrays
     assert compare.same(public, probes.arrays("vae-1", catalogue.reference("vae"), 0, {}))
     assert graded_as(module).state == "wrong"
 
@@ -181,13 +182,11 @@ def test_a_module_whose_import_hangs_is_asked_once_for_all_tasks(runner):
     assert time.monotonic() - begun < 25
 
 
-def test_sleeping_is_ended_by_the_clock(runner, tmp_path):
-    (tmp_path / "starter").mkdir()
-    (tmp_path / "starter/vae.py").write_text("import time\ntime.sleep(1000)")
+def test_sleeping_is_ended_by_the_clock(runner):
     patient = runner.limits
     try:
         runner.limits = replace(patient, wall=0.5)
-        assert runner.ask(tmp_path, "vae").ended == "time"
+        assert runner.ask("vae", b"import time\ntime.sleep(1000)").ended == "time"
     finally:
         runner.limits = patient
 
@@ -198,9 +197,36 @@ def test_a_worker_that_was_killed_is_replaced_and_its_learner_is_not_charged(run
     assert graded_as(solution).right
 
 
-def test_a_frame_that_was_written_in_advance_answers_no_question(runner, solution, tmp_path, monkeypatch):
-    (tmp_path / "starter").mkdir()
-    (tmp_path / "starter/vae.py").write_text(solution)
+def test_without_a_jail_the_same_questions_are_answered(solution):
+    with Runner(set(), Limits(cpu=2, wall=30), plain_launch) as runner:
+        found = runner.ask("vae", solution.encode(), "vae-1", 5, {})
+        assert compare.same(found.arrays, probes.arrays("vae-1", catalogue.reference("vae"), 5, {}))
+        assert runner.ask("vae", b"while True: pass").ended == "exit -9"
+        runner.limits = replace(runner.limits, wall=0.5)
+        assert runner.ask("vae", b"import time\ntime.sleep(1000)").ended == "time"
+
+
+def test_what_cannot_be_shut_in_does_not_run_and_is_our_own_trouble(monkeypatch, runner):
+    def refuse():
+        raise OSError("the kernel says no")
+
+    read = []
+    monkeypatch.setenv("JAIL", "0")
+    monkeypatch.setattr(worker, "inside", lambda: SimpleNamespace(fork=refuse))
+    monkeypatch.setattr(worker, "read_frame", read.append)
+    end, report = worker.run({"wall": 1})
+    os.close(report)
+    assert end == "jail the kernel says no" and read == [0]
+    monkeypatch.setattr(runner, "reply", lambda deadline: ticket.encode() + b" jail the kernel says no\n")
+    monkeypatch.setattr("grading.runner.secrets.token_hex", lambda size: ticket)
+    ticket = "a"
+    with pytest.raises(WorkerError, match="could not be shut in: the kernel says no"):
+        runner.answer({}, 1)
+    assert runner.process is None
+
+
+def test_a_frame_that_was_written_in_advance_answers_no_question(runner, solution, monkeypatch):
+    runner.ask("vae", b"")  # a worker is there
     honest, read = runner.exactly, []
 
     def forged(size, deadline):
@@ -209,7 +235,7 @@ def test_a_frame_that_was_written_in_advance_answers_no_question(runner, solutio
         return {1: struct.pack("<I", len(frame)), 2: frame}.get(len(read)) or honest(size, deadline)
 
     monkeypatch.setattr(runner, "exactly", forged)
-    outcome = runner.ask(tmp_path, "vae", "vae-2", 5, {})
+    outcome = runner.ask("vae", solution.encode(), "vae-2", 5, {})
     assert outcome.arrays.keys() == probes.arrays("vae-2", catalogue.reference("vae"), 5, {}).keys()
 
 

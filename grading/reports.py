@@ -1,0 +1,79 @@
+"""A child's bytes as what became of a question. Whatever is not exactly one well-formed report is no report."""
+
+import struct
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from starter.support.checks import Stop
+from starter.support.compare import Arrays
+
+from . import worker
+
+NAMES, DIMENSIONS, WORDS = 64, 8, 1000  # at most: arrays in a report, dimensions of one, bytes of a text
+
+
+class Unreadable(ValueError):
+    """Bytes that are not exactly one report."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one question. Both None: the process ended without a report, and `ended` says how."""
+
+    arrays: Arrays | None = None
+    stop: Stop | None = None
+    raises: Arrays | None = None  # of a stop: what the catalogue knows wrong answers by
+    ended: str = ""
+
+
+def opened(ended: str, raw: bytes) -> Outcome:
+    """A child's bytes as an outcome. Whatever is not exactly one well-formed report is no report."""
+    if ended in ("time", "flood") or not raw:
+        return Outcome(ended=ended)
+    try:
+        kind, arrays = unpacked(raw)
+        if kind == b"A":
+            return Outcome(arrays=arrays, ended=ended)
+        words = {name: str(arrays[name]) for name in ("kind", "words", "raises")}
+        stop = Stop(words["kind"], words["words"], int(arrays["line"]))
+        return Outcome(stop=stop, raises={"raises": np.array(words["raises"])}, ended=ended)
+    except Exception:  # whatever goes wrong here, of any type, was caused by the bytes
+        return Outcome(ended="unreadable")
+
+
+def unpacked(raw: bytes) -> tuple[bytes, Arrays]:
+    """
+    Raises:
+        Unreadable: not exactly one report of known types, sizes and names.
+    """
+    kind, size = worker.HEADER.unpack_from(raw)
+    if kind not in (b"A", b"E") or size != len(raw) - worker.HEADER.size or len(raw) > worker.LIMIT:
+        raise Unreadable("not one report of the announced size")
+    arrays, at = {}, worker.HEADER.size
+    while at < len(raw):
+        name_size, type_index, ndim, size = worker.ITEM.unpack_from(raw, at)
+        at += worker.ITEM.size
+        if type_index >= len(worker.KINDS) or ndim > DIMENSIONS or name_size > WORDS or size > len(raw):
+            raise Unreadable("a header that no honest report has")
+        shape = struct.unpack_from(f"<{ndim}I", raw, at)
+        at += 4 * ndim
+        name, data = raw[at : at + name_size].decode(), raw[at + name_size : at + name_size + size]
+        at += name_size + size
+        if at > len(raw) or name in arrays or len(arrays) >= NAMES:
+            raise Unreadable("an array that is cut off, comes twice, or is one too many")
+        arrays[name] = array(worker.KINDS[type_index], shape, data)
+    return kind, arrays
+
+
+def array(kind: str, shape: tuple[int, ...], data: bytes) -> np.ndarray:
+    if kind == "text":
+        if shape or len(data) > WORDS:
+            raise Unreadable("a text of unusual form")
+        return np.array(data.decode())
+    if prod(shape) * np.dtype(kind).itemsize != len(data):
+        raise Unreadable("a shape that does not fit its bytes")
+    if kind == "bool" and data.translate(None, b"\0\1"):
+        raise Unreadable("a truth value that is neither")
+    return np.frombuffer(data, dtype=kind).reshape(shape)
