@@ -29,8 +29,9 @@ demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with fee
 bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
-bench: $(VENV)/.ready  ## step time of the flows against other libraries (their pins: tests/bench/requirements.txt)
+bench: $(VENV)/.ready  ## flows and the Fréchet distance against other libraries (pins: tests/bench/requirements.txt)
 	$(BIN)/python tests/bench/bench_flows.py $(ARGS)
+	$(BIN)/python tests/bench/bench_frechet.py
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache

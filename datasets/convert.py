@@ -1,4 +1,4 @@
-"""From official files to uint8 arrays: images (N, C, H, W), labels (N,); checked before and after they are kept."""
+"""From official files to what is kept: uint8 arrays, images (N, C, H, W) and labels (N,), or the files as they are."""
 
 import gzip
 import hashlib
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 if __package__:
-    from .fetch import Problem
+    from .fetch import Problem, fault_of_file
 else:
-    from fetch import Problem
+    from fetch import Problem, fault_of_file
 
 
 def read_idx(path: Path) -> list[np.ndarray]:
@@ -43,10 +43,24 @@ def fault_of_content(array: np.ndarray, expected: dict) -> str:
     return "" if hashlib.sha256(array).hexdigest() == expected["sha256"] else "holds other values than it should"
 
 
-def fault_of_array(path: Path, expected: dict) -> str:
-    """The same for a .npy file, whatever it may contain."""
+def kept(spec: dict) -> dict[str, dict]:
+    """File name in the cache -> what it must be: of the arrays, or of a file that stays as it is (format "as-is")."""
+    if spec["format"] == "as-is":
+        return {file["name"]: file for file in spec["files"]}
+    return {f"{name}.npy": array for name, array in spec["arrays"].items()}
+
+
+def given(file: dict) -> set[str]:
+    """What is kept of one official file."""
+    return {f"{name}.npy" for name in file["gives"]} if "gives" in file else {file["name"]}
+
+
+def fault_of_kept(path: Path, expected: dict) -> str:
+    """Why a file of the cache is not what the registry knows, whatever it may contain; empty if it is."""
     if not path.exists():
         return "is missing"
+    if "shape" not in expected:
+        return fault_of_file(path, expected)
     try:
         return fault_of_content(np.load(path, mmap_mode="r", allow_pickle=False), expected)
     except Exception as error:  # numpy raises a dozen types on a damaged header
@@ -54,8 +68,8 @@ def fault_of_array(path: Path, expected: dict) -> str:
 
 
 def faults_of(spec: dict, folder: Path) -> dict[str, str]:
-    """Array name -> what is wrong with it in `folder`; empty when the data set is ready."""
-    faults = {name: fault_of_array(folder / f"{name}.npy", array) for name, array in spec["arrays"].items()}
+    """File name -> what is wrong with it in `folder`; empty when the data set is ready."""
+    faults = {name: fault_of_kept(folder / name, expected) for name, expected in kept(spec).items()}
     return {name: fault for name, fault in faults.items() if fault}
 
 

@@ -2,9 +2,10 @@
 
     python datasets/prepare.py mnist                  from the official mirrors
     python datasets/prepare.py mnist --source DIR     from files on this disk, or from a mirror of your own (http://...)
+    python datasets/prepare.py inception              not images: the network of published FIDs, kept as one file
     python datasets/prepare.py --list | --check | --remove mnist
 
-registry.toml knows the checksum of every file and of every array made from it, so no mirror, proxy or disk has to be
+registry.toml knows the checksum of every file and of what is made from it, so no mirror, proxy or disk has to be
 trusted, and a call after any accident repairs what is wrong and nothing else.
 """
 
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import IO
 
 if __package__:  # python -m datasets.prepare
-    from .convert import READERS, fault_of_content, faults_of, write
+    from .convert import READERS, fault_of_content, faults_of, given, kept, write
     from .fetch import Limits, Problem, fetch, find
 else:  # python datasets/prepare.py
-    from convert import READERS, fault_of_content, faults_of, write
+    from convert import READERS, fault_of_content, faults_of, given, kept, write
     from fetch import Limits, Problem, fetch, find
 
 HERE = Path(__file__).resolve().parent
@@ -74,7 +75,7 @@ def locked(file: IO) -> bool:
 
 
 def prepare(name: str, spec: dict, cache: Path, source: str | None, limits: Limits) -> None:
-    """Bring every array of the data set into `cache/name`, using only the files whose arrays are missing or damaged."""
+    """Bring what is kept of the set into `cache/name`, using only files of which something is missing or damaged."""
     folder = cache / name
     if faults_of(spec, folder):  # looking needs no lock: a cache that is ready may be read-only
         with alone(cache / f"{name}.lock", limits):
@@ -90,9 +91,10 @@ def prepare(name: str, spec: dict, cache: Path, source: str | None, limits: Limi
 
 def make(name: str, spec: dict, folder: Path, source: str | None, limits: Limits) -> None:
     faults = faults_of(spec, folder)
-    files = [file for file in spec["files"] if faults.keys() & set(file["gives"])]
+    files = [file for file in spec["files"] if faults.keys() & given(file)]
     folder.mkdir(exist_ok=True)
-    need_room(folder, sum(file["size"] for file in files) + sum(math.prod(spec["arrays"][a]["shape"]) for a in faults))
+    arrays = sum(math.prod(kept(spec)[fault].get("shape", [0])) for fault in faults)  # bytes, beside the files
+    need_room(folder, sum(file["size"] for file in files) + arrays)
     on_disk = source is not None and not source.startswith(("http://", "https://"))
     mirrors = [f"{source.rstrip('/')}/{name}", source] if source else list(spec["mirrors"])
     for file in files:
@@ -102,13 +104,23 @@ def make(name: str, spec: dict, folder: Path, source: str | None, limits: Limits
         else:
             path = fetch(file, mirrors, part, limits)
         try:
-            for array_name, array in zip(file["gives"], READERS[spec["format"]](path), strict=True):
-                if fault := fault_of_content(array, spec["arrays"][array_name]):
-                    raise Problem(f"{path} {fault}")
-                write(folder / f"{array_name}.npy", array)
+            keep(path, part, file, spec, folder)
         finally:
             part.unlink(missing_ok=True)
         print(f"{name}: {file['name']}, {file['size'] / 1e6:.1f} MB, verified")
+
+
+def keep(path: Path, part: Path, file: dict, spec: dict, folder: Path) -> None:
+    """Put what a verified file gives into `folder`, each file of it whole or not at all."""
+    if spec["format"] == "as-is":
+        if path != part:  # the source is left alone
+            shutil.copyfile(path, part)
+        os.replace(part, folder / file["name"])
+        return
+    for array_name, array in zip(file["gives"], READERS[spec["format"]](path), strict=True):
+        if fault := fault_of_content(array, spec["arrays"][array_name]):
+            raise Problem(f"{path} {fault}")
+        write(folder / f"{array_name}.npy", array)
 
 
 def need_room(folder: Path, size: int) -> None:
@@ -123,7 +135,7 @@ def check(names: list[str], sets: dict, cache: Path) -> None:
     for name in names or [name for name in sets if (cache / name).is_dir()]:
         found = faults_of(sets[name], cache / name)
         bad += [name] if found else []
-        faults += [f"{cache / name / array}.npy {fault}" for array, fault in found.items()]
+        faults += [f"{cache / name / file} {fault}" for file, fault in found.items()]
         print(f"{name}: {'not in order' if found else 'in order'}")
     if bad:
         raise Problem(f"{'; '.join(faults)}; repair with: python datasets/prepare.py {' '.join(bad)}")
@@ -134,7 +146,7 @@ def remove(name: str, spec: dict, cache: Path, limits: Limits) -> None:
     folder = cache / name
     if folder.is_dir():
         with alone(cache / f"{name}.lock", limits):
-            made = [folder / f"{array}.npy" for array in spec["arrays"]]
+            made = [folder / file for file in kept(spec)]
             for path in [*made, *folder.glob("*.part"), *folder.glob("*.tmp")]:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
@@ -144,7 +156,7 @@ def remove(name: str, spec: dict, cache: Path, limits: Limits) -> None:
 
 def show(sets: dict, cache: Path) -> None:
     for name, spec in sets.items():
-        there = all((cache / name / f"{array}.npy").exists() for array in spec["arrays"])
+        there = all((cache / name / file).exists() for file in kept(spec))
         size = sum(file["size"] for file in spec["files"])
         print(f"{name:14} {'here' if there else f'{size / 1e6:.0f} MB':8} {spec['title']}; {spec['licence']}")
 

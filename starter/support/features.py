@@ -75,8 +75,15 @@ def accuracy(x: Tensor, y: Tensor) -> float:
 
 
 def fid(x: Tensor, y: Tensor) -> float:
-    """Fréchet distance of two sets of images, each (N, 1 or 3, H, W) in [0, 1]; see `frechet`."""
-    return frechet(features(x), features(y))
+    """Fréchet distance of two sets of images, each (N, 1 or 3, H, W) in [0, 1]; see `frechet`.
+
+    Raises:
+        ValueError: grey images against coloured ones, or as `features` and `frechet`.
+    """
+    f, g = features(x), features(y)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"images of {x.shape[1]} and of {y.shape[1]} channels: compare grey or coloured ones only")
+    return frechet(f, g)
 
 
 def frechet(f: np.ndarray, g: np.ndarray) -> float:
@@ -95,12 +102,7 @@ def frechet(f: np.ndarray, g: np.ndarray) -> float:
 
     Source: Heusel et al. 2017, https://arxiv.org/abs/1706.08500; code: clean-fid (Parmar et al. 2022).
     """
-    for count, dim in (f.shape, g.shape):
-        if count <= dim:
-            raise ValueError(
-                f"FID of {count} images in {dim} features: take at least {dim + 1}, with fewer the covariance is"
-                " singular and the number says how few images there are, not how good"
-            )
+    enough_images(f, g)
     from cleanfid.fid import frechet_distance  # here, because it imports torchvision, which takes seconds
 
     moments = [m for s in (f.astype(np.float64), g.astype(np.float64)) for m in (s.mean(axis=0), np.cov(s.T))]
@@ -109,14 +111,37 @@ def frechet(f: np.ndarray, g: np.ndarray) -> float:
         return float(frechet_distance(*moments))
 
 
+def enough_images(*sets: np.ndarray | Tensor) -> None:
+    """A ValueError if a set (N, D) has no more images than features."""
+    for count, dim in (table.shape for table in sets):
+        if count <= dim:
+            raise ValueError(
+                f"FID of {count} images in {dim} features: take at least {dim + 1}, with fewer the covariance is"
+                " singular and the number says how few images there are, not how good"
+            )
+
+
+def unit_range(**images: Tensor) -> None:
+    """A ValueError if a pixel lies outside [0, 1]."""
+    for name, x in images.items():
+        low, high = x.min().item(), x.max().item()
+        if not (low >= 0 and high <= 1):  # also when they are nan
+            raise ValueError(f"{name} must lie in [0, 1], these go from {low:.4g} to {high:.4g}{remedy(low, high)}")
+
+
+def remedy(low: float, high: float) -> str:
+    """What brings pixels of another usual range to [0, 1]."""
+    if 0 <= low and 1.5 < high <= 255:
+        return ": divide them by 255"
+    return ": data.unit brings [-1, 1] to [0, 1]" if -1 <= low < -0.5 and high <= 1 else ""
+
+
 def checked(x: Tensor) -> Tensor:
     """The same images; a ValueError if they are not (N, 1 or 3, H, W) with pixels in [0, 1]."""
     x = torch.as_tensor(x)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.numel():
         raise ValueError(f"images must have the shape (N, 1 or 3, H, W), not {tuple(x.shape)}")
-    low, high = x.min().item(), x.max().item()
-    if not (low >= 0 and high <= 1):  # also when they are nan
-        raise ValueError(f"pixels must lie in [0, 1], these go from {low:.4g} to {high:.4g}")
+    unit_range(pixels=x)
     return x.detach().cpu()
 
 

@@ -181,10 +181,11 @@ def course(server, tmp_path, capsys):
         part = folder / f"{BIG}.part"
         mirrors = ["good"]
         files = FILES
+        text = staticmethod(registry_text)  # of a registry, from mirrors and files
 
         def registry(self) -> Path:
             path = tmp_path / "registry.toml"
-            path.write_text(registry_text([f"{server.url}/{manner}/" for manner in self.mirrors], self.files))
+            path.write_text(self.text([f"{server.url}/{manner}/" for manner in self.mirrors], self.files))
             return path
 
         def __call__(self, *argv: str, code: int = 0) -> str:
@@ -230,6 +231,14 @@ def registry_text(mirrors: list[str], files: dict[str, bytes]) -> str:
     for name, array in ARRAYS.items():
         shape = [len(array), 1, *array.shape[1:]] if array.ndim == 3 else [len(array)]
         lines += [f"[tiny.arrays.{name}]", f"shape = {shape}", f'sha256 = "{hashlib.sha256(array).hexdigest()}"']
+    return "\n".join(lines)
+
+
+def as_is_text(mirrors: list[str], files: dict[str, bytes]) -> str:
+    """The same set with one file, which is kept as it is: weights of a network, say."""
+    size, digest = len(files[BIG]), hashlib.sha256(files[BIG]).hexdigest()
+    lines = ["[tiny]", f"mirrors = {json.dumps(mirrors)}", 'folder = "Tiny"', 'format = "as-is"', 'title = "Tiny"']
+    lines += ['licence = "none"', "[[tiny.files]]", f'name = "{BIG}"', f"size = {size}", f'sha256 = "{digest}"']
     return "\n".join(lines)
 
 
@@ -512,8 +521,7 @@ def test_arrays_other_than_the_registered_ones_are_not_kept(course, server):
     assert "(699, 1, 5, 6)" in course("tiny", code=2) and course.left() == []
 
 
-# ---- --check, --remove, --source, --list
-
+# ---- files that are kept as they are
 
 DAMAGE = {
     "a flipped bit": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
@@ -524,6 +532,78 @@ DAMAGE = {
     "another dtype": lambda data: data.replace(b"|u1", b"|i1"),
     "zeros": lambda data: bytes(len(data)),
 }
+
+
+@pytest.fixture
+def weights(course):
+    """`course` with a set of one file that is kept as it is; `weights.kept` is where."""
+    course.text, course.kept = as_is_text, course.folder / BIG
+    course.ready = lambda: course.left() == ["tiny", BIG] and course.kept.read_bytes() == FILES[BIG]
+    return course
+
+
+@pytest.mark.parametrize(
+    "manner", ["once", "restarts", "stalls", "404", "wrong", "portal", "longer", "lies", "gibberish"]
+)
+def test_weights_come_whole_past_every_bad_mirror(weights, manner):
+    weights.mirrors = [manner, "good"]
+    weights("tiny")
+    assert weights.ready()
+
+
+@pytest.mark.parametrize("manner", ["wrong", "longer", "lies", "404", "gibberish", "mute"])
+def test_weights_that_do_not_come_leave_nothing(weights, manner):
+    weights.mirrors = [manner]
+    weights("tiny", code=2)
+    assert weights.left() == []
+
+
+def test_half_of_the_weights_is_never_called_the_weights(weights, server):
+    weights.mirrors = ["breaks"]
+    weights("tiny", code=2)
+    assert weights.left() == ["tiny", BIG + ".part"]
+    weights.mirrors = ["good"]
+    weights("tiny")
+    assert weights.ready() and server.log[-1][2].startswith("bytes=")
+
+
+def test_weights_that_are_here_are_not_fetched_again_and_damaged_ones_are_replaced(weights, server):
+    weights("tiny")
+    server.log.clear()
+    weights("tiny")
+    assert "in order" in weights("--check") and "here" in weights("--list") and not server.log
+    for damage in DAMAGE.values():
+        weights.kept.write_bytes(damage(FILES[BIG]) if damage(FILES[BIG]) != FILES[BIG] else b"")
+        assert f"{BIG} has" in weights("--check", code=2)
+        weights("tiny")
+        assert weights.ready()
+
+
+def test_weights_are_taken_from_a_folder_which_is_left_alone(weights, server, tmp_path):
+    save_files(tmp_path / "usb" / "Tiny")
+    weights("tiny", "--source", str(tmp_path / "usb"))
+    assert weights.ready() and not server.log and (tmp_path / "usb" / "Tiny" / BIG).read_bytes() == FILES[BIG]
+    (tmp_path / "usb" / "Tiny" / BIG).write_bytes(FILES[BIG][:-1] + b"x")
+    weights("--remove", "tiny")
+    assert weights.left() == [] and "SHA-256" in weights("tiny", "--source", str(tmp_path / "usb"), code=2)
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_weights_that_cannot_be_copied_to_the_end_leave_nothing(weights, tmp_path, monkeypatch, fault):
+    def broken(source, target):
+        Path(target).write_bytes(b"half")
+        raise fault
+
+    save_files(tmp_path / "usb")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", broken)
+        weights("tiny", "--source", str(tmp_path / "usb"), code=130 if isinstance(fault, KeyboardInterrupt) else 2)
+    assert weights.left() == []
+    weights("tiny")
+    assert weights.ready()
+
+
+# ---- --check, --remove, --source, --list
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
@@ -621,11 +701,12 @@ def test_every_entry_of_the_registry_is_complete():
     assert set(sets) >= {"mnist", "fashion-mnist"}
     for spec in sets.values():
         assert all(spec[key] for key in ("title", "licence", "citation", "home", "mirrors", "folder"))
-        assert spec["format"] in convert.READERS
-        assert sorted(array for file in spec["files"] for array in file["gives"]) == sorted(spec["arrays"])
-        assert set(spec["arrays"]) == {"train-x", "train-y", "test-x", "test-y"}
-        for entry in [*spec["files"], *spec["arrays"].values()]:
+        for entry in [*spec["files"], *spec.get("arrays", {}).values()]:
             assert len(bytes.fromhex(entry["sha256"])) == 32
+        assert set.union(*map(convert.given, spec["files"])) == convert.kept(spec).keys()
+        if spec["format"] != "as-is":
+            assert spec["format"] in convert.READERS
+            assert set(spec["arrays"]) == {"train-x", "train-y", "test-x", "test-y"}
 
 
 @pytest.mark.parametrize("how", [["datasets/prepare.py"], ["-m", "datasets.prepare"]])

@@ -11,7 +11,6 @@ import pytest
 import scipy.linalg
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
@@ -172,7 +171,14 @@ def test_images_that_carry_a_gradient_and_arrays_are_taken_and_left_alone(test):
         (torch.rand(0, 1, 16, 16), "images must have the shape (N, 1 or 3, H, W), not (0, 1, 16, 16)"),
         (torch.full((50, 1, 2, 2), -0.5), "pixels must lie in [0, 1], these go from -0.5 to -0.5"),
         (torch.tensor([0.0, 1.25]).view(2, 1, 1, 1), "pixels must lie in [0, 1], these go from 0 to 1.25"),
-        (torch.tensor([0, 255]).byte().view(2, 1, 1, 1), "pixels must lie in [0, 1], these go from 0 to 255"),
+        (
+            torch.tensor([0, 255]).byte().view(2, 1, 1, 1),
+            "pixels must lie in [0, 1], these go from 0 to 255: divide them by 255",
+        ),
+        (
+            torch.tensor([-1.0, 0.9]).view(2, 1, 1, 1),
+            "pixels must lie in [0, 1], these go from -1 to 0.9: data.unit brings [-1, 1] to [0, 1]",
+        ),
         (torch.full((50, 1, 2, 2), torch.nan), "pixels must lie in [0, 1], these go from nan to nan"),
     ],
 )
@@ -254,24 +260,7 @@ def test_the_distance_grows_with_the_modes_that_are_dropped(train):
     assert distances[-1] > 20
 
 
-def test_clean_fid_finds_the_same_number_in_folders_of_png_files(train, test, tmp_path, monkeypatch):
-    """The whole of clean-fid with our features in place of Inception's, and no network to fetch anything from."""
-    from cleanfid import fid
-
-    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("clean-fid opened a connection"))
-    sets = {"real": train.x[:200], "noisy": (noisy(test.pixels()[:150], 0.2) * 255).round().byte()}
-    for name, x in sets.items():
-        (tmp_path / name).mkdir()
-        for i, image in enumerate(x):
-            Image.fromarray(image[0].numpy()).save(tmp_path / name / f"{i}.png")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        theirs = fid.compute_fid(
-            *(str(tmp_path / name) for name in sets),
-            custom_feat_extractor=lambda rgb: torch.from_numpy(features.features(rgb.float() / 255)),
-            custom_fn_resize=lambda x: x,
-            device=torch.device("cpu"),
-            num_workers=0,
-            verbose=False,
-        )
-    assert theirs == pytest.approx(features.fid(*(x.float() / 255 for x in sets.values())), rel=1e-4)
+def test_grey_and_coloured_images_are_not_compared(test):
+    x = test.pixels()[:50]
+    with pytest.raises(ValueError, match="images of 1 and of 3 channels: compare"):
+        features.fid(x, x.expand(-1, 3, -1, -1))

@@ -1,0 +1,113 @@
+"""Probes of lab 6: starter/metrics.py."""
+
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..compare import Arrays
+from .core import Draw, observe, probe, tensor
+
+
+@probe("met-1")
+def ssim(module: ModuleType, draw: Draw) -> Arrays:
+    """Pairs that are alike on the left and not on the right, so that windows differ; faint ones, for the constants."""
+    (b,), (c,) = draw.dims("B", low=4, high=6), draw.dims("C", low=2, high=3)
+    h, w = draw.dims("H", "W", low=16, high=22)
+    shade, right = torch.linspace(0.5, 0.1, h).view(-1, 1), torch.linspace(0, 1, w)
+    x = shade + 0.5 * right * draw.uniform(b, c, h, w, low=0, high=1)
+    y = (1 - right) * x + right * (0.2 + 0.5 * draw.uniform(b, c, h, w, low=0, high=1))
+    inputs = {"brightness": draw.uniform(b, low=0.7, high=1), "x": x, "y": y}
+
+    def of_bright(brightness: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return module.ssim(x * brightness.view(-1, 1, 1, 1), y)
+
+    seen = observe(of_bright, inputs, ("brightness",))
+    faint = observe(module.ssim, {"x": 0.1 * x, "y": 0.1 * y})
+    return seen | {f"{name} (faint images)": value for name, value in faint.items()}
+
+
+@probe("met-2")
+def inception_score(module: ModuleType, draw: Draw) -> Arrays:
+    """Of every second image the classifier is nearly sure: then the order of mean and exponential shows."""
+    (n,), (classes,) = draw.dims("N", low=12, high=16), draw.dims("classes", low=4, high=8)
+    labels = torch.nn.functional.one_hot(torch.arange(n) // 2 % classes, classes)
+    logits = 3 * labels * (torch.arange(n) % 2).view(-1, 1) + 0.5 * draw.mixed(n, classes)
+    seen = observe(module.inception_score, {"probs": logits.softmax(dim=1)})
+    labels = torch.from_numpy(draw.rng.permutation(np.arange(n) % (classes - 2)))  # two classes never come
+    sure = {"probs": torch.nn.functional.one_hot(labels, classes).float()}
+    return seen | {"result where every probability is 0 or 1": observe(module.inception_score, sure)["result"]}
+
+
+@probe("met-3")
+def mean_and_covariance(module: ModuleType, draw: Draw) -> Arrays:
+    (n,), (d,) = draw.dims("N", low=6, high=9), draw.dims("D", low=3, high=5)
+    return observe(module.mean_and_covariance, {"features": draw.mixed(n, d) + draw.mixed(d)})
+
+
+def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
+    """A matrix with these eigenvalues, float64, turned at random."""
+    turn, _ = np.linalg.qr(draw.rng.normal(size=(len(eigenvalues), len(eigenvalues))))
+    return torch.from_numpy(turn @ np.diag(eigenvalues) @ turn.T)
+
+
+@probe("met-4")
+def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
+    """Also for covariances of rank 2, whose other eigenvalues rounding has left a little below 0."""
+    seen = {}
+    for kind in ("full rank", "rank 2", "rank 2, other size"):
+        (d,) = draw.dims("D", low=4, high=7)
+        inputs = {}
+        for i, scale in enumerate((1.0, 0.5), 1):
+            values = scale * np.geomspace(draw.number(3, 4), draw.number(0.02, 0.05), d)
+            if kind != "full rank":
+                values[2:] = -1e-11
+            inputs |= {f"mu_{i}": 0.4 * draw.mixed(d).double(), f"cov_{i}": symmetric(draw, values)}
+        found = observe(module.frechet_distance, inputs)
+        seen |= {f"{name} ({kind})": value for name, value in found.items()}
+    return seen
+
+
+@probe("met-5")
+def kid(module: ModuleType, draw: Draw) -> Arrays:
+    seen = {}
+    for i in range(3):
+        n, m, d = draw.dims("N", "M", "D", low=3, high=6)
+        found = observe(module.kid, {"real": draw.mixed(n, d), "fake": draw.mixed(m, d) + 0.5})
+        seen |= {f"{name} ({i + 1})": value for name, value in found.items()}
+    return seen
+
+
+@probe("met-6")
+def radii(module: ModuleType, draw: Draw) -> Arrays:
+    (n,), (d,), k = draw.dims("N", low=10, high=16), draw.dims("D", low=3, high=6), draw.whole(4, 5)
+    inputs = {"features": draw.mixed(n, d)}
+    seen = observe(lambda features: module.radii(features, k), inputs)
+    nearest = observe(lambda features: module.radii(features, 1), inputs)
+    plain = observe(module.radii, inputs)
+    return seen | {"result (k = 1)": nearest["result"], "result (k not given)": plain["result"]}
+
+
+@probe("met-7", "radii")
+def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
+    """Points of two grids half a step apart: no distance between the sets is anywhere near a distance within one.
+
+    In `mixed` sets every second point lies in the middle, so that large balls reach over small ones.
+    """
+    seen = {}
+    for kind, k in {"k = 2": 2, "k = 5": 5, "k not given": None, "mixed, k = 2": 2, "mixed, k = 5": 5}.items():
+        n, m = draw.dims("N", "M", low=10, high=15)
+        outer, inner = (6, 2) if kind.startswith("mixed") else (4, 4)
+        step, corner = draw.number(0.3, 0.5), draw.rng.uniform(0.1, 0.2, 3)
+        real, fake = (grid(draw, size, outer, inner) for size in (n, m))
+        inputs = {"real": tensor(step * real + corner), "fake": tensor(step * (fake + [2.5, 0, 0]) + corner)}
+        found = observe(module.precision_recall, inputs, **({"k": k} if k else {}))
+        seen |= {f"{name} ({kind})": value for name, value in found.items()}
+    return seen
+
+
+def grid(draw: Draw, count: int, outer: int, inner: int) -> np.ndarray:
+    """Points with three whole coordinates, from -outer to outer or, every second one, from -inner to inner."""
+    reach = np.where(np.arange(count) % 2, outer, inner)[:, None]
+    return np.round(reach * draw.rng.uniform(-1, 1, (count, 3)))

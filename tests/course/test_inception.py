@@ -1,0 +1,114 @@
+"""starter/support/inception.py with a small network in place of Inception, in a file of the same kind and place."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from datasets import prepare  # noqa: E402
+from starter.support import data, features, inception  # noqa: E402
+
+
+class Layers(nn.Module):
+    """What comes after resizing: (B, 3, 299, 299) around 0 to 2,048 numbers, each from another place of the image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.adaptive_avg_pool2d(x.mean(dim=1), (32, 64)).flatten(1)
+
+
+class Stub(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = Layers()
+
+    def forward(self, x: Tensor, return_features: bool = True) -> Tensor:
+        return self.layers(x)
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A cache with a network in it."""
+    monkeypatch.setenv("DATASETS_CACHE", str(tmp_path))
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("something opened a connection"))
+    path = tmp_path / "inception" / inception.FILE
+    path.parent.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Stub()).save(str(path))
+    return path
+
+
+def test_without_the_weights_the_one_command_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATASETS_CACHE", str(tmp_path))
+    assert not inception.ready()
+    with pytest.raises(data.DataError) as raised:
+        inception.features(torch.rand(2, 1, 16, 16))
+    assert str(raised.value).endswith(inception.COMMAND) and "\n" not in str(raised.value)
+
+
+def test_the_file_is_where_prepare_puts_it():
+    sets = prepare.tomllib.loads((prepare.HERE / "registry.toml").read_text(encoding="utf-8"))
+    assert [file["name"] for file in sets["inception"]["files"]] == [inception.FILE]
+    assert sets["inception"]["format"] == "as-is" and inception.COMMAND.endswith(" inception")
+
+
+def test_the_address_is_the_one_that_clean_fid_asks():
+    from cleanfid.downloads_helper import inception_url
+
+    sets = prepare.tomllib.loads((prepare.HERE / "registry.toml").read_text(encoding="utf-8"))
+    assert sets["inception"]["mirrors"][0] + inception.FILE == inception_url
+
+
+def test_features_are_those_that_clean_fid_reads_from_files(weights, tmp_path, capfd):
+    """clean-fid's own folder mode: its reading, resizing and scaling, and its wrapper around the weights."""
+    inception.load.cache_clear()
+    from cleanfid.fid import get_folder_features
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    x, folder = torch.randint(0, 256, (5, 1, 12, 16), dtype=torch.uint8), tmp_path / "files"
+    folder.mkdir()
+    for i, image in enumerate(x):
+        Image.fromarray(image[0].numpy()).save(folder / f"{i}.png")
+    cpu = torch.device("cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # ours is silent
+        ours = inception.features(x.float() / 255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = InceptionV3W(str(weights.parent), download=False)
+    theirs = get_folder_features(str(folder), net, num_workers=0, device=cpu, mode="clean", verbose=False)
+    assert ours.shape == (5, inception.DIM) and ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert np.ptp(ours, axis=0).max() > 0.1, "different images have different features"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_chunks_do_not_show(weights, monkeypatch):
+    x = torch.rand(5, 3, 16, 16)
+    together = inception.features(x)
+    monkeypatch.setattr(inception, "CHUNK", 2)
+    np.testing.assert_array_equal(inception.features(x), together)
+
+
+def test_bad_images_and_damaged_weights_are_one_line(weights):
+    with pytest.raises(ValueError, match="divide them by 255"):
+        inception.features(torch.full((2, 1, 16, 16), 255.0))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    inception.load.cache_clear()
+    with pytest.raises(data.DataError, match=f"is damaged: repair it with: {inception.COMMAND}$"):
+        inception.features(torch.rand(2, 1, 16, 16))
+
+
+def test_too_few_images_for_2048_features_are_refused(weights):
+    f = inception.features(torch.rand(40, 1, 16, 16))
+    with pytest.raises(ValueError, match="FID of 40 images in 2048 features"):
+        features.frechet(f, f)
