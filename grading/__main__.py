@@ -1,6 +1,7 @@
 """python -m grading COMMAND: what instructors and maintainers run."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,9 @@ HELP = {
     "collect": "take in a folder of submissions, as an LMS exports it",
     "autograde": "grade what is not graded yet; can be interrupted and run again",
     "feedback": "write one HTML page for each graded submission",
-    "export": "write grades.csv and canvas.csv",
+    "report": "what a class knows and which mistakes it makes: a table, and report-LAB.csv",
+    "export": "write grades.csv, canvas.csv and moodle-LAB.csv",
+    "gradescope": "write the zip that Gradescope takes for an autograder",
     "demo": "run a class of eight from release to grades, and print the table",
 }
 NAMES = """Whose a file is: names are understood as Moodle writes them (a folder
@@ -30,19 +33,26 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = {name: commands.add_parser(name, help=text, description=text) for name, text in HELP.items()}
     command["collect"].epilog = NAMES
-    for name in ("release", "collect", "autograde", "feedback", "export"):
+    for name in ("release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
         )
-    for name in ("release", "collect", "autograde", "feedback"):
+        command[name].add_argument(
+            "--db", metavar="URL", help="keep grades there from now on: postgresql://user:password@host/database"
+        )
+    for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
         command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
     command["collect"].add_argument("folder", metavar="FOLDER", type=Path, help="one zip, folder or pair per learner")
     command["collect"].add_argument(
         "--id-pattern", metavar="REGEX", help="from names to learners: groups id, and name, attempt, file if you like"
     )
     command["autograde"].add_argument("--student", help="only this one")
-    command["autograde"].add_argument("--force", action="store_true", help="also what is graded already")
-    command["autograde"].add_argument("--workers", type=int, default=2, help="submissions at a time (default: 2)")
+    command["autograde"].add_argument(
+        "--regrade", action="store_true", help="also what is graded already, after a change of a probe, say"
+    )
+    where = command["autograde"].add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=2, help="submissions at a time on this machine (default: 2)")
+    where.add_argument("--cluster", metavar="ADDRESS", help="by the workers of this dask.distributed scheduler")
     command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
@@ -92,10 +102,23 @@ def collect(given) -> int:
 def autograde(given) -> int:
     lab = lab_named(given.lab)
     from .grade import autograde as graded
-    from .runner import Limits
+    from .pools import Cluster, Local
 
-    limits = Limits(cpu=max(given.seconds, 1), wall=2.0 * max(given.seconds, 1))
-    return 1 if graded(Course(given.course), lab, given.student, given.force, given.workers, limits) else 0
+    limits = {"cpu": max(given.seconds, 1), "wall": 2.0 * max(given.seconds, 1)}
+    pool = Cluster(given.cluster) if given.cluster else Local(max(given.workers, 1))
+    words = Terminal() if sys.stdout.isatty() else None
+    say, show = (words.say, words.show) if words else (print, print)
+    return 1 if graded(Course(given.course), lab, given.student, given.regrade, limits, pool, say=say, show=show) else 0
+
+
+class Terminal:
+    """One line that is written over, and lines that stay above it."""
+
+    def say(self, text: str) -> None:
+        print(f"\r\x1b[K{text}", flush=True)
+
+    def show(self, text: str) -> None:
+        print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
 
 
 def feedback(given) -> int:
@@ -103,6 +126,22 @@ def feedback(given) -> int:
     from .feedback import feedback as written
 
     written(Course(given.course), lab)
+    return 0
+
+
+def report(given) -> int:
+    lab = lab_named(given.lab)
+    from .report import report as written
+
+    written(Course(given.course), lab)
+    return 0
+
+
+def gradescope(given) -> int:
+    lab = lab_named(given.lab)
+    from .gradescope import package
+
+    print(package(Course(given.course), lab))
     return 0
 
 
@@ -125,6 +164,8 @@ def demo(given) -> int:
 def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
+        if getattr(given, "db", None):
+            Course(given.course).keep_grades_in(given.db)
         return globals()[given.command](given)
     except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
         print(f"{given.command}: {mistake}", file=sys.stderr)

@@ -17,7 +17,6 @@ from .grade import autograde
 from .intake import collect
 from .rebuild import is_test
 from .release import NOTEBOOKS, release
-from .runner import Limits
 
 LAB, MODULE = "02_vae", "vae"
 FULL = sum(catalogue.TASKS[task]["points"] for task in catalogue.tasks_of(LAB))
@@ -80,7 +79,7 @@ def demo(root: Path, notebooks: Path = NOTEBOOKS, say: Callable[[str], None] = p
     hand_in(root / "uploads", course.released(LAB).read_bytes())
     for line in collect(course, LAB, root / "uploads"):
         say(line)
-    autograde(course, LAB, limits=Limits(cpu=5, wall=30), say=say)
+    autograde(course, LAB, limits={"cpu": 5, "wall": 30}, say=say)
     feedback(course, LAB, say)
     export(course, say)
     unexpected = table(course, say)
