@@ -29,9 +29,10 @@ demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with fee
 bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
-bench: $(VENV)/.ready  ## flows and the Fréchet distance against other libraries (pins: tests/bench/requirements.txt)
-	$(BIN)/python tests/bench/bench_flows.py $(ARGS)
+bench: $(VENV)/.ready  ## time what is ours against others (their pins: tests/bench/requirements.txt; an hour)
+	$(BIN)/python tests/bench/bench_flows.py
 	$(BIN)/python tests/bench/bench_frechet.py
+	$(BIN)/python tests/bench/bench_grading.py $(ARGS)
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """python -m grading COMMAND: what instructors and maintainers run."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,8 +17,10 @@ HELP = {
     "collect": "take in a folder of submissions, as an LMS exports it",
     "autograde": "grade what is not graded yet; can be interrupted and run again",
     "feedback": "write one HTML page for each graded submission",
-    "export": "write grades.csv and canvas.csv",
+    "report": "what a class knows and which mistakes it makes: a table, and report-LAB.csv",
+    "export": "write grades.csv, canvas.csv and moodle-LAB.csv",
     "doctor": "say what this machine can enforce when it runs strangers' code",
+    "gradescope": "write the zip that Gradescope takes for an autograder",
     "demo": "run a class of eight from release to grades, and print the table",
 }
 NAMES = """Whose a file is: names are understood as Moodle writes them (a folder
@@ -31,19 +34,26 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = {name: commands.add_parser(name, help=text, description=text) for name, text in HELP.items()}
     command["collect"].epilog = NAMES
-    for name in ("release", "collect", "autograde", "feedback", "export"):
+    for name in ("release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
         )
-    for name in ("release", "collect", "autograde", "feedback"):
+        command[name].add_argument(
+            "--db", metavar="URL", help="keep grades there from now on: postgresql://user:password@host/database"
+        )
+    for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
         command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
     command["collect"].add_argument("folder", metavar="FOLDER", type=Path, help="one zip, folder or pair per learner")
     command["collect"].add_argument(
         "--id-pattern", metavar="REGEX", help="from names to learners: groups id, and name, attempt, file if you like"
     )
     command["autograde"].add_argument("--student", help="only this one")
-    command["autograde"].add_argument("--force", action="store_true", help="also what is graded already")
-    command["autograde"].add_argument("--workers", type=int, default=2, help="submissions at a time (default: 2)")
+    command["autograde"].add_argument(
+        "--regrade", action="store_true", help="also what is graded already, after a change of a probe, say"
+    )
+    where = command["autograde"].add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=2, help="submissions at a time on this machine (default: 2)")
+    where.add_argument("--cluster", metavar="ADDRESS", help="by the workers of this dask.distributed scheduler")
     command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
     for name in ("autograde", "demo"):
         command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
@@ -93,31 +103,31 @@ def collect(given) -> int:
 
 
 def autograde(given) -> int:
-    lab, jail = lab_named(given.lab), launch(given.no_jail)
+    lab, jail = lab_named(given.lab), allowed(given.no_jail, here=not given.cluster)
     from .grade import autograde as graded
-    from .runner import Limits
+    from .pools import Cluster, Local
 
-    limits = Limits(cpu=max(given.seconds, 1), wall=2.0 * max(given.seconds, 1))
-    failed = graded(Course(given.course), lab, given.student, given.force, given.workers, limits, launch=jail)
-    return 1 if failed else 0
+    limits = {"cpu": max(given.seconds, 1), "wall": 2.0 * max(given.seconds, 1)}
+    pool = Cluster(given.cluster) if given.cluster else Local(max(given.workers, 1))
+    words = Terminal() if sys.stdout.isatty() else None
+    say, show = (words.say, words.show) if words else (print, print)
+    options = {"jail": jail, "say": say, "show": show}
+    return 1 if graded(Course(given.course), lab, given.student, given.regrade, limits, pool, **options) else 0
 
 
-def launch(no_jail: bool):
-    """How workers are started.
+def allowed(no_jail: bool, here: bool = True) -> bool:
+    """Whether submissions run in a jail.
 
     Raises:
-        Mistake: a jail is wanted, and this machine has none.
+        Mistake: one is wanted, and this machine has none.
     """
     from .jail import outside
 
     if no_jail:
-        from .runner import plain_launch
-
         print("--no-jail: submissions run with all your rights, and can read and delete what you can.", file=sys.stderr)
-        return plain_launch
-    if reason := outside.complaint():
+    elif here and (reason := outside.complaint()):  # the workers of a cluster look for themselves
         raise Mistake(f"no jail: {reason}; --no-jail grades without one, where strangers' code can do whatever you can")
-    return outside.launch
+    return not no_jail
 
 
 def doctor(given) -> int:
@@ -126,11 +136,37 @@ def doctor(given) -> int:
     return outside.doctor()
 
 
+class Terminal:
+    """One line that is written over, and lines that stay above it."""
+
+    def say(self, text: str) -> None:
+        print(f"\r\x1b[K{text}", flush=True)
+
+    def show(self, text: str) -> None:
+        print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+
+
 def feedback(given) -> int:
     lab = lab_named(given.lab)
     from .feedback import feedback as written
 
     written(Course(given.course), lab)
+    return 0
+
+
+def report(given) -> int:
+    lab = lab_named(given.lab)
+    from .report import report as written
+
+    written(Course(given.course), lab)
+    return 0
+
+
+def gradescope(given) -> int:
+    lab = lab_named(given.lab)
+    from .gradescope import package
+
+    print(package(Course(given.course), lab))
     return 0
 
 
@@ -142,18 +178,20 @@ def export(given) -> int:
 
 
 def demo(given) -> int:
-    jail = launch(given.no_jail)
+    jail = allowed(given.no_jail)
     from .demo import demo as shown
 
     if given.folder:
-        return shown(given.folder, launch=jail)
+        return shown(given.folder, jail=jail)
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        return shown(Path(folder), launch=jail)
+        return shown(Path(folder), jail=jail)
 
 
 def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
+        if getattr(given, "db", None):
+            Course(given.course).keep_grades_in(given.db)
         return globals()[given.command](given)
     except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
         print(f"{given.command}: {mistake}", file=sys.stderr)

@@ -25,9 +25,12 @@ from pathlib import Path
 
 os.environ.setdefault("MAX_STEPS", "2")  # whenever nbgrader runs a notebook: nothing trains
 here = Path(__file__).resolve().parent
+elsewhere = here / "gradebook.url"  # written by --db
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = {course_id!r}
 c.CourseDirectory.root = str(here)
+if elsewhere.exists():
+    c.CourseDirectory.db_url = elsewhere.read_text().strip()
 c.Exchange.root = str(here / "exchange")
 c.Autograde.exclude_overwriting = {modules!r}  # what a learner edits, and must not be replaced by the blanks
 '''
@@ -53,10 +56,11 @@ class Course:
         return self.root / "release" / f"{lab}.zip"
 
     def record(self, lab: str, student: str) -> Path:
-        """Names the submission that the grades belong to. Written last; nbgrader removes it before it grades again."""
+        """Names the submission that the grades belong to. It comes last, and goes first when it is graded again."""
         return self.folder("autograded", lab, student) / "graded.txt"
 
     def graded(self, lab: str) -> list[str]:
+        """Students whose work is graded to the end."""
         return [student for student in self.students("autograded", lab) if self.record(lab, student).exists()]
 
     def students(self, step: str, lab: str) -> list[str]:
@@ -64,14 +68,30 @@ class Course:
 
     @property
     def db_url(self) -> str:
-        return f"sqlite:///{self.root}/gradebook.db"
+        """Where nbgrader's gradebook is: what `--db` named once, or a file of the course."""
+        elsewhere = self.root / "gradebook.url"
+        return elsewhere.read_text().strip() if elsewhere.exists() else f"sqlite:///{self.root}/gradebook.db"
+
+    def keep_grades_in(self, url: str) -> None:
+        """From now on, for every command and for formgrader.
+
+        Raises:
+            Mistake: no database answers there.
+        """
+        from .gradebook import address, opened
+
+        opened(address(url)).close()
+        self.root.mkdir(parents=True, exist_ok=True)
+        replace(self.root / "gradebook.url", address(url) + "\n", 0o600)  # it may hold a password
+
+    def has_gradebook(self) -> bool:
+        return (self.root / "gradebook.url").exists() or (self.root / "gradebook.db").exists()
 
     def gradebook(self) -> "Gradebook":
         """nbgrader's gradebook, made when there is none."""
-        for_nbgrader()
-        from nbgrader.api import Gradebook  # seconds: not for a command that only says what is wrong
+        from .gradebook import opened  # seconds: not for a command that only says what is wrong
 
-        return Gradebook(self.db_url, COURSE_ID)
+        return opened(self.db_url)
 
     def released(self, lab: str) -> Path:
         """The notebook that learners got.
@@ -119,13 +139,21 @@ def for_nbgrader() -> None:
         os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
-def replace(path: Path, content: str | bytes) -> None:
+def replace(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """Write under a fresh name, then rename: nobody sees half a file, and no link at `path` is followed."""
     fresh = path.with_name(f".{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
-    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    kept(fresh, content, mode)
     fresh.replace(path)
+
+
+def kept(path: Path, content: str | bytes, mode: int = 0o666) -> None:
+    """A new file that is on the disk, not only on its way there: what is renamed after it survives a power cut."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def lab_named(name: str) -> str:

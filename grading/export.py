@@ -1,17 +1,32 @@
-"""Export: the gradebook as tables. grades.csv has everything; canvas.csv is what Canvas imports.
+"""Export: the gradebook as tables. grades.csv has everything; canvas.csv and moodle-LAB.csv are what an LMS imports.
 
 Canvas takes a column for the assignment whose name it has; `ID` is the number that it put into the names of the files
 (the id that `collect` found), and the row `Points Possible` says what an assignment is out of. Upload it under Grades,
 Import: a column that Canvas does not know is offered as a new assignment. Students without a submission stay empty.
+
+Moodle takes a grading worksheet for one assignment, with that assignment's Upload grading worksheet (its feedback type
+Offline grading worksheet must be on, its maximum grade the lab's, its language English). It knows a participant by the
+number that it put into the names of the folders.
 """
 
 import csv
 import io
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from nbgrader.api import Gradebook, SubmittedAssignment
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 
 from . import table
 from .course import Course, Mistake, replace
@@ -19,6 +34,50 @@ from .plain import line
 
 GRADED = [*table.TASKS, *table.QUESTIONS]
 COLUMNS = ["student", "id", "first_name", "last_name", "lab", "submitted", "seconds_late", "penalty", "to_read"]
+MOODLE = ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade", "Grade can be changed"]
+MODIFIED = ["Last modified (submission)", "Last modified (grade)"]
+
+
+@dataclass
+class Result:
+    """One submission, as the gradebook has it."""
+
+    person: Student
+    stamp: datetime | None
+    late: float  # seconds
+    penalty: float
+    out_of: float
+    to_read: bool = False
+    scores: dict[str, float] = field(default_factory=dict)  # by task and question
+
+    @property
+    def total(self) -> float:
+        return max(sum(self.scores.values()) - self.penalty, 0)
+
+
+def results(course: Course, gradebook: Gradebook, lab: str) -> dict[str, Result]:
+    """By student, what is graded to the end. Two queries, however large the class is."""
+    done, people = set(course.graded(lab)), {person.id: person for person in gradebook.students}
+    try:
+        out_of = gradebook.find_assignment(lab).max_score
+    except MissingEntry:  # not released
+        return {}
+    sheets = gradebook.db.query(SubmittedAssignment, SubmittedNotebook).join(SubmittedNotebook.assignment)
+    found = {
+        one.student_id: Result(
+            people[one.student_id], one.timestamp, one.total_seconds_late, sheet.late_submission_penalty or 0, out_of
+        )
+        for one, sheet in sheets.join(SubmittedAssignment.assignment).filter(Assignment.name == lab)
+        if one.student_id in done
+    }
+    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, Grade.needs_manual_grade)
+    grades = gradebook.db.query(*columns).select_from(Grade).join(Grade.cell).join(Grade.notebook)
+    grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
+    for student, name, score, waits in grades.filter(Assignment.name == lab):
+        if student in found:
+            found[student].scores[name] = score
+            found[student].to_read |= waits
+    return found
 
 
 def export(course: Course, say: Callable[[str], None] = print) -> list[Path]:
@@ -26,60 +85,58 @@ def export(course: Course, say: Callable[[str], None] = print) -> list[Path]:
     Raises:
         Mistake: nothing is graded yet.
     """
-    if not (course.root / "gradebook.db").exists():
+    if not course.has_gradebook():
         raise Mistake(f"there is no gradebook in {course.root}: run `python -m grading release LAB` first")
     with course.gradebook() as gradebook:
-        found = submissions(course, gradebook)
-        if not found:
+        labs = {lab: results(course, gradebook, lab) for lab in table.LABS}
+        labs = {lab: found for lab, found in labs.items() if found}
+        if not labs:
             raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
-        tables = {"grades.csv": grades(found), "canvas.csv": canvas(gradebook, found)}
+        tables = {"grades.csv": grades(labs), "canvas.csv": canvas(gradebook.students, labs)}
+        tables |= {f"moodle-{lab}.csv": moodle(found) for lab, found in labs.items()}
     for name, rows in tables.items():
         replace(course.root / name, text(rows))
-    say(f"{len(found)} submissions in {' and '.join(str(course.root / name) for name in tables)}.")
+    for lab in labs:
+        if missing := len(course.students("submitted", lab)) - len(labs[lab]):
+            say(f"{lab}: {missing} submissions are not graded yet and not in the tables.")
+    say(f"{sum(map(len, labs.values()))} submissions in {', '.join(tables)}, in {course.root}.")
     return [course.root / name for name in tables]
 
 
-def submissions(course: Course, gradebook: Gradebook) -> dict[tuple[str, str], SubmittedAssignment]:
-    """(student, lab) -> what the gradebook has; only what is graded to the end."""
-    return {
-        (student, lab): gradebook.find_submission(lab, student) for lab in table.LABS for student in course.graded(lab)
-    }
-
-
-def grades(found: dict) -> list[list]:
+def grades(labs: dict[str, dict[str, Result]]) -> list[list]:
     """One row for each student and lab."""
     rows = [[*COLUMNS, *GRADED, "total", "out_of"]]
-    for (name, lab), one in sorted(found.items()):
-        scores = {grade.name: grade.score for notebook in one.notebooks for grade in notebook.grades}
-        person, penalty = one.student, penalty_of(one)
+    for name, lab, found in sorted((name, lab, found) for lab, of in labs.items() for name, found in of.items()):
+        person = found.person
         rows.append(
-            [name, person.lms_user_id, person.first_name, person.last_name, lab, one.timestamp or ""]
-            + [one.total_seconds_late, penalty, "yes" if one.needs_manual_grade else "no"]
-            + [scores.get(task, "") for task in GRADED]
-            + [total(one), one.max_score]
+            [name, person.lms_user_id, person.first_name, person.last_name, lab, found.stamp or ""]
+            + [found.late, found.penalty, "yes" if found.to_read else "no"]
+            + [found.scores.get(task, "") for task in GRADED]
+            + [found.total, found.out_of]
         )
     return rows
 
 
-def canvas(gradebook: Gradebook, found: dict) -> list[list]:
-    labs = [lab for lab in table.LABS if any(lab == graded for _, graded in found)]
-    most = {lab: next(one.max_score for (_, graded), one in found.items() if graded == lab) for lab in labs}
+def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[list]:
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     rows = [head + [f"{table.LABS[lab]['title']} ({lab})" for lab in labs]]
-    rows.append(["    Points Possible", "", "", "", ""] + [most[lab] for lab in labs])
-    for person in gradebook.students:
+    rows.append(["    Points Possible", "", "", "", ""] + [next(iter(of.values())).out_of for of in labs.values()])
+    for person in people:
         names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id
-        points = [total(found[person.id, lab]) if (person.id, lab) in found else "" for lab in labs]
+        points = [of[person.id].total if person.id in of else "" for of in labs.values()]
         rows.append([names, person.lms_user_id or person.id, "", "", ""] + points)
     return rows
 
 
-def penalty_of(one: SubmittedAssignment) -> float:
-    return sum(notebook.late_submission_penalty or 0 for notebook in one.notebooks)
-
-
-def total(one: SubmittedAssignment) -> float:
-    return max(one.score - penalty_of(one), 0)
+def moodle(found: dict[str, Result]) -> list[list]:
+    rows = [MOODLE + MODIFIED]
+    for name, result in sorted(found.items()):
+        person, when = result.person, result.stamp or ""
+        names = " ".join(name for name in (person.first_name, person.last_name) if name)
+        status = "Submitted for grading"
+        number = f"Participant {person.lms_user_id or name}"
+        rows.append([number, names, person.email or "", status, result.total, result.out_of, "Yes", when, ""])
+    return rows
 
 
 def text(rows: list[list]) -> str:

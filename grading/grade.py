@@ -1,45 +1,47 @@
-"""Autograde: every submission of a lab judged, in nbgrader's gradebook and layout. Can be killed and resumed."""
+"""Autograde: every submission of a lab judged, in nbgrader's gradebook and layout. Can be killed and resumed.
+
+A submission is done when autograded/STUDENT/LAB/graded.txt names it. It is taken away first and comes back last, with
+its folder, after the grades are in the gradebook: whatever happens in between, the next run grades it again.
+"""
 
 import contextlib
 import hashlib
 import json
-import logging
-import queue
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from nbgrader.apps import NbGraderAPI
-from nbgrader.converters import Autograde
-from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
+from nbformat import NotebookNode
 
-from . import catalogue
-from .course import COURSE_ID, Course, Mistake, for_nbgrader, modules_kept, replace
-from .jail import outside
+from . import table
+from .course import Course, Mistake, kept
+from .gradebook import Writer
+from .lint import NOTE
 from .names import folder_name
 from .plain import line
+from .pools import Local, as_done, finished
 from .rebuild import NOTEBOOK, rebuilt, scored
-from .runner import Launch, Limits, Runner
 from .table import handed_in
-from .verdicts import NOTE, judged, published, seeds
+from .work import judged_by, work
 
-PREPARED = ".prepared"  # what nbgrader converts: made from a submission, never the submission itself
 MODULE = 1 << 20  # bytes of a module, at most
+Verdicts = dict[str, list[str]]  # task -> state and message
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is taken from a submitted folder: two files, and intake's note."""
+    """What is taken from a submitted folder: two files, when they came, and intake's note."""
 
     student: str
     module: bytes | None
     notebook: bytes | None
     note: dict[str, str]  # "refused": why nothing of it is graded
+    stamp: str | None
 
     @property
     def digest(self) -> str:
@@ -54,7 +56,8 @@ def submission(course: Course, lab: str, student: str) -> Submission:
         given = dict(json.loads(taken(folder / "intake.json", 1 << 16) or "{}"))
         note = {name: line(str(given[name])) for name in ("name", "refused", "missing") if given.get(name)}
     module = taken(folder / places[".py"], MODULE) if ".py" in places else None
-    return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note)
+    stamp = (taken(folder / "timestamp.txt", 200) or b"").decode("utf-8", "replace").strip() or None
+    return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note, stamp)
 
 
 def taken(path: Path, limit: int) -> bytes | None:
@@ -64,129 +67,140 @@ def taken(path: Path, limit: int) -> bytes | None:
     return path.read_bytes()
 
 
-def is_graded(course: Course, lab: str, found: Submission) -> bool:
-    path = course.record(lab, found.student)
-    return path.exists() and path.read_text() == found.digest
+def graded_as(course: Course, lab: str, student: str) -> str | None:
+    """By which probes and answers what lies in submitted/ was graded; None when it is not graded yet."""
+    record = course.record(lab, student)
+    if not record.exists():
+        return None
+    digest, _, version = record.read_text().partition(" ")
+    return version if digest == submission(course, lab, student).digest else None
 
 
-def nbgrader_api(course: Course) -> NbGraderAPI:
-    """nbgrader with its own lists of steps, less the two that would run code and clear what we put in."""
-    for_nbgrader()
-    logging.getLogger("traitlets").setLevel(logging.ERROR)
-    c = Config()
-    c.CourseDirectory.root, c.CourseDirectory.course_id = str(course.root), COURSE_ID
-    c.CourseDirectory.db_url, c.CourseDirectory.submitted_directory = course.db_url, PREPARED
-    c.Autograde.exclude_overwriting = modules_kept()
-    c.CourseDirectory.ignore = [*CourseDirectory().ignore, "support"]  # the same for all: not copied 300 times
-    for name in ("sanitize_preprocessors", "autograde_preprocessors"):
-        steps = getattr(Autograde, name).default()
-        c.Autograde[name] = [step for step in steps if step.__name__ not in ("ClearOutput", "Execute")]
-    return NbGraderAPI(config=c)
+@dataclass
+class Run:
+    """One call of autograde: what its parts share."""
 
+    course: Course
+    lab: str
+    limits: dict
+    jail: bool
+    version: str = field(init=False)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
-def judge(runner: Runner, lab: str, found: Submission, secret: bytes, blank: bytes) -> dict[str, tuple[float, str]]:
-    """Task -> points and message."""
-    points = {task: catalogue.TASKS[task]["points"] for task in catalogue.tasks_of(lab)}
-    if refused := found.note.get("refused"):
-        return {task: (0.0, f"Nothing was graded: {refused}") for task in points}
-    if not points:
-        return {}  # a lab of written answers only
-    module = blank if found.module is None else found.module
-    verdicts = judged(runner, lab, module, seeds(secret, found.student))
-    return {task: (points[task] if verdict.right else 0.0, verdict.message) for task, verdict in verdicts.items()}
+    def __post_init__(self) -> None:
+        self.version, module = judged_by(self.lab), handed_in(self.lab).get(".py")
+        self.released = nbformat.read(self.course.released(self.lab), as_version=4)
+        self.blank = (self.course.folder("release", self.lab) / module).read_bytes() if module else b""
 
+    def give(self, executor: Executor, found: Submission) -> Future:
+        """Have a submission judged. A refused one is, and so is one of a lab that only asks written questions."""
+        tasks = table.tasks_of(self.lab)
+        if refused := found.note.get("refused"):
+            return finished({"seconds": 0, "tasks": {t: ["refused", f"Nothing was graded: {refused}"] for t in tasks}})
+        if not tasks:
+            return finished({"seconds": 0, "tasks": {}})
+        module = self.blank if found.module is None else found.module
+        own = hashlib.sha256(self.secret + found.student.encode()).digest()
+        return executor.submit(work, self.lab, self.version, module, own, found.student, self.limits, self.jail)
 
-def save(course: Course, lab: str, found: Submission, verdicts: dict, api: NbGraderAPI, released) -> None:
-    """Into the gradebook and autograded/, through nbgrader.
+    def save(self, found: Submission, result: dict, writer: Writer) -> float:
+        """Grades into the gradebook, files to autograded/, in an order that survives an end at any point; the points.
 
-    Raises:
-        RuntimeError: nbgrader failed; its last words.
-    """
-    folder = course.folder(PREPARED, lab, found.student)
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "starter").mkdir(parents=True)
-    nbformat.write(scored(rebuilt(released, found.notebook), verdicts), folder / f"{lab}.ipynb")
-    if module := handed_in(lab).get(".py"):
-        (folder / module).write_bytes(found.module or b"")
-    (folder / "intake.json").write_text(json.dumps(found.note))
-    if stamp := taken(course.folder("submitted", lab, found.student) / "timestamp.txt", 200):
-        (folder / "timestamp.txt").write_bytes(stamp)
-    result = api.autograde(lab, found.student, force=True)
-    if not result["success"]:
-        words = (result.get("error") or result.get("log") or "nbgrader failed").strip().splitlines()[-1]
-        raise KeyboardInterrupt if words == "KeyboardInterrupt" else RuntimeError(words)  # nbgrader catches both
-    replace(course.record(lab, found.student), found.digest)
+        Raises:
+            Exception: of any type, and nothing is saved as graded.
+        """
+        points = {t: table.TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
+        marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
+        notebook = scored(rebuilt(self.released, found.notebook), marks)
+        target = self.course.folder("autograded", self.lab, found.student)
+        fresh = target.with_name(f".{self.lab}.new")
+        for old in (fresh, target):
+            self.course.record(self.lab, found.student).unlink(missing_ok=True)
+            shutil.rmtree(old, ignore_errors=True)
+        (fresh / "starter").mkdir(parents=True)
+        for name, content in self.files(found, result, notebook).items():
+            kept(fresh / name, content, 0o444)
+        writer.enter(found.student, notebook, found.stamp)
+        fresh.rename(target)
+        return sum(points.values())
 
+    def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
+        """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""
+        module, stamp = handed_in(self.lab).get(".py"), found.stamp
+        return {
+            f"{self.lab}.ipynb": nbformat.v4.writes(notebook) + "\n",  # nbformat.write would check our own cells again
+            **({module: found.module or b""} if module else {}),
+            **({"timestamp.txt": stamp} if stamp else {}),
+            "intake.json": json.dumps(found.note),
+            "verdicts.json": json.dumps(result),
+            "graded.txt": f"{found.digest} {self.version}",
+        }
 
-def judgements(
-    course: Course, lab: str, pending: list[str], workers: int, limits: Limits | None, launch: Launch
-) -> Iterator[tuple[str, Future]]:
-    """Students as their work is judged, each with the verdicts to come. One warm worker for each thread."""
-    secret = secrets.token_bytes(32)
-    module = handed_in(lab).get(".py")
-    blank = (course.folder("release", lab) / module).read_bytes() if module else b""
-    with contextlib.ExitStack() as stack:
-        runners = [Runner(set(published(lab)), limits, launch) for _ in range(min(max(workers, 1), len(pending)))]
-        idle: queue.Queue[Runner] = queue.Queue()
-        for runner in runners:
-            idle.put(stack.enter_context(runner))
-        pool = ThreadPoolExecutor(max(1, len(runners)))
-        stack.callback(pool.shutdown, cancel_futures=True)
-        for runner in runners:
-            stack.callback(runner.abandon)  # first of all, so that nobody waits for a hanging answer
-
-        def work(student: str) -> dict[str, tuple[float, str]]:
-            runner = idle.get()
-            try:
-                return judge(runner, lab, submission(course, lab, student), secret, blank)
-            finally:
-                idle.put(runner)
-
-        futures = {pool.submit(work, student): student for student in pending}
-        for future in as_completed(futures):
-            yield futures[future], future
-
-
-def settle(course: Course, lab: str, student: str, future: Future, api: NbGraderAPI, released) -> tuple[bool, str]:
-    """Save what was judged: did it work, and a line about it. Trouble of any type must not stop the others."""
-    found = submission(course, lab, student)  # read again: a class of thousands does not fit into memory
-    who = f"{student} ({found.note.get('name', 'unnamed')})"
-    try:
-        verdicts = future.result()
-        save(course, lab, found, verdicts, api, released)
-    except Exception as trouble:
-        return False, f"{who}: NOT SAVED: {line(f'{type(trouble).__name__}: {trouble}')}"
-    most = sum(catalogue.TASKS[task]["points"] for task in verdicts)
-    noted = [task for task, (points, words) in verdicts.items() if points and NOTE in words]
-    note = f" (one call does it all: {', '.join(noted)})" if noted else ""
-    return True, f"{who}: {sum(points for points, _ in verdicts.values()):g} of {most} points{note}"
+    def settle(self, found: Submission, future: Future, writer: Writer) -> tuple[bool, str]:
+        """Save what was judged: did it work, and a line about it. Trouble of any type must not stop the others."""
+        who = f"{found.student} ({found.note.get('name', 'unnamed')})"
+        try:
+            result = future.result()
+            points = self.save(found, result, writer)
+        except Exception as trouble:
+            return False, f"{who}: NOT SAVED: {line(f'{type(trouble).__name__}: {trouble}')}"
+        noted = [task for task, (state, words) in result["tasks"].items() if state == "right" and NOTE in words]
+        note = f" (one call does it all: {', '.join(noted)})" if noted else ""
+        return True, f"{who}: {points:g} of {sum(table.TASKS[task]['points'] for task in result['tasks'])} points{note}"
 
 
 def autograde(
     course: Course,
     lab: str,
     student: str | None = None,
-    force: bool = False,
-    workers: int = 2,
-    limits: Limits | None = None,
+    regrade: bool = False,
+    limits: dict | None = None,
+    pool=None,
+    jail: bool = True,
     say: Callable[[str], None] = print,
-    launch: Launch = outside.launch,
+    show: Callable[[str], None] | None = None,
 ) -> int:
-    """Grade what is not graded yet; the number of submissions that could not be saved."""
-    released = nbformat.read(course.released(lab), as_version=4)
+    """Grade what is not graded yet; the number of submissions that could not be saved.
+
+    Args:
+        regrade: also what is graded; when this is interrupted, a run without it goes on.
+        limits: of one question, by their names in `runner.Limits`.
+        pool: `pools.Local` or `pools.Cluster`.
+        jail: False lets submissions do whatever this user may.
+        say, show: take a line that stays, and one that the next may replace.
+    """
+    run, show = Run(course, lab, limits or {}, jail), show or say
     students = chosen(course.students("submitted", lab), student, course, lab)
-    with course.alone():
-        pending = [name for name in students if force or not is_graded(course, lab, submission(course, lab, name))]
-        api, failed = nbgrader_api(course), 0
-        for number, (name, future) in enumerate(judgements(course, lab, pending, workers, limits, launch), 1):
-            saved, words = settle(course, lab, name, future, api, released)
+    with course.alone(), Writer(course, lab) as writer:
+        if regrade:
+            for name in students:
+                course.record(lab, name).unlink(missing_ok=True)
+        versions = {name: graded_as(course, lab, name) for name in students}
+        pending = [name for name in students if versions[name] is None]
+        jobs, begun, failed = (submission(course, lab, name) for name in pending), time.monotonic(), 0
+        for done, (found, future) in enumerate(as_done(pool or Local(), run.give, jobs) if pending else (), 1):
+            saved, words = run.settle(found, future, writer)
             failed += not saved
-            say(f"[{number}/{len(pending)}] {words}")
-        shutil.rmtree(course.root / PREPARED, ignore_errors=True)
-    before = f", {len(students) - len(pending)} were graded before" if len(students) > len(pending) else ""
-    trouble = f", {failed} NOT SAVED: run it again" if failed else ""
-    say(f"{lab}: {len(pending) - failed} of {len(students)} submissions graded{before}{trouble}.")
+            ahead = progress(done, len(pending), failed, time.monotonic() - begun)
+            (show if saved else say)(f"[{ahead}] {words}")
+    old = sum(version not in (None, run.version) for version in versions.values())
+    for words in summary(lab, len(students), len(pending), failed, old):
+        say(words)
     return failed
+
+
+def progress(done: int, of: int, failed: int, seconds: float) -> str:
+    rate = done / max(seconds, 1e-3)
+    minutes, rest = divmod(round((of - done) / rate), 60)
+    return f"{done}/{of}, {failed} failed, {60 * rate:.0f} a minute, {minutes}:{rest:02} left"
+
+
+def summary(lab: str, students: int, pending: int, failed: int, old: int) -> Iterator[str]:
+    if old:
+        yield f"{lab}: {old} were graded by other probes or answers than today's: --regrade grades them again."
+    before = f", {students - pending} were graded before" if students > pending else ""
+    trouble = f", {failed} NOT SAVED: run it again" if failed else ""
+    yield f"{lab}: {pending - failed} of {students} submissions graded{before}{trouble}."
 
 
 def chosen(students: list[str], student: str | None, course: Course, lab: str) -> list[str]:

@@ -6,6 +6,7 @@ Standard library alone: it reads a stranger's text, so it runs where strangers' 
 import ast
 from collections.abc import Iterator
 
+NOTE = "Note:"  # how the word on such a call begins
 Rules = dict[str, dict]  # task -> {"symbol": its function, "calls": full names that do all of it}
 
 

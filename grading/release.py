@@ -122,12 +122,13 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
 
 
-def zipped(top: str, files: dict[str, bytes]) -> bytes:
+def zipped(top: str, files: dict[str, bytes], executable: set[str] = frozenset()) -> bytes:
     """The same files give the same bytes, on any day and machine."""
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as archive:
         for name in sorted(files):
-            info = zipfile.ZipInfo(f"{top}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            info.external_attr, info.create_system, info.compress_type = 0o644 << 16, 3, zipfile.ZIP_DEFLATED
+            info = zipfile.ZipInfo(f"{top}/{name}".lstrip("/"), date_time=(1980, 1, 1, 0, 0, 0))
+            mode = 0o755 if name in executable else 0o644
+            info.external_attr, info.create_system, info.compress_type = mode << 16, 3, zipfile.ZIP_DEFLATED
             archive.writestr(info, files[name])
     return memory.getvalue()

@@ -12,13 +12,13 @@ from starter.support import checks, compare, probes
 from starter.support.checks import Verdict
 
 from . import catalogue
+from .lint import NOTE
 from .plain import line
 from .runner import Limits, Outcome, Runner
 
 PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
 SUBMISSION = 10  # times the wall-clock limit of one question: what all of a submission may take
 REFERENCE = threading.Lock()  # stand-ins are put into the reference's modules while they are asked
-NOTE = "Note:"
 ENDED = {
     "time": "It did not end: look for a loop that goes on for ever.",
     "exit -9": "It was stopped after {cpu} seconds of computing, or for its memory: look for a loop that never ends.",

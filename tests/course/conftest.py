@@ -1,6 +1,7 @@
 """A small released lab that the tests of grading share: made once, copied for each test that changes it."""
 
 import base64
+import contextlib
 import io
 import json
 import shutil
@@ -101,6 +102,14 @@ def packed():
 
 
 @pytest.fixture(scope="session")
+def jail() -> bool:
+    """Whether this machine has one."""
+    from grading.jail import outside
+
+    return not outside.complaint()
+
+
+@pytest.fixture(scope="session")
 def launch():
     """How workers are started: in the jail, where this machine has one."""
     from grading.jail import outside
@@ -167,13 +176,13 @@ def hostile_notebook(released: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory, released, released_notebook, solution, blank, launch):
+def graded(tmp_path_factory, released, released_notebook, solution, blank, jail):
     """A class of five, collected and graded. Look, and do not write."""
     from grading import catalogue
     from grading.course import Course
     from grading.grade import autograde
     from grading.intake import collect
-    from grading.runner import Limits
+    from grading.pools import Local
 
     root = tmp_path_factory.mktemp("graded")
     shutil.copytree(released.root, root / "course")
@@ -191,6 +200,47 @@ def graded(tmp_path_factory, released, released_notebook, solution, blank, launc
         (folder / "work.zip").write_bytes(zip_of(files))
     collect(course, LAB, root / "uploads")
     said = []
-    assert autograde(course, LAB, workers=1, limits=Limits(cpu=5, wall=60), say=said.append, launch=launch) == 0
+    assert autograde(course, LAB, limits={"cpu": 5, "wall": 60}, pool=Local(1), jail=jail, say=said.append) == 0
     (course.root / "said.txt").write_text("\n".join(said))
     return course
+
+
+class RecordedPool:
+    """Stands in for a pool: every submission gets the same outcome, and nothing is run."""
+
+    def __init__(self, tasks: dict) -> None:
+        self.tasks, self.students = tasks, []
+
+    @contextlib.contextmanager
+    def opened(self):
+        yield self, 4
+
+    def submit(self, function, lab, version, module, secret, student, *rest):
+        from grading.pools import finished
+
+        self.students.append(student)
+        return finished({"seconds": 0.5, "tasks": self.tasks})
+
+
+@pytest.fixture(scope="session")
+def recorded():
+    return RecordedPool
+
+
+def rows(course) -> list:
+    """All that the gradebook knows of a lab's submissions, without the ids that are drawn at random."""
+    with course.gradebook() as gradebook:
+        found = []
+        for one in sorted(gradebook.assignment_submissions(LAB), key=lambda one: one.student_id):
+            parts = [*one.notebooks[0].grades, *one.notebooks[0].comments]
+            found += [
+                {name: value for name, value in part.to_dict().items() if name != "id"}
+                for part in sorted(parts, key=lambda part: (type(part).__name__, part.name))
+            ]
+            found.append([one.student_id, one.score, one.timestamp, one.late_submission_penalty])
+        return found
+
+
+@pytest.fixture(scope="session")
+def gradebook_rows():
+    return rows

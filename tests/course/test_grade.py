@@ -35,16 +35,11 @@ def three(course):
 
 
 @pytest.fixture
-def full_points(monkeypatch):
+def full_points(monkeypatch, recorded):
     """Judging without a worker; the students that were judged."""
-    judged = []
-
-    def judge(runner, lab, found, secret, blank):
-        judged.append(found.student)
-        return {task: (float(catalogue.TASKS[task]["points"]), "right") for task in TASKS}
-
-    monkeypatch.setattr(grade, "judge", judge)
-    return judged
+    pool = recorded({task: ["right", "right"] for task in TASKS})
+    monkeypatch.setattr(grade, "Local", lambda: pool)
+    return pool.students
 
 
 def run(course: Course, **options) -> list[str]:
@@ -113,7 +108,7 @@ def test_nothing_active_is_left_of_a_hostile_notebook(graded):
 
 def test_the_module_is_kept_as_it_came(graded, solution):
     assert (graded.folder("autograded", LAB, "1") / "starter/vae.py").read_text() == solution
-    assert not (graded.root / grade.PREPARED).exists()
+    assert not [*graded.root.rglob(".*.new")]
 
 
 def test_a_course_is_named_by_its_whole_path_since_nbgrader_changes_folders(three, full_points, monkeypatch):
@@ -132,45 +127,19 @@ def test_a_second_run_grades_what_is_missing_alone(three, full_points):
     assert sorted(full_points[3:]) == ["ben", "cleo"]
     assert said[-1] == "02_vae: 2 of 3 submissions graded, 1 were graded before."
     assert run(three)[-1].startswith("02_vae: 0 of 3")
-    run(three, force=True, student="anna")
+    run(three, regrade=True, student="anna")
     assert full_points[5:] == ["anna"]
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(three, full_points, monkeypatch):
-    save = grade.save
+def test_trouble_with_one_submission_does_not_stop_the_others(three, recorded):
+    class Odd(type(recorded({}))):
+        def submit(self, function, *words):
+            if "ben" in words:
+                raise KeyError("something that nobody thought of")
+            return super().submit(function, *words)
 
-    def killed(course, lab, found, *rest):
-        if found.student == "ben":
-            raise KeyboardInterrupt
-        save(course, lab, found, *rest)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(grade, "save", killed)
-        run(three, workers=1)
-    first = list(full_points)
-    run(three, workers=1)
-    assert "ben" in full_points[len(first) :] and "anna" not in full_points[len(first) :]
-    with three.gradebook() as gradebook:
-        found = gradebook.assignment_submissions(LAB)
-        assert sorted((one.student_id, one.score) for one in found) == [("anna", 15), ("ben", 15), ("cleo", 15)]
-
-
-def test_an_interrupt_that_nbgrader_catches_still_ends_the_run(three, full_points, monkeypatch):
-    caught = {"success": False, "error": "Traceback ...\nKeyboardInterrupt\n"}
-    monkeypatch.setattr(grade.NbGraderAPI, "autograde", lambda *_, **__: caught)
-    with pytest.raises(KeyboardInterrupt):
-        run(three)
-
-
-def test_trouble_with_one_submission_does_not_stop_the_others(three, monkeypatch):
-    def judge(runner, lab, found, secret, blank):
-        if found.student == "ben":
-            raise KeyError("something that nobody thought of")
-        return {task: (0.0, "wrong") for task in TASKS}
-
-    monkeypatch.setattr(grade, "judge", judge)
     said = []
-    assert autograde(three, LAB, say=said.append) == 1
+    assert autograde(three, LAB, pool=Odd({task: ["wrong", "wrong"] for task in TASKS}), say=said.append) == 1
     assert any("ben (unnamed): NOT SAVED: KeyError" in line for line in said) and "run it again" in said[-1]
     assert not three.record(LAB, "ben").exists() and three.record(LAB, "cleo").exists()
 
@@ -181,7 +150,7 @@ def test_a_human_grade_survives_grading_again(three, full_points):
         grade_of_anna = gradebook.find_grade("vae-1", LAB, LAB, "anna")
         grade_of_anna.manual_score = 1
         gradebook.db.commit()
-    run(three, force=True)
+    run(three, regrade=True)
     with three.gradebook() as gradebook:
         assert gradebook.find_grade("vae-1", LAB, LAB, "anna").score == 1
 
@@ -313,6 +282,8 @@ def test_every_command_explains_itself(command, capsys):
         (["collect", "02_vae", "nowhere"], "is not released"),
         (["autograde", "02_vae"], "is not released"),
         (["feedback", "02_vae"], "is not released"),
+        (["report", "02_vae"], "is not released"),
+        (["gradescope", "02_vea"], "did you mean 02_vae?"),
         (["export"], "there is no gradebook"),
     ],
 )

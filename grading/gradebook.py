@@ -1,0 +1,131 @@
+"""nbgrader's gradebook: opened wherever it is, and a submission's grades written into it."""
+
+import zlib
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets.config import Config, PyFileConfigLoader
+
+from .course import COURSE_ID, Course, Mistake, for_nbgrader
+
+INDEXES = ("grade (notebook_id)", "comment (notebook_id)", "submitted_notebook (assignment_id)")
+MISSING = "its driver is not installed: run `pip install -r grading/requirements.txt` first"
+
+
+def opened(url: str) -> Gradebook:
+    """A gradebook, made when there is none; with indexes, or reading one learner's grades would read everybody's.
+
+    Raises:
+        Mistake: no gradebook opens at this address.
+    """
+    for_nbgrader()
+    try:
+        book = Gradebook(url, COURSE_ID)
+        for columns in INDEXES:
+            book.db.execute(text(f"CREATE INDEX IF NOT EXISTS of_{columns.split()[0]} ON {columns}"))
+        book.db.commit()
+        return book
+    except ImportError:
+        raise Mistake(f"the gradebook {shown(url)} does not open: {MISSING}") from None
+    except SQLAlchemyError as trouble:
+        words = str(getattr(trouble, "orig", None) or trouble).strip().splitlines()[0]
+        raise Mistake(f"the gradebook {shown(url)} does not open: {words}") from None
+
+
+def address(url: str) -> str:
+    """A database's address as SQLAlchemy has it, with the driver that is installed.
+
+    Raises:
+        Mistake: it is none.
+    """
+    try:
+        parts = make_url(url)
+    except SQLAlchemyError:
+        raise Mistake("--db is no address: it looks like postgresql://user:password@host/database") from None
+    if parts.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        raise Mistake(f"--db names a {parts.get_backend_name()} database: SQLite and PostgreSQL are supported")
+    driver = parts.drivername if parts.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    return parts.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def shown(url: str) -> str:
+    return make_url(url).render_as_string()  # without its password
+
+
+class Writer:
+    """Writes the grades of one lab, one submission after the other. Use as a context manager."""
+
+    def __init__(self, course: Course, lab: str) -> None:
+        """
+        Raises:
+            Mistake: the lab is not in the gradebook, or somebody else writes to it.
+        """
+        self.lab, self.url, self.book = lab, course.db_url, opened(course.db_url)
+        self.config = configured(course.root)
+        try:
+            cells = self.book.find_notebook(lab, lab)
+        except MissingEntry:
+            self.book.close()
+            raise Mistake(f"{lab} is not in the gradebook: run `python -m grading release {lab}` first") from None
+        self.graded = {cell.name: cell.id for cell in cells.grade_cells}
+        self.answered = {cell.name: cell.id for cell in cells.solution_cells}
+        self.book.db.commit()
+        self.alone = self.book.engine.connect()  # a lock on the data itself: other machines see no file of ours
+        if self.book.engine.dialect.name == "postgresql":
+            mark = {"mark": zlib.crc32(COURSE_ID.encode())}
+            if not self.alone.execute(text("SELECT pg_try_advisory_lock(:mark)"), mark).scalar():
+                self.__exit__()
+                raise Mistake(f"another grader is at work in {shown(self.url)}: wait until it has ended")
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.alone.close()
+        self.book.close()
+
+    def enter(self, student: str, notebook: NotebookNode, stamp: str | None) -> None:
+        """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing."""
+        db, cells = self.book.db, [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+        try:
+            self.book.update_or_create_student(student)
+            one = self.book.update_or_create_submission(self.lab, student, **({"timestamp": stamp} if stamp else {}))
+            sheet, late = self.book.find_submission_notebook(self.lab, self.lab, student), one.total_seconds_late > 0
+            grades = {grade.cell_id: grade for grade in sheet.grades}
+            comments = {comment.cell_id: comment for comment in sheet.comments}
+            for cell in filter(utils.is_grade, cells):
+                self.grade(cell, grades, sheet)
+            for cell in filter(utils.is_solution, cells):
+                unchanged = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
+                key = self.answered[cell.metadata.nbgrader.grade_id]
+                comment = comments.get(key) or Comment(cell_id=key, notebook=sheet)
+                comment.auto_comment = "No response." if unchanged else None
+                db.add(comment)
+            sheet.late_submission_penalty = None
+            db.commit()
+        except BaseException:
+            db.rollback()
+            raise
+        if late:  # nbgrader's plug-in decides
+            names = {"student": student, "assignment": self.lab, "notebook": self.lab, "db_url": self.url}
+            AssignLatePenalties(config=self.config).preprocess(notebook, {"nbgrader": names})
+
+    def grade(self, cell: NotebookNode, grades: dict, sheet) -> None:
+        """The rule of nbgrader's SaveAutoGrades: what a human gave stays, and is shown to her again."""
+        key = self.graded[cell.metadata.nbgrader.grade_id]
+        grade = grades.get(key) or Grade(cell_id=key, notebook=sheet)
+        grade.auto_score, _ = utils.determine_grade(cell)
+        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+        self.book.db.add(grade)
+
+
+def configured(root: Path) -> Config:
+    """What the course's nbgrader_config.py says, as nbgrader reads it."""
+    found = root / "nbgrader_config.py"
+    return PyFileConfigLoader(found.name, path=str(root)).load_config() if found.exists() else Config()

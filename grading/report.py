@@ -1,0 +1,93 @@
+"""Report: what a class knows of a lab, and which mistakes it makes. The most frequent one is what to teach next."""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import table
+from .course import Course, Mistake, replace
+from .export import Result, results, text
+
+STATES = ("right", "wrong", "blank", "refused")
+BAR = 20  # characters of a whole class
+OTHER = "something that the catalogue does not name"
+HEAD = ["task", "what", "learners", "share", "says"]
+
+
+def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path:
+    """Print the tables of a lab and write them as report-LAB.csv; its path.
+
+    Raises:
+        Mistake: nothing is graded yet.
+    """
+    course.released(lab)
+    notes = [
+        json.loads((course.record(lab, name).with_name("verdicts.json")).read_text()) for name in course.graded(lab)
+    ]
+    if not notes:
+        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
+    with course.gradebook() as gradebook:
+        found = results(course, gradebook, lab)
+    rows = [*states(lab, notes), *questions(lab, found), *mistakes(lab, notes)]
+    for words in (*shown(lab, rows, len(notes)), times(notes), spread(found)):
+        say(words)
+    path = course.root / f"report-{lab}.csv"
+    replace(path, text([HEAD, *rows]))
+    say(f"{len(notes)} submissions of {lab}; the same as a table: {path}.")
+    return path
+
+
+def states(lab: str, notes: list[dict]) -> Iterator[list]:
+    for task in table.tasks_of(lab):
+        count = Counter(note["tasks"][task][0] for note in notes if task in note["tasks"])
+        yield from ([task, state, count[state], count[state] / len(notes), ""] for state in STATES)
+
+
+def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
+    """Written answers: the mean of the points that humans gave."""
+    for name, row in table.QUESTIONS.items():
+        scores = [result.scores[name] for result in found.values() if name in result.scores]
+        if row["lab"] == lab and scores:
+            yield [name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"]
+
+
+def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
+    """Catalogued wrong answers by how many learners gave them."""
+    from .catalogue import answers
+
+    for task in table.tasks_of(lab):
+        says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
+        wrong = [note["tasks"][task][1] for note in notes if note["tasks"].get(task, [""])[0] == "wrong"]
+        met = Counter(next((known for known in says if message.startswith(known)), OTHER) for message in wrong)
+        yield from ([task, says.get(known, "other"), n, n / len(notes), known] for known, n in met.most_common())
+
+
+def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
+    share = {(task, what): part for task, what, _, part, _ in rows}
+    count = {(task, what): n for task, what, n, _, _ in rows}
+    yield f"{'task':8} {'right':>6} {'wrong':>6} {'blank':>6}  share of {learners} that have it right"
+    for task in table.tasks_of(lab):
+        right, wrong, blank, _ = (count[task, state] for state in STATES)
+        bar = "#" * round(BAR * share[task, "right"])
+        yield f"{task:8} {right:6} {wrong:6} {blank:6}  {bar:{BAR}} {share[task, 'right']:.0%}"
+    for task, what, n, mean, _ in rows:
+        if what == "points":
+            yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average ({n} answers)"
+    named = [row for row in rows if row[1] not in (*STATES, "points")]
+    yield "What to teach next:" if named else "Nothing is wrong."
+    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in sorted(named, key=lambda row: -row[2])[:12])
+
+
+def times(notes: list[dict]) -> str:
+    seconds = sorted(note["seconds"] for note in notes)
+    return f"Judging took {statistics.median(seconds):.1f} s a submission, {seconds[-1]:.1f} s the slowest."
+
+
+def spread(found: dict[str, Result]) -> str:
+    totals = sorted(result.total for result in found.values())
+    low, middle, high = (totals[round(part * (len(totals) - 1))] for part in (0.25, 0.5, 0.75))
+    late = sum(result.late > 0 for result in found.values())
+    most = next(iter(found.values())).out_of
+    return f"Points: median {middle:g} of {most:g}, the middle half from {low:g} to {high:g}; {late} came late."

@@ -1,0 +1,91 @@
+"""A cluster of other machines grades like this one, and loses nothing when one of them dies."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grading import catalogue, pools
+from grading.__main__ import main
+from grading.course import Mistake
+from grading.grade import autograde
+from grading.pools import Cluster
+
+LAB = "02_vae"
+ROOT = Path(__file__).parents[2]
+
+
+def program(name: str, *words: str) -> subprocess.Popen:
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+    command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *words, "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, **quiet)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def cluster():
+    """A scheduler on loopback with two workers: its address, and their processes."""
+    pytest.importorskip("distributed", reason=pools.MISSING)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    started = [program("scheduler", "--host", address)]
+    try:
+        for _ in range(2):
+            started.append(program("worker", address, "--no-nanny", "--nthreads", "1", "--memory-limit", "0"))
+        yield address, started[1:]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait(30)
+
+
+def test_a_worker_that_dies_in_the_middle_costs_nothing(course, cluster, solution, blank):
+    address, workers = cluster
+    wrong = catalogue.changed(solution, catalogue.answers("wrong")["vae-2"][0])
+    for i in range(12):
+        folder = course.folder("submitted", LAB, f"s{i:02}")
+        (folder / "starter").mkdir(parents=True)
+        (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
+        (folder / "starter/vae.py").write_text((solution, blank, wrong)[i % 3])
+    said = []
+
+    def say(words: str) -> None:
+        said.append(words)
+        if len(said) == 2:
+            workers[0].kill()
+
+    assert autograde(course, LAB, pool=Cluster(address, 120), limits={"cpu": 10, "wall": 60}, say=say) == 0
+    assert said[-1] == "02_vae: 12 of 12 submissions graded."
+    with course.gradebook() as gradebook:
+        found = sorted((one.student_id, one.score) for one in gradebook.assignment_submissions(LAB))
+    assert found == [(f"s{i:02}", (15, 0, 13)[i % 3]) for i in range(12)]
+
+
+def test_nobody_at_the_address_is_one_line():
+    pytest.importorskip("distributed", reason=pools.MISSING)
+    begun = time.monotonic()
+    with (
+        pytest.raises(Mistake, match="no scheduler answers at tcp://127.0.0.1"),
+        Cluster(f"tcp://127.0.0.1:{free_port()}", 1).opened(),
+    ):
+        pass
+    assert time.monotonic() - begun < 60
+
+
+def test_without_dask_there_is_one_line(course, monkeypatch, capsys, blank):
+    folder = course.folder("submitted", LAB, "anna")
+    folder.mkdir(parents=True)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    words = ["autograde", LAB, "--course", str(course.root), "--cluster", "tcp://127.0.0.1:1"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "pip install -r grading/requirements.txt" in error and error.count("\n") == 1

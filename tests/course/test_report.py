@@ -1,0 +1,130 @@
+"""The report counts what was met; Moodle and Gradescope get what they take."""
+
+import csv
+import json
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from grading import catalogue, gradescope
+from grading.course import Course, Mistake
+from grading.export import export
+from grading.report import report
+
+LAB = "02_vae"
+TASKS = catalogue.tasks_of(LAB)
+
+
+@pytest.fixture(scope="module")
+def reported(graded) -> tuple[list[str], list[dict]]:
+    said = []
+    path = report(graded, LAB, said.append)
+    return said, list(csv.DictReader(path.open(encoding="utf-8-sig", newline="")))
+
+
+def test_every_task_says_how_many_have_it_right_wrong_and_blank(reported):
+    """Of five: one all right, one wrong in vae-2, one blank, one empty, one that does not parse."""
+    said, rows = reported
+    found = {(row["task"], row["what"]): int(row["learners"]) for row in rows if row["what"] in ("right", "wrong")}
+    assert (found["vae-1", "right"], found["vae-2", "right"]) == (2, 1)
+    assert (found["vae-1", "wrong"], found["vae-2", "wrong"]) == (1, 2)
+    line = next(words for words in said if words.startswith("vae-2 "))
+    assert line.split()[1:4] == ["1", "2", "1"] and line.endswith("20%")
+
+
+def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
+    said, rows = reported
+    entry = catalogue.answers("wrong")["vae-2"][0]
+    row = next(row for row in rows if row["what"] == entry["id"])
+    assert (row["learners"], row["share"], row["says"]) == ("1", "0.2", entry["says"])
+    assert any(entry["says"] in words for words in said[said.index("What to teach next:") :])
+
+
+def test_points_and_times_of_the_class_are_said(reported):
+    said, _ = reported
+    assert any(words.startswith("Points: median 0 of 19, the middle half from 0 to 13") for words in said)
+    assert any(words.startswith("Judging took ") for words in said)
+
+
+def test_a_report_before_grading_is_one_line(course):
+    with pytest.raises(Mistake, match="autograde 02_vae"):
+        report(course, LAB)
+
+
+def test_moodle_gets_the_participants_numbers_and_the_columns_that_it_reads(graded):
+    export(graded, lambda words: None)
+    rows = list(csv.DictReader((graded.root / f"moodle-{LAB}.csv").open(encoding="utf-8-sig", newline="")))
+    ben = next(row for row in rows if row["Identifier"] == "Participant 2")
+    assert (ben["Full name"], ben["Grade"], ben["Maximum grade"]) == ("Ben Öz", "13", "19")
+    assert len(rows) == 5 and ben["Last modified (grade)"] == ""
+
+
+def test_what_is_not_graded_yet_is_said_at_the_export(graded, tmp_path):
+    import shutil
+
+    course, said = Course(tmp_path / "course"), []
+    shutil.copytree(graded.root, course.root)
+    course.record(LAB, "2").unlink()
+    export(course, said.append)
+    assert "02_vae: 1 submissions are not graded yet" in said[0] and "4 submissions" in said[-1]
+
+
+@pytest.fixture(scope="module")
+def autograder(tmp_path_factory) -> Path:
+    """Laid out as Gradescope does: the zip in source/, and run_autograder beside it."""
+    root = tmp_path_factory.mktemp("autograder")
+    archive = gradescope.package(Course(root / "course"), LAB)
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(root / "source")
+        modes = {info.filename: info.external_attr >> 16 for info in opened.infolist()}
+    assert modes["setup.sh"] & modes["run_autograder"] & stat.S_IXUSR
+    (root / "run_autograder").write_bytes((root / "source/run_autograder").read_bytes())
+    (root / "results").mkdir()
+    return root
+
+
+def judged(root: Path, files: dict[str, str]) -> dict:
+    folder = root / "submission"
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"AUTOGRADER": str(root), "PYTHON": sys.executable}
+    subprocess.run(["bash", root / "run_autograder"], cwd=root, env=environment, check=True, timeout=300)
+    return json.loads((root / "results/results.json").read_text())
+
+
+def test_gradescope_gets_points_messages_and_what_they_are_out_of(autograder, solution):
+    entry = catalogue.answers("wrong")["vae-2"][0]
+    found = judged(autograder, {"vae.py": catalogue.changed(solution, entry), "02_vae.ipynb": "{}"})
+    assert [test["name"].split(":")[0] for test in found["tests"]] == TASKS
+    assert [test["score"] for test in found["tests"]] == [2, 0, 2, 2, 3, 3, 1]
+    assert sum(test["max_score"] for test in found["tests"]) == 15
+    assert found["tests"][1]["output"] == entry["says"] and found["tests"][1]["status"] == "failed"
+    assert {test["visibility"] for test in found["tests"]} == {"visible"}
+    assert isinstance(found["execution_time"], int)
+
+
+def test_a_submission_without_the_module_is_a_result_too(autograder):
+    found = judged(autograder, {"other.py": "", "notes.txt": "hello"})
+    assert [test["score"] for test in found["tests"]] == [0] * 7
+    assert "neither 02_vae.ipynb nor vae.py is in it" in found["output"]
+
+
+def test_a_notebook_without_its_module_is_blank(autograder):
+    found = judged(autograder, {"02_vae.ipynb": "{}"})
+    assert "vae.py was not in what you handed in" in found["output"]
+    assert "still blank" in found["tests"][0]["output"]
+
+
+def test_a_lab_without_tasks_has_no_autograder(tmp_path, monkeypatch):
+    monkeypatch.setattr(gradescope.table, "tasks_of", lambda lab: [])
+    with pytest.raises(Mistake, match="written questions only"):
+        gradescope.package(Course(tmp_path), LAB)
