@@ -1,0 +1,330 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7 · Generative adversarial network
+#
+# No likelihood, no bound: a second network says how good the samples are, and learns along with the first. Afterwards
+# you can
+#
+# - write both players' losses from logits, and say why the generator does not play the game of the theory;
+# - move one network without touching the other;
+# - recognise mode collapse, provoke it, and cure it with two learning rates;
+# - judge a GAN by FID and diversity, because its losses say nothing.
+#
+# **Time:** 120 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** seven blanks in `starter/gan.py`, two written
+# answers here.
+
+# %% tags=["setup"]
+# %load_ext autoreload
+# %autoreload 2
+import sys
+from functools import partial
+
+sys.path.append("..")
+import torch
+
+from starter.support.checks import check  # first: it explains a module that does not parse
+from starter.support import data, features, nets, plots, ring, runs, training, widgets
+from starter import gan
+
+# %% [markdown]
+# ## 7.1 A network that asks: real or fake?
+#
+# A *generator* turns noise $z$ into an image. A *discriminator* gets images and answers with a logit; $D = \sigma(\text{logit})$ is
+# its probability that the image is real. Here are real digits, and the images of a generator that has learned nothing.
+#
+# **Predict.** The discriminator has learned nothing either, and says $D = \tfrac12$ to everything. What is its loss, the
+# sum of two cross-entropies, in nats?
+
+# %%
+train = data.load()
+
+
+def networks(latent_dim=32, batch_norm=True):
+    torch.manual_seed(training.SEED)
+    generator = nets.mlp_generator(latent_dim, (128, 256), train.shape, batch_norm)
+    return generator, nets.mlp_discriminator(train.shape, (256, 128))
+
+
+generator, discriminator = networks()
+fakes = data.unit(generator(torch.randn(12, 32)))
+plots.rows({"real": train.pixels(slice(12)), "fake": fakes})
+
+# %% [markdown]
+# $2 \log 2 = 1.39$. Remember the number: a discriminator below it knows something.
+#
+# $$L_D = -\mathbb E\big[\log D(x)\big] - \mathbb E\big[\log(1 - D(G(z)))\big]$$
+#
+# A discriminator that is *sure* stops teaching. **One-sided label smoothing** asks for $D = a$ on real images, with
+# $a = 0.9$, and leaves the target of fakes at 0.
+#
+# **Predict.** Which logit is best for a real image at $a = 0.9$? And at $a = 1$?
+
+# %%
+check("gan-1")  # starter/gan.py, discriminator_loss
+
+# %%
+logits, sure = torch.linspace(-4, 8, 200), torch.full((1,), -100.0)  # a fake that is seen through costs nothing
+curves = {}
+for a in (1.0, 0.9, 0.7):
+    loss = torch.stack([gan.discriminator_loss(logit[None], sure, a) for logit in logits])
+    curves[f"a = {a:g}: lowest at {logits[loss.argmin()]:.1f}"] = (logits, loss)
+plots.lines(curves, "What one real image costs", "logit", "nats")
+
+# %% [markdown]
+# With $a = 1$ the logit should go to infinity. With smoothing it has a place to be, $\log \frac{a}{1 - a}$: 2.2 for $a = 0.9$.
+#
+# ## 7.2 What should the generator want?
+#
+# The discriminator minimises $L_D$. In a zero-sum game the generator maximises it; only the second term depends on it. That
+# is the *minimax* loss, and beside it the one that everybody uses:
+#
+# $$L_{\text{minimax}} = \mathbb E\big[\log(1 - D(G(z)))\big], \qquad L_G = -\mathbb E\big[\log D(G(z))\big]$$
+#
+# Both fall as $D(G(z))$ rises. **Predict.** At the start $D(G(z))$ is close to 0, because fakes are easy to see. Which of
+# the two has the larger slope there?
+
+# %%
+check("gan-2")  # starter/gan.py, generator_loss
+
+# %%
+check("gan-3")  # starter/gan.py, saturating_loss
+
+# %%
+logits = torch.linspace(-8, 8, 200).requires_grad_()
+values, slopes = {}, {}
+for name, loss in {"minimax": gan.saturating_loss, "non-saturating": gan.generator_loss}.items():
+    value = torch.stack([loss(logit[None]) for logit in logits])
+    (slope,) = torch.autograd.grad(value.sum(), logits)
+    values[name], slopes[name] = (logits.detach(), value), (logits.detach(), -slope)
+plots.panels({"loss": values, "push towards a higher logit": slopes}, x="logit of a fake")
+
+# %% [markdown]
+# Left of 0 the discriminator is winning. There the minimax loss is flat: the worse a fake, the less it learns. The other
+# pushes hardest where it is needed.
+#
+# ## 7.3 The discriminator's move
+#
+# One move: images from $z$, logits of real and fake ones, the loss, an update. The discriminator's loss also depends on the
+# generator's weights, and its gradient would make *better-recognised* fakes. So cut the images off.
+#
+# **Predict.** What goes wrong if you forget to clear the gradients that the generator's last move left in the
+# discriminator?
+
+# %%
+check("gan-4")  # starter/gan.py, discriminator_step
+
+# %% [markdown]
+# Now let only the discriminator play, against a generator that stands still, and measure which gradient the generator
+# *would* get from either loss.
+#
+# **Predict.** After 200 moves, how many times larger is the non-saturating gradient: twice, ten times, a thousand times?
+
+# %% tags=["training"]
+optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
+losses = {"minimax": gan.saturating_loss, "non-saturating": gan.generator_loss}
+z, norms = torch.randn(256, 32), {name: [] for name in losses}
+for step in range(0, 201):
+    if step % 10 == 0:
+        for name, loss in losses.items():
+            slopes = torch.autograd.grad(loss(discriminator(generator(z))), list(generator.parameters()))
+            norms[name].append(torch.cat([slope.flatten() for slope in slopes]).norm().log10().item())
+    real = data.signed(train.pixels(torch.randint(len(train), (64,))))
+    gan.discriminator_step(generator, discriminator, optimizer, real, torch.randn(64, 32))
+curves = {name: (range(0, 201, 10), values) for name, values in norms.items()}
+ratio = 10 ** (norms["non-saturating"][-1] - norms["minimax"][-1])
+plots.lines(curves, f"After 200 moves: {ratio:,.0f} times", "moves of the discriminator", "log10 of the gradient's norm")
+
+# %% [markdown]
+# The better the discriminator, the less the minimax generator hears. That is *saturation*. With the other loss a good
+# discriminator is no catastrophe.
+#
+# ## 7.4 The generator's move
+#
+# The gradient passes *through* the discriminator: the images must not be cut off, and yet the discriminator's weights
+# must stay. Its gradients are filled on the way; its next move clears them.
+#
+# **Predict.** Which line of the discriminator's move must not come back here?
+
+# %%
+check("gan-5")  # starter/gan.py, generator_step
+
+# %% [markdown]
+# `gan.GAN` holds both networks, their two optimisers and their losses. Its `update` makes one move each, first the
+# discriminator's; `training.play` calls it with every batch.
+#
+# ## 7.5 Mode collapse
+#
+# Eight Gaussians on a ring: we can *see* whether a generator finds them all. A mode is covered if at least 2 % of all samples
+# lie within three standard deviations of it.
+#
+# **Predict.** Two learning rates, 2.5e-4 and 1e-3. Give the larger one to the generator or to the discriminator: what could
+# a generator do that learns faster than its judge?
+
+# %%
+check("gan-6")  # starter/gan.py, modes_covered
+
+# %% tags=["training"]
+def play_ring(lr, lr_d):
+    torch.manual_seed(training.SEED)
+    generator = torch.nn.Sequential(*nets.mlp(2, 64, 64, 2))
+    model = gan.GAN(generator, nets.mlp_discriminator((2,), (64, 64)), latent_dim=2, lr=lr, lr_d=lr_d)
+    z, clouds = model.noise(1000), []
+
+    def watch(model):
+        clouds.append(model.sample(z))
+        return {"modes": gan.modes_covered(clouds[-1], ring.CENTRES, 3 * ring.SIGMA)}
+
+    history = training.play(model, ring.points(), steps=1600, batch_size=128, watch=watch, every=200)
+    return history.curve("modes"), clouds
+
+
+# %% tags=["training"]
+modes, clouds = {}, {}
+for name, lr, lr_d in (("generator faster", 1e-3, 2.5e-4), ("discriminator faster", 2.5e-4, 1e-3)):
+    modes[name], clouds[name] = play_ring(lr, lr_d)
+moments = modes["generator faster"][0]
+rows = {name: {f"step {step}": cloud for step, cloud in zip(moments, each)} for name, each in clouds.items()}
+ring.snapshots(rows)
+
+# %%
+plots.lines(modes, "Modes covered, of eight", "step", "modes", style="o-")
+faster, slower = (curve[1][-1] for curve in modes.values())
+training.within("lab 7 modes covered, discriminator faster", slower)
+training.within("lab 7 modes missed, generator faster", ring.MODES - faster)
+
+# %% [markdown]
+# The same networks, the same noise, the same two numbers, swapped. The fast generator throws everything at the one place that
+# fools the discriminator at the moment. When that one has learned, the crowd moves on: *mode collapse*, in circles. For
+# a slow generator the discriminator is nearly up to date all the time, and pulls from every mode at once.
+#
+# Two learning rates for two networks: the *two time-scale update rule*, TTUR.
+
+# %% [markdown]
+# ## 7.6 Digits, and what the losses say about them
+#
+# On images nobody can count modes. A first number: how far two different samples are apart, on average.
+#
+# $$\frac{1}{N(N-1)} \sum_{i \ne j} \lVert x_i - x_j \rVert^2$$
+#
+# A collapsed generator has 0; a good one has that of real images. A thousand images have a million pairs: there is a way
+# without any.
+#
+# **Predict.** Which is more diverse: real digits, or pixels of pure noise?
+
+# %%
+check("gan-7")  # starter/gan.py, diversity
+
+# %%
+n = min(len(train) // 2, 1000)
+real, others = train.pixels(slice(n)), train.pixels(slice(n, 2 * n))
+one = real[:1] + 0.02 * torch.randn(n, *train.shape)
+some = {"one digit": one, "only 0 and 1": real[train.y[:n] < 2], "real": real, "noise": torch.rand(n, *train.shape)}
+plots.bars({name: gan.diversity(x).item() for name, x in some.items()}, "Mean squared distance of two images")
+
+# %% [markdown]
+# Diverse is not yet good. FID sees both faults (lab 6), so we watch the two together.
+#
+# **Predict.** Train a GAN for 2,000 steps. How will the two losses move while the samples get better?
+
+# %% tags=["training"]
+def new_gan(batch_norm=True, real_label=1.0, **optimizers):
+    d_loss = partial(gan.discriminator_loss, real_label=real_label)
+    return gan.GAN(*networks(32, batch_norm), 32, d_loss=d_loss, **optimizers)
+
+
+def watch(model):
+    x = model.sample(z)
+    return {"FID": features.fid(x, real), "diversity": gan.diversity(x).item()}
+
+
+model, z = new_gan(lr=1e-3), torch.randn(n, 32)
+history = training.play(model, train, steps=2000, watch=watch, every=200, run="gan")
+runs.measure("gan", train, lambda count: model.sample(model.noise(count)))
+
+# %%
+losses = {name: (range(history.steps), plots.running_mean(term)) for name, term in history.terms.items()}
+steps, fid = history.curve("FID")
+level = (steps, [gan.diversity(real).item()] * len(steps))
+watched = {"FID": {"": (steps, fid)}, "diversity": {"samples": history.curve("diversity"), "real": level}}
+plots.panels({"losses, nats": losses, **watched}, f"FID {fid[-1]:.1f}; real against real {features.fid(others, real):.1f}", "step")
+training.within("lab 7 FID", fid[-1])
+
+# %%
+torch.manual_seed(training.SEED)
+plots.grid(model.sample(model.noise(60)), "Sixty digits of a network that never saw one")
+
+# %% [markdown]
+# The generator itself never sees an image: all it knows came through the discriminator. And look at the losses: from
+# step 500 on they hardly move, or drift apart, while FID still falls. Each loss is measured against an opponent who
+# changes.
+#
+# **Question 1.** A friend stops her GAN at step 300, "because the generator's loss has been rising since". What does a rising
+# loss of the generator mean, and what does it not mean? Which two numbers should she watch, and what would each miss alone?
+
+# %% [markdown] answer="gan-q1"
+# Your answer.
+
+# %% [markdown]
+# ## 7.7 Smoothing and two time scales, on and off
+#
+# Batch normalisation in the generator made that game easy. Without it the tools of this lab have something to do: four runs
+# of 600 steps, the same weights and the same noise to begin with.
+#
+# **Predict.** Which of the two tools will show more clearly?
+
+# %% tags=["training"]
+tools = {"plain": {}, "smoothing": {"real_label": 0.9}, "TTUR": {"lr_d": 2e-3}}
+tools["both"] = tools["smoothing"] | tools["TTUR"]
+curves, samples = {}, {}
+for name, tool in tools.items():
+    other = new_gan(batch_norm=False, lr=5e-4, **tool)
+    history = training.play(other, train, steps=600, watch=watch, every=150)
+    curves[f"{name}: {history.curve('FID')[1][-1]:.1f}"] = tuple(values[1:] for values in history.curve("FID"))
+    samples[name] = other.sample(z[:12])
+plots.lines(curves, "Without batch normalisation", "step", "FID", style="o-")
+
+# %%
+plots.rows(samples, "The same noise after 600 steps")
+
+# %% [markdown]
+# TEXT-2x2
+#
+# **Question 2.** A GAN draws perfect zeros and ones, all different, and no other digit. Which of these notice it, and why:
+# the discriminator's loss, the diversity, FID, a look at sixty samples? What would you count in addition?
+
+# %% [markdown] answer="gan-q2"
+# Your answer.
+
+# %% [markdown]
+# ## 7.8 A walk through the noise
+#
+# The generator was trained on isolated points $z$. **Predict.** Between two of them: digits, or a cross-fade of digits?
+
+# %% tags=["nbval-ignore-output"]
+widgets.explore_latent(model.sample, z[0], span=2.5, title="Each row moves one number of z")
+
+# %% [markdown]
+# One number rarely has a meaning of its own: nothing asked for it. Lab 10 will hand the label to the generator.
+#
+# ## 7.9 Exercises
+#
+# 1. **Minimax.** Train the digits with `g_loss=gan.saturating_loss`. How much later does FID start to fall, and why at all?
+# 2. **The map of rates.** On the ring, try all pairs of 2.5e-4, 5e-4, 1e-3 and 2e-3 with three seeds each. Is it the ratio
+#    of the two rates that counts, or the generator's own?
+# 3. **By heart?** For twelve samples find the nearest training images, by squared distance. Does the GAN copy? Build the
+#    recipes `gan-fc`, `gan-fc-large` and `gan-mlp` (`python -m starter recipes`), and ask them too.
+#
+# ## References
+#
+# - Goodfellow et al. 2014, *Generative adversarial nets*, NeurIPS.
+# - Salimans et al. 2016, *Improved techniques for training GANs*, NeurIPS: one-sided label smoothing.
+# - Metz et al. 2017, *Unrolled generative adversarial networks*, ICLR: the ring of eight Gaussians.
+# - Heusel et al. 2017, *GANs trained by a two time-scale update rule converge to a local Nash equilibrium*, NeurIPS: TTUR and FID.
+# - Arjovsky & Bottou 2017, *Towards principled methods for training generative adversarial networks*, ICLR: vanishing gradients.

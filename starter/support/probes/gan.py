@@ -1,0 +1,180 @@
+"""Probes of lab 7: starter/gan.py."""
+
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..compare import Arrays
+from .core import Draw, array, observe, probe, tensor
+
+
+def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
+    """A loss of one logit per image, of a patch of logits per image, and of logits that no exponential survives."""
+    sizes = dict(zip(names, draw.dims(*names, low=3, high=7)))
+    h, w = draw.dims("h", "w", low=8, high=11)
+    inputs = {f"{name}_logits": draw.mixed(size) for name, size in sizes.items()}
+    patches = {f"{name}_logits": draw.mixed(size, h, w) for name, size in sizes.items()}
+    far = {name: 120 * logits.sign() for name, logits in inputs.items()}  # half of them on the wrong side
+    seen = observe(function, inputs, tuple(inputs), **constants)
+    for what, logits in (("of patches", patches), ("of logits +-120", far)):
+        seen[f"result {what}"] = observe(function, logits, **constants).get("result", np.array("missing"))
+    return seen
+
+
+@probe("gan-1")
+def discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
+    seen = from_logits(draw, module.discriminator_loss, ("real", "fake"), real_label=draw.number(0.6, 0.8))
+    plain = observe(module.discriminator_loss, {"real_logits": draw.mixed(4), "fake_logits": draw.mixed(5)})
+    return seen | {"result (real_label not given)": plain.get("result", np.array("missing"))}
+
+
+@probe("gan-2")
+def generator_loss(module: ModuleType, draw: Draw) -> Arrays:
+    return from_logits(draw, module.generator_loss, ("fake",))
+
+
+@probe("gan-3")
+def saturating_loss(module: ModuleType, draw: Draw) -> Arrays:
+    return from_logits(draw, module.saturating_loss, ("fake",))
+
+
+class Game:
+    """Two small networks in training mode, their inputs, and what became of them."""
+
+    def __init__(self, draw: Draw) -> None:
+        n, c, h, w = draw.batch()
+        m, latent_dim = draw.dims("M", "latent_dim", low=7, high=10)
+        self.inputs = {"real": draw.mixed(n, c, h, w), "z": draw.mixed(m, latent_dim)}
+        norm = nn.BatchNorm1d(c * h * w)  # its answer depends on the mode
+        self.generator = nn.Sequential(draw.linear(latent_dim, c * h * w), norm, nn.Tanh(), nn.Unflatten(1, (c, h, w)))
+        hidden = (nn.Flatten(), draw.linear(c * h * w, 5), nn.Tanh())
+        self.discriminator = nn.Sequential(*hidden, draw.linear(5, 1), nn.Flatten(0))
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self.before = {name: weights(net) for name, net in self.networks.items()}
+        self.modes = []
+        for net in self.networks.values():
+            net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
+
+    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
+        """Of one network, whose weights still have gradients of an earlier step."""
+        for weight in self.networks[name].parameters():
+            weight.grad = draw.mixed(*weight.shape)
+        return torch.optim.SGD(self.networks[name].parameters(), lr=draw.number(0.5, 0.9))
+
+    def outcome(self, moved: str, kept: str) -> Arrays:
+        learns = [weight.requires_grad for net in self.networks.values() for weight in net.parameters()]
+        return {
+            f"change of the {moved}'s weights": array(weights(self.networks[moved]) - self.before[moved]),
+            f"the {kept}'s weights are kept": np.array(torch.equal(weights(self.networks[kept]), self.before[kept])),
+            "training mode, in every call and after": np.array(
+                all(self.modes) and all(net.training for net in self.networks.values())
+            ),
+            "weights that can still learn": np.array(learns),
+        }
+
+
+def weights(net: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().reshape(-1) for weight in net.parameters()])
+
+
+def returned(value) -> Arrays:
+    graph = isinstance(value, Tensor) and value.requires_grad
+    return {"result": array(value), "the result has a graph": np.array(graph)}
+
+
+@probe("gan-4")
+def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
+    game, a, results = Game(draw), draw.number(0.5, 1.5), []
+    optimizer = game.optimizer("discriminator", draw)
+
+    def loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:  # not the lab's: any will do
+        return torch.sin(a * real_logits + 0.5).mean() + fake_logits.square().mean() / 2
+
+    def step(real: Tensor, z: Tensor) -> None:
+        networks = (game.generator, game.discriminator)
+        results.append(module.discriminator_step(*networks, optimizer, real, z, loss))
+
+    kept = observe(step, game.inputs)
+    del kept["result"]
+    reached = any(w.grad is not None and w.grad.any() for w in game.generator.parameters())
+    found = game.outcome("discriminator", "generator") | {"a gradient reaches the generator": np.array(reached)}
+    return kept | returned(results[0]) | found
+
+
+@probe("gan-5")
+def generator_step(module: ModuleType, draw: Draw) -> Arrays:
+    game, a, results, passed = Game(draw), draw.number(0.5, 1.5), [], []
+    optimizer = game.optimizer("generator", draw)
+
+    def watch(generator: nn.Module, z: tuple, images: Tensor) -> None:  # tells a cut graph from a missing step
+        if images.requires_grad:
+            images.register_hook(lambda gradient: passed.append(True))
+
+    game.generator.register_forward_hook(watch)
+
+    def loss(fake_logits: Tensor) -> Tensor:
+        return 3 * torch.sin(a * fake_logits + 0.5).mean()
+
+    def step(z: Tensor) -> None:
+        results.append(module.generator_step(game.generator, game.discriminator, optimizer, z, loss))
+
+    kept = observe(step, {"z": game.inputs["z"]})
+    del kept["result"]
+    found = game.outcome("generator", "discriminator") | {"a gradient reaches the images": np.array(any(passed))}
+    return kept | returned(results[0]) | found
+
+
+@probe("gan-6")
+def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
+    """One cloud for every way in which a centre is nearly found, beside centres that really are."""
+    (dims,) = draw.dims("D", low=2, high=3)
+    radius, least = draw.number(0.4, 0.6), 8 / 128  # a share that every arithmetic has exactly
+    near, axis, corner = (0.7, 0.9), np.eye(dims)[0], np.full(dims, dims**-0.5)
+    clouds = {  # how many points around a centre, how far away in radii, in which direction; how many centres have none
+        "one stray point": (1, near, None),
+        "just as many as asked for": (8, near, axis),
+        "few points, most are noise": (6, near, None),
+        "few points, most are elsewhere": (4, near, None),
+        "points just outside, along a diagonal": (12, (1.15, 1.2), corner),
+        "points just outside, along an axis": (12, (1.15, 1.25), axis),
+        "points within two radii": (12, (1.7, 1.9), None),
+        "points far outside": (12, (2.1, 2.3), None),
+    }
+    seen = {}
+    for name, (count, reach, direction) in clouds.items():
+        elsewhere = name == "few points, most are elsewhere"
+        found, other = draw.whole(2, 3) + 3 * elsewhere, draw.whole(2, 3)
+        centres = 6 * np.arange(found + other)[:, None] * axis + draw.rng.uniform(-1, 1, (found + other, dims))
+        parts = [around(draw, centre, 13, near, None, radius) for centre in centres[:found]]
+        parts += [around(draw, centre, count, reach, direction, radius) for centre in centres[found:]]
+        noise = around(draw, np.full(dims, -20.0), 128 - sum(map(len, parts)), (3, 9), None, radius)
+        inputs = {"samples": draw.rng.permutation(np.concatenate([*parts, noise])), "centres": centres}
+        inputs = {key: tensor(values) for key, values in inputs.items()}
+        seen[f"modes ({name})"] = whole(module.modes_covered(**inputs, radius=radius, least=least))
+        if elsewhere:
+            seen["modes (least not given)"] = whole(module.modes_covered(**inputs, radius=radius))
+    return seen
+
+
+def around(draw: Draw, centre: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
+    """Points at a distance of `reach` radii from a centre, to both sides of a direction or all around."""
+    aim = draw.rng.normal(size=(count, len(centre))) if direction is None else np.tile(direction, (count, 1))
+    length = radius * draw.rng.uniform(*reach, (count, 1)) * draw.rng.choice([-1, 1], (count, 1))
+    return centre + length * aim / np.linalg.norm(aim, axis=1, keepdims=True)
+
+
+def whole(count) -> np.ndarray:
+    """A whole number, also when it comes as a tensor; of anything else only what it is."""
+    if isinstance(count, Tensor) and count.numel() == 1 and not count.is_floating_point():
+        count = count.item()
+    return np.array(int(count)) if isinstance(count, int | np.integer) else array(count)
+
+
+@probe("gan-7")
+def diversity(module: ModuleType, draw: Draw) -> Arrays:
+    """Every place has its own mean, and the images grow brighter: no part of the pairs stands for all of them."""
+    n, *shape = draw.batch()
+    places, drift = draw.uniform(*shape), torch.linspace(0, 1, n).reshape(-1, 1, 1, 1)
+    return observe(module.diversity, {"x": 0.6 * places + 0.3 * drift + 0.1 * draw.uniform(n, *shape)})
