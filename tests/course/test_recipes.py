@@ -36,6 +36,15 @@ def gated_coupling(channels: int, hidden: int, context: int = 0) -> int:
     return gated(channels + context, hidden, 2 * channels) + channels  # + a bound of log s per channel
 
 
+def unbiased(n_in: int, n_out: int, kernel: int = 4) -> int:
+    """A convolution without bias, and BatchNorm after it."""
+    return n_in * n_out * kernel**2 + 2 * n_out
+
+
+CIFAR_G = unbiased(512, 256) + unbiased(256, 128) + unbiased(128, 64) + conv(64, 3, 1)  # after its first layer
+CIFAR_D = conv(3, 64, 4) + unbiased(64, 128) + unbiased(128, 256) + unbiased(256, 512) + conv(512, 1, 2)
+CUB_G = unbiased(100, 256) + unbiased(256, 128) + unbiased(128, 64) + conv(64, 3, 4)
+CUB_D = conv(3, 64, 4) + unbiased(64, 128) + unbiased(128, 256) + conv(256, 1, 4)
 TWO_NETS = 8 * 2 * (conv(3, 64) + conv(64, 64) + conv(64, 3))
 FC_GENERATOR = linear(100, 128) + linear(128, 256) + linear(256, 512) + linear(512, 1024) + linear(1024, 784)
 FC_DISCRIMINATOR = linear(784, 512) + linear(512, 256) + linear(256, 1)
@@ -58,6 +67,9 @@ COUNTS = {  # by hand from the reports' layers, weights and biases
     + linear(512, 1024)
     + linear(1024, 784)
     + (linear(784, 1024) + linear(1024, 512) + linear(512, 256) + linear(256, 1)),
+    "dcgan-cifar": unbiased(100, 512) + CIFAR_G + CIFAR_D,
+    **{f"dcgan-cifar-{d}": unbiased(d, 512) + CIFAR_G + CIFAR_D for d in (10, 2000)},
+    **{name: CUB_G + CUB_D for name in ("cub-gan", "cub-lsgan")},
     "realnvp-multiscale": 4
     * (gated_coupling(1, 32, context=1) + gated_coupling(1, 32) + gated_coupling(4, 48) + gated_coupling(8, 64)),
     "realnvp-cifar": TWO_NETS,

@@ -1,0 +1,390 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 8 · DCGAN and LSGAN
+#
+# Lab 7's game, played by networks that know what an image is. Afterwards you can
+#
+# - lay out a convolutional generator and discriminator for any image, and give them their first weights;
+# - say what BatchNorm, first weights and the size of the code do for a GAN;
+# - replace cross-entropy by least squares, and walk through the space of codes on two axes.
+#
+# **Time:** 120 minutes. **Before:** lab 7. **Your part:** seven blanks in `starter/dcgan.py`, two written answers here.
+
+# %% tags=["setup"]
+# %load_ext autoreload
+# %autoreload 2
+import sys
+from dataclasses import replace
+
+sys.path.append("..")
+import torch
+from torch import nn
+
+from starter.support.checks import check  # first: it explains a module that does not parse
+from starter.support import data, features, nets, plots, runs, training, widgets
+from starter import dcgan, gan
+
+# %% [markdown]
+# ## 8.1 Where lab 7 ended
+#
+# A fully connected GAN, and how far its samples are from real images in FID: 500 samples against 1,000 real images, before
+# the first step and after every 50.
+#
+# **Predict.** Shuffle the pixels of all images, with one and the same permutation. Would this GAN train any worse?
+
+# %% tags=["training"]
+images = data.load()
+real = features.features(images.pixels(slice(1000)))
+
+
+def fid(model):
+    torch.manual_seed(1)  # always the same noise: `play` puts its own back afterwards
+    return {"FID": features.frechet(features.features(model.sample(model.noise(500))), real)}
+
+
+def play(name, networks, steps=350, latent_dim=10, run=None, **losses):
+    models[name] = gan.GAN(*networks, latent_dim, lr=1e-3, **losses)
+    curves[name] = training.play(models[name], images, steps=steps, watch=fid, every=50, run=run).curve("FID")
+
+
+models, curves = {}, {}  # curves: the steps, and the FID at each of them
+torch.manual_seed(training.SEED)
+connected = nets.mlp_generator(10, (128, 256), images.shape), nets.mlp_discriminator(images.shape, (256, 128))
+play("fully connected", connected)
+
+# %%
+z = torch.randn(24, 10, generator=torch.Generator().manual_seed(training.SEED))
+title = f"Fully connected: FID {curves['fully connected'][1][-1]:.1f}"
+plots.grid(models["fully connected"].sample(z), title)
+
+# %% [markdown]
+# Single pixels stand out. These networks do not know which pixels are neighbours: shuffled, they would train just as well.
+# Convolutions know it. DCGAN lists what made them work in a GAN: strides in place of pooling, BatchNorm, ReLU and
+# LeakyReLU, no fully connected layers, small first weights.
+#
+# ## 8.2 The first weights
+#
+# **Predict.** Eight convolutions of 32 channels, one after the other, their weights drawn from $N(0, \sigma^2)$. What becomes
+# of the size of the signal? For which σ does it stay as it is?
+
+# %%
+def sizes(sigma, batch_norm):
+    torch.manual_seed(0)
+    x, deviations = torch.randn(64, 32, 8, 8), []
+    for _ in range(8):
+        x = nn.functional.conv2d(x, sigma * torch.randn(32, 32, 3, 3), padding=1)
+        x = nn.functional.batch_norm(x, None, None, training=True) if batch_norm else x
+        deviations.append(x.std().log10().item())
+        x = x.relu()
+    return range(1, 9), deviations
+
+
+signals = {f"σ = {sigma:g}": sizes(sigma, False) for sigma in (0.3, 0.08, 0.02)}
+signals["all three, with BatchNorm"] = sizes(0.02, True)
+plots.lines(signals, "The signal through eight layers", "layer", "log10 of its deviation")
+
+# %% [markdown]
+# Without BatchNorm only one deviation keeps the signal alive, and it depends on the size of the layers: rules like Xavier's
+# or Kaiming's compute it. After BatchNorm the deviation is 1, whatever the weights were. DCGAN takes one small deviation for all
+# convolutions, 0.02, and for the weights of BatchNorm $N(1, 0.02^2)$.
+
+# %%
+check("dc-1")  # starter/dcgan.py, initialize
+
+# %% [markdown]
+# ## 8.3 From a code to an image
+#
+# A transposed convolution lets every pixel of a small map paint a whole kernel into a large one: stride 2 moves the brush
+# two pixels for every pixel, and padding cuts the border off:
+#
+# $$H_\text{out} = (H - 1) \cdot \text{stride} - 2 \cdot \text{padding} + \text{kernel}$$
+#
+# **Predict.** How often is each pixel painted, with a 3x3 and with a 4x4 kernel?
+
+# %%
+def painted(kernel):
+    small, brush = torch.ones(1, 1, 8, 8), torch.ones(1, 1, kernel, kernel)
+    return nn.functional.conv_transpose2d(small, brush, stride=2, padding=1)[..., 1:14, 1:14] / 4
+
+
+plots.grid(torch.cat([painted(3), painted(4)]), "White: painted 4 times", 2, (), ("3x3, stride 2", "4x4, stride 2"), inches=2.5)
+
+# %% [markdown]
+# With 3x3 some pixels get four strokes, others two or one: a checkerboard before anything is learned. A 4x4 kernel with
+# stride 2 covers evenly, and with padding 1 it doubles the sides exactly.
+#
+# So the plan is: one layer that turns the code, a map of 1x1, into a small start map; then doublings up to the image.
+
+# %%
+check("dc-2")  # starter/dcgan.py, generator_plan
+
+# %%
+config = dcgan.DCGANConfig(images.shape, latent_dim=10, channels=(48, 24))
+for layer in dcgan.generator_plan(config):
+    print(layer)
+
+# %% [markdown]
+# ## 8.4 From an image to a logit
+#
+# The discriminator goes the same way back: each layer halves the map and doubles the channels, until one kernel covers what is
+# left and gives one number.
+#
+# **Predict.** Two of its layers go without BatchNorm. BatchNorm subtracts from every channel its mean over the batch. What
+# could the discriminator no longer see if the first layer did that? And what would the last one do to the logits?
+
+# %%
+check("dc-3")  # starter/dcgan.py, discriminator_plan
+
+# %% [markdown]
+# ## 8.5 Blocks
+#
+# Both networks are rows of a plan made into modules: convolution, BatchNorm, activation.
+#
+# **Predict.** How many parameters has the first layer of the generator? (A convolution before BatchNorm has no bias. Why?)
+
+# %%
+check("dc-4")  # starter/dcgan.py, block
+
+# %%
+pair = dcgan.generator(config), dcgan.discriminator(config)
+for name, network in zip(("generator", "discriminator"), pair):
+    print(f"{name:13} {nets.parameter_count(network):6} parameters, by layer:", *map(nets.parameter_count, network))
+
+# %% [markdown]
+# 10 · 48 · 4 · 4 weights, and a weight and a bias for each of the 48 normalised channels. The code of
+# `generator` and `discriminator`, under the blanks, is eight lines: read them.
+#
+# ## 8.6 The first convolutional GAN
+#
+# The same game, loss and learning rate as in 8.1.
+#
+# **Predict.** After how many of the 350 steps will it be better than the fully connected GAN is at the end?
+
+# %% tags=["training"]
+def convolutional(config):
+    rng = torch.Generator().manual_seed(training.SEED)
+    return dcgan.generator(config, rng), dcgan.discriminator(config, rng)
+
+
+play("DCGAN", convolutional(config), run="dcgan")
+runs.measure("dcgan", images, lambda count: models["DCGAN"].sample(models["DCGAN"].noise(count)))
+
+# %%
+level = {"real images": features.frechet(features.features(images.pixels(slice(1000, 1500))), real)}
+plots.lines(curves, "Distance to real images: lower is better", "step", "FID", levels=level)
+training.within("lab 8 FID of the DCGAN", curves["DCGAN"][1][-1])
+
+# %%
+plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
+
+# %% [markdown]
+# Strokes instead of pixels, and most are digits. A convolution is local: what stands in the upper half of the start map
+# paints the upper half of the image. So take the upper half of one code's map and the lower half of another's.
+#
+# **Predict.** Will there be a seam?
+
+# %%
+with torch.no_grad():
+    start, rest = models["DCGAN"].generator[:2], models["DCGAN"].generator[2:]
+    one, other = start(z[:12]), start(z[12:])  # maps of 4x4
+    half = one.shape[2] // 2
+    both = torch.cat([one[:, :, :half], other[:, :, half:]], dim=2)
+    rows = {"one": one, "other": other, "one above other": both}
+    plots.rows({name: data.unit(rest(maps)) for name, maps in rows.items()}, "Two codes, sewn together in the start map")
+
+# %% [markdown]
+# No seam: the strokes of neighbouring pixels overlap, and the layers above join what meets.
+#
+# ## 8.7 What BatchNorm and the first weights do
+#
+# Two changes, a hundred steps each: no BatchNorm at all; and weights ten times as large in every convolution *that BatchNorm
+# follows*. The second pair of networks computes at first what DCGAN's computes: BatchNorm divides the ten out again.
+#
+# **Predict.** Will it also learn the same?
+
+# %% tags=["training"]
+def enlarged(network):
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is None:  # BatchNorm follows
+            layer.weight.data *= 10
+    return network
+
+
+play("no BatchNorm", convolutional(replace(config, batch_norm=False)), steps=100)
+play("weights × 10", map(enlarged, convolutional(config)), steps=100)
+
+# %%
+def first_steps(*names):
+    return {name: (curves[name][0][:3], curves[name][1][:3]) for name in names}
+
+
+plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hundred steps", "step", "FID")
+
+# %% [markdown]
+# Larger weights before BatchNorm change nothing that the network computes, but how fast it turns: a step of Adam has the size
+# of the learning rate, and a weight ten times as large needs ten times as many. First weights and learning rate belong
+# together. Without BatchNorm the signal of 8.2 dies away, and training must first bring it back. (At step 0 the curves may
+# differ: FID is measured in evaluation mode, in which BatchNorm has not seen any batch yet.)
+
+# %% [markdown]
+# **Question 1.** Somebody concludes: "Without BatchNorm a DCGAN does not train." Which two explanations do these runs leave
+# open, and which runs would tell them apart?
+
+# %% [markdown] answer="dc-q1"
+# Your answer.
+
+# %% [markdown]
+# ## 8.8 A loss that does not fall silent
+#
+# When the discriminator takes a fake image for real, cross-entropy is content, and the generator gets no gradient from it, even
+# if the image lies far from all real ones. Least squares ask for a *distance* to a target, b for real and a for fake images:
+#
+# $$L_D = \tfrac12 \mathbb{E}\big[(D(x) - b)^2\big] + \tfrac12 \mathbb{E}\big[(D(G(z)) - a)^2\big], \qquad
+# L_G = \tfrac12 \mathbb{E}\big[(D(G(z)) - c)^2\big]$$
+#
+# with $a = 0$, $b = c = 1$. **Predict.** How strongly does each loss pull at an image whose logit is 8?
+
+# %%
+logits = torch.linspace(-8, 8, 161, requires_grad=True)
+losses = {"cross-entropy": nn.functional.softplus(-logits), "least squares": (logits - 1).square() / 2}
+pulls = {name: torch.autograd.grad(loss.sum(), logits)[0].abs() for name, loss in losses.items()}
+panels = {
+    "loss of the generator": {name: (logits, loss) for name, loss in losses.items()},
+    "pull: size of its gradient": {name: (logits, pull) for name, pull in pulls.items()},
+}
+plots.panels(panels, x="what D says of a fake image")
+
+# %%
+check("ls-1")  # starter/dcgan.py, least_squares_discriminator_loss
+
+# %%
+check("ls-2")  # starter/dcgan.py, least_squares_generator_loss
+
+# %% [markdown]
+# Right of its target cross-entropy falls silent, and least squares pull *back*: an image that D finds too good is moved
+# towards the border between real and fake, where the real images are.
+#
+# ## 8.9 LSGAN
+#
+# The same networks, with the same first weights, and the two losses exchanged: `GAN` takes them as arguments.
+#
+# **Predict.** Where will the new curve lie?
+
+# %% tags=["training"]
+least_squares = {"d_loss": dcgan.least_squares_discriminator_loss, "g_loss": dcgan.least_squares_generator_loss}
+play("LSGAN", convolutional(config), run="lsgan", **least_squares)
+runs.measure("lsgan", images, lambda count: models["LSGAN"].sample(models["LSGAN"].noise(count)))
+
+# %%
+family = ("fully connected", "DCGAN", "LSGAN")
+shown = {f"{name}: {curves[name][1][-1]:.1f}": curves[name] for name in family}
+plots.lines(shown, "Distance to real images: lower is better", "step", "FID", levels=level)
+training.within("lab 8 FID of the LSGAN", curves["LSGAN"][1][-1])
+
+# %%
+plots.rows({name: models[name].sample(z[:12]) for name in family}, "The same twelve codes")
+
+# %%
+@torch.no_grad()
+def says(model):
+    """Histograms of the discriminator's outputs for real and for fake images."""
+    x, fake = data.signed(images.pixels(slice(500))), model.generator(model.noise(500))
+    outputs = {"real": model.discriminator(x), "fake": model.discriminator(fake)}
+    edges = torch.linspace(min(map(torch.min, outputs.values())), max(map(torch.max, outputs.values())), 31)
+    return {name: (edges[1:], torch.histogram(out, edges)[0]) for name, out in outputs.items()}
+
+
+plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what D says", y="images of 500")
+
+# %% [markdown]
+# The outputs of the LSGAN's discriminator lie between its targets, those of the DCGAN's on both sides of 0. And FID? From
+# fully connected to convolutional it falls far; from cross-entropy to least squares it hardly moves. On photographs the
+# authors of LSGAN report better images and steadier training.
+#
+# **Question 2.** One run each, one seed: may you write "LSGAN is no better than DCGAN on these digits"? Describe the
+# experiment that would let you, and say what FID cannot see.
+
+# %% [markdown] answer="dc-q2"
+# Your answer.
+
+# %% [markdown]
+# ## 8.10 How large a code?
+#
+# Reports use codes of 10, 100 and 2000 numbers. **Predict.** Ten images of a digit differ in a handful of ways. Is a code of
+# 2000 numbers 200 times as rich? What will it cost?
+
+# %% tags=["training"]
+for latent_dim in (100, 2000):
+    play(f"{latent_dim} numbers", convolutional(replace(config, latent_dim=latent_dim)), 100, latent_dim)
+curves["10 numbers"] = curves["DCGAN"]
+
+# %%
+plots.lines(first_steps("10 numbers", "100 numbers", "2000 numbers"), "The size of the code", "step", "FID")
+
+# %% [markdown]
+# 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million weights: what a
+# code can say is limited by the generator. Exercise 3 asks for the other end.
+
+# %% [markdown]
+# ## 8.11 A square of codes
+#
+# Four codes are the corners; everything between them is a mixture with weights $w_{ij}$:
+#
+# $$z(s, t) = \sum_{ij} w_{ij} z_{ij} \Big/ \sqrt{\textstyle\sum_{ij} w_{ij}^2}, \qquad w_{ij} = s_i\, t_j$$
+#
+# **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance, and has the
+# generator ever seen such a code?
+
+# %%
+drawn, mixed = torch.randn(2000, 10), torch.randn(2000, 4, 10).mean(dim=1)
+lengths = torch.linspace(0, 7, 50)
+clouds = {"drawn": drawn, "mean of four": mixed}
+density = {n: (lengths[1:], torch.histogram(c.norm(dim=1), lengths, density=True)[0]) for n, c in clouds.items()}
+plots.lines(density, "How long is a code of 10 numbers?", "length of z", "density")
+
+# %%
+check("dc-5")  # starter/dcgan.py, interpolate_2d
+
+# %%
+model = models["DCGAN"]
+many = torch.randn(500, 10, generator=torch.Generator().manual_seed(training.SEED))
+sure = features.class_probs(model.sample(many))
+corners = [many[sure[:, digit].argmax()] for digit in (0, 3, 6, 9)]
+square = dcgan.interpolate_2d(*corners, steps=9)
+plots.grid(model.sample(square.flatten(0, 1)), "Clear digits in the corners; s grows downwards, t to the right", 9, inches=0.5)
+
+# %% tags=["nbval-ignore-output"]
+fine = dcgan.interpolate_2d(*corners, steps=21)
+
+
+def at(st):  # (N, 2) from -1 to 1, in steps of 0.1
+    row, column = ((st + 1) * 10).round().long().T
+    return model.sample(fine[row, column])
+
+
+widgets.explore_latent(at, torch.zeros(2), span=1.0, title="Through the middle: downwards (1) and to the right (2)")
+
+# %% [markdown]
+# ## 8.12 Exercises
+#
+# 1. **Seeds.** Run the notebook with SEED=1, 2, 3 (an environment variable). Which of its statements survive?
+# 2. **Another coding.** Train the LSGAN with $a = -1$, $b = 1$, $c = 0$. What does the generator now want to hear?
+# 3. **Short codes.** Train DCGANs with 1, 2, 3 and 5 numbers, and look at their samples. What is missing first?
+
+# %% [markdown]
+# ## References
+#
+# - Radford, Metz & Chintala 2016, *Unsupervised representation learning with deep convolutional generative adversarial
+#   networks*, ICLR.
+# - Mao et al. 2017, *Least squares generative adversarial networks*, ICCV.
+# - Ioffe & Szegedy 2015, *Batch normalization*, ICML.
+# - Odena, Dumoulin & Olah 2016, *Deconvolution and checkerboard artifacts*, Distill.
+# - Agustsson et al. 2019, *Optimal transport maps for distribution preserving operations on latent spaces of generative
+#   models*, ICLR.

@@ -1,0 +1,103 @@
+"""Probes of lab 8: starter/dcgan.py."""
+
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..compare import Arrays
+from .core import Draw, array, observe, probe, whole_numbers
+
+
+@probe("dc-1")
+def initialize(module: ModuleType, draw: Draw) -> Arrays:
+    n, m, k = draw.dims("in_channels", "out_channels", "kernel_size", low=2, high=5)
+    layers = {
+        "Conv2d": nn.Conv2d(n, m, (k, 2)),
+        "ConvTranspose2d": nn.ConvTranspose2d(m, n, (2, k)),
+        "ConvTranspose2d without bias": nn.ConvTranspose2d(n, m, k, bias=False),
+        "BatchNorm2d": nn.BatchNorm2d(n * m),
+        "Linear": nn.Linear(n, m),
+        "ReLU": nn.ReLU(),
+    }
+    seen = {}
+    for name, layer in layers.items():
+        for parameter in layer.parameters():
+            parameter.data = draw.mixed(*parameter.shape)
+        module.initialize(layer, torch.Generator().manual_seed(draw.whole(0, 10**6)))
+        shift = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0  # so that small deviations from 1 show
+        parts = [layer.weight - shift, layer.bias] if name != "ReLU" else []
+        flat = [array(part).ravel() for part in parts if part is not None]
+        seen |= {f"weight{' - 1' * (shift > 0)}, then bias of {name}": np.concatenate(flat)} if flat else {}
+    trained = [parameter.requires_grad for layer in layers.values() for parameter in layer.parameters()]
+    return seen | {"can still be trained": np.array(trained)}
+
+
+def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool):
+    """Sides of different length, channels that grow and shrink: no row of a plan is like another."""
+    channels, sides = draw.rng.permutation(np.arange(5, 12))[:depth], draw.rng.permutation([2, 3, 5])[:2]
+    shape = (draw.whole(2, 4), *(2**depth * sides).tolist())
+    return module.DCGANConfig(shape, draw.whole(12, 15), tuple(channels.tolist()), batch_norm)
+
+
+CONFIGS = {"two channels": (2, True), "three channels": (3, True), "no BatchNorm": (3, False), "one channel": (1, True)}
+
+
+@probe("dc-2")
+def generator_plan(module: ModuleType, draw: Draw) -> Arrays:
+    configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
+    return {f"plan of {name}": whole_numbers(module.generator_plan(config)) for name, config in configs.items()}
+
+
+@probe("dc-3")
+def discriminator_plan(module: ModuleType, draw: Draw) -> Arrays:
+    configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
+    return {f"plan of {name}": whole_numbers(module.discriminator_plan(config)) for name, config in configs.items()}
+
+
+@probe("dc-4")
+def block(module: ModuleType, draw: Draw) -> Arrays:
+    b, n, m = draw.dims("B", "in_channels", "out_channels", low=2, high=4)
+    seen = {}
+    for transposed in (False, True):
+        for batch_norm in (False, True):
+            layer = module.Layer(n, m, tuple(draw.rng.permutation([3, 4]).tolist()), 2, 1, batch_norm)
+            x = draw.mixed(b, n, 3, 4)
+            built = module.block(layer, nn.Softplus(), transposed)
+            for parameter in built.parameters():
+                parameter.data = draw.mixed(*parameter.shape) / parameter[0].numel() ** 0.5
+            found = observe(lambda x, built=built: built(x), {"x": x}, ("x",))
+            found["sizes of the parameters"] = np.array([parameter.numel() for parameter in built.parameters()])
+            found["result in evaluation mode"] = array(built.eval()(x[:1]))
+            kind = f"{'transposed' if transposed else 'plain'}, {'with' if batch_norm else 'without'} BatchNorm"
+            seen |= {f"{name} ({kind})": value for name, value in found.items()}
+    return seen
+
+
+@probe("dc-5")
+def interpolate_2d(module: ModuleType, draw: Draw) -> Arrays:
+    latent_dim, steps = draw.dims("latent_dim", "steps", low=3)
+    corners = {name: draw.mixed(latent_dim) for name in ("z00", "z01", "z10", "z11")}
+    return observe(module.interpolate_2d, corners, tuple(corners), steps=steps)
+
+
+@probe("ls-1")
+def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
+    b, h, w = draw.dims("B", "H", "W", low=3)
+    inputs = {name: draw.mixed(b) for name in ("real_logits", "fake_logits")}
+    patches = {name: draw.mixed(b, 1, h, w) for name in inputs}
+    loss, targets = module.least_squares_discriminator_loss, {"a": draw.number(-2, -1), "b": draw.number(2, 3)}
+    seen = observe(loss, inputs, tuple(inputs), **targets)
+    seen["result (a, b not given)"] = observe(loss, inputs)["result"]
+    return seen | {f"{name} (patches)": value for name, value in observe(loss, patches, tuple(inputs)).items()}
+
+
+@probe("ls-2")
+def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
+    b, h, w = draw.dims("B", "H", "W", low=3)
+    inputs, patches = {"fake_logits": draw.mixed(b)}, {"fake_logits": draw.mixed(b, 1, h, w)}
+    loss = module.least_squares_generator_loss
+    seen = observe(loss, inputs, tuple(inputs), c=draw.number(2, 3))
+    seen["result (c not given)"] = observe(loss, inputs)["result"]
+    return seen | {f"{name} (patches)": value for name, value in observe(loss, patches, tuple(inputs)).items()}
