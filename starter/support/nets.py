@@ -79,6 +79,28 @@ def mlp(*dims: int) -> list[nn.Module]:
     return layers[:-1]  # the last layer is linear
 
 
+def mlp_generator(
+    latent_dim: int, hidden_dims: tuple[int, ...], shape: tuple[int, ...], batch_norm: bool = True
+) -> nn.Sequential:
+    """Noise z (B, latent_dim) to images (B, *shape) in [-1, 1]."""
+    layers = leaky((latent_dim, *hidden_dims), batch_norm=batch_norm)
+    return nn.Sequential(*layers, nn.Linear(hidden_dims[-1], prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
+
+
+def mlp_discriminator(shape: tuple[int, ...], hidden_dims: tuple[int, ...], dropout: float = 0.0) -> nn.Sequential:
+    """Images (B, *shape) in [-1, 1] to one logit each, (B,): without a second dimension that would broadcast."""
+    layers = leaky((prod(shape), *hidden_dims), dropout=dropout)
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(hidden_dims[-1], 1), nn.Flatten(0))
+
+
+def leaky(dims: tuple[int, ...], batch_norm: bool = False, dropout: float = 0.0) -> list[nn.Module]:
+    layers = []
+    for n_in, n_out in zip(dims, dims[1:]):
+        layers += [nn.Linear(n_in, n_out), *([nn.BatchNorm1d(n_out)] if batch_norm else []), nn.LeakyReLU(0.2)]
+        layers += [nn.Dropout(dropout)] if dropout else []
+    return layers
+
+
 def to_signed(x: Tensor) -> Tensor:
     """Pixels from [0, 1] to [-1, 1], where a Tanh ends."""
     return 2 * x - 1

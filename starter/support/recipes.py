@@ -3,13 +3,14 @@
 import difflib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 
 from torch import nn
 
 from .flownets import GatedConvNet
-from .nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_encoder
+from .nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 
 SMALL = (Conv(3, 16, stride=2), Conv(16, 32, stride=2))
 GELU = (Conv(1, 16, stride=2), Conv(16, 16), Conv(16, 32, stride=2), Conv(32, 32))
@@ -19,19 +20,26 @@ WIDE = (Conv(3, 32), Conv(32, 64, stride=2), Conv(64, 128, stride=2), Conv(128, 
 SIGNED = 8**-0.5  # the deviation for which -log p is the squared error of pixels on [-1, 1], up to a constant
 
 
+Lab = Callable[[str], ModuleType]  # name of a lab module -> the module
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One system: `build` gets the lab modules by name and returns the model."""
 
     data: tuple[str, ...]  # data sets it was reported on
     shape: Shape  # C, H, W of its images
-    build: Callable[[Callable[[str], ModuleType]], nn.Module]
+    build: Callable[[Lab], nn.Module]
     reported: str
-    epochs: int
+    epochs: int | None = None  # passes over the data; or
+    steps: int | None = None  # updates
     batch_size: int = 128
-    lr: float = 1e-3
+    lr: float | None = 1e-3  # None: a game, whose networks bring their optimisers along
     weight_decay: float = 0.0
     schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES
+
+
+game = partial(Recipe, lr=None)  # for training.play; all others are for training.fit
 
 
 def conv_autoencoder(config: ConvConfig, kind: str):
@@ -69,6 +77,38 @@ def mlp_vae(shape: Shape, hidden_dim: int, latent_dim: int):
 def multiscale_flow(shape: Shape):
     """4 + 4 checkerboard couplings, for noise and image; squeeze; 4 for channels; split; squeeze; 4 for channels."""
     return lambda lab: lab("realnvp").multiscale(shape, 256, GatedConvNet, (32, 48, 64), (4, 4, 4), noise=4)
+
+
+def mlp_gan(
+    shape: Shape,
+    latent_dim: int,
+    hidden_g: tuple[int, ...],
+    hidden_d: tuple[int, ...],
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    real_label: float = 1.0,
+    **optimizers,
+):
+    def build(lab: Lab) -> nn.Module:
+        gan = lab("gan")
+        generator = mlp_generator(latent_dim, hidden_g, shape, batch_norm)
+        discriminator = mlp_discriminator(shape, hidden_d, dropout)
+        d_loss = partial(gan.discriminator_loss, real_label=real_label)
+        return gan.GAN(generator, discriminator, latent_dim, d_loss=d_loss, **optimizers)
+
+    return build
+
+
+def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settings):
+    """DCGAN's networks, without BatchNorm in the critic."""
+
+    def build(lab: Lab) -> nn.Module:
+        dcgan = lab("dcgan")
+        config = dcgan.DCGANConfig(shape, latent_dim, channels)
+        critic = dcgan.discriminator(replace(config, batch_norm=False))
+        return lab("wgan_gp").WGAN(dcgan.generator(config), critic, latent_dim, **settings)
+
+    return build
 
 
 def gelu(latent_dim: int) -> ConvConfig:
@@ -172,6 +212,29 @@ RECIPES = {
         schedule="linear-10000-steps",
     ),
     "vae-mlp": Recipe(("mnist",), (1, 28, 28), mlp_vae((1, 28, 28), 400, 20), "5x5 grids every 10 epochs", epochs=50),
+    "gan-mlp": game(
+        ("mnist",),
+        (1, 28, 28),
+        mlp_gan((1, 28, 28), 100, (128, 256, 512, 1024), (512, 256), lr=2e-4, betas=(0.5, 0.999)),
+        "5x5 grids every 10 epochs",
+        epochs=100,
+        batch_size=64,
+    ),
+    "gan-fc": game(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        mlp_gan((1, 28, 28), 100, (128, 256, 512, 1024), (512, 256), batch_norm=True, lr=2e-4, betas=(0.5, 0.999)),
+        "samples; diversity curve",
+        epochs=100,
+        batch_size=64,
+    ),
+    "gan-fc-large": game(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        mlp_gan((1, 28, 28), 100, (256, 512, 1024), (1024, 512, 256), dropout=0.3, real_label=0.9, lr=1e-4, lr_d=4e-4),
+        "samples only",
+        epochs=100,
+    ),
     "realnvp-multiscale": Recipe(
         ("mnist", "fashion-mnist"),
         (1, 28, 28),
@@ -192,6 +255,14 @@ RECIPES = {
         lambda lab: lab("realnvp").two_nets((3, 32, 32), levels=256),
         "dequantized and with bounded scales: our repair of realnvp-cifar",
         epochs=20,
+    ),
+    "cub-wgan-gp": game(
+        ("cub",),
+        (3, 32, 32),
+        conv_wgan((3, 32, 32), 100, (256, 128, 64), n_critic=5, lr=1e-4, betas=(0.0, 0.9)),  # our choice
+        "FID 46 (course bar 70)",
+        steps=5 * 30_000,  # an iteration is one step of the generator, after n_critic of the critic
+        batch_size=256,
     ),
 }
 
