@@ -1,0 +1,140 @@
+"""Probes of lab 9: starter/wgan_gp.py."""
+
+import copy
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..compare import KEPT, Arrays
+from .core import Draw, array, gradients_of, observe, probe, tensor
+
+
+@probe("wgan-1")
+def critic_loss(module: ModuleType, draw: Draw) -> Arrays:
+    """A critic that is mostly right, though not about every pair; and one that prefers fake images."""
+    (b,) = draw.dims("B", low=4, high=9)
+    low = draw.mixed(b)
+    high = low + draw.mixed(b, low=1.0) + draw.number(0.7, 0.9)
+    seen = observe(module.critic_loss, {"real_scores": high, "fake_scores": low}, ("real_scores", "fake_scores"))
+    other = observe(module.critic_loss, {"real_scores": low, "fake_scores": high})
+    return seen | {f"{name} (fake images score higher)": value for name, value in other.items()}
+
+
+@probe("wgan-2")
+def generator_loss(module: ModuleType, draw: Draw) -> Arrays:
+    (b,) = draw.dims("B", low=4, high=9)
+    scores = draw.mixed(b)
+    seen = observe(module.generator_loss, {"fake_scores": scores + draw.number(0.5, 0.8)}, ("fake_scores",))
+    low = observe(module.generator_loss, {"fake_scores": scores - draw.number(0.9, 1.2)})
+    return seen | {f"{name} (lower scores)": value for name, value in low.items()}
+
+
+@probe("wgan-3")
+def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
+    """Weights inside the bound and beyond it to both sides; gradients, and a buffer, that are nobody's business."""
+    n, m = draw.dims("n_in", "n_out", low=4)
+    critic = draw.linear(n, m)
+    critic.weight.data, critic.bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
+    critic.register_buffer("buffer", draw.mixed(n))
+    given = dict(critic.named_parameters())
+    for weight in given.values():
+        weight.grad = draw.mixed(*weight.shape)
+    module.clip_weights(critic, draw.number(0.5, 0.8))
+    return {
+        "same tensors": np.array([critic.get_parameter(name) is weight for name, weight in given.items()]),
+        "still trained": np.array([weight.requires_grad for weight in critic.parameters()]),
+        **{name: array(value) for name, value in critic.state_dict().items()},
+        **{f"grad of {name}": array(weight.grad) for name, weight in critic.named_parameters()},
+    }
+
+
+@probe("wgan-4")
+def mix(module: ModuleType, draw: Draw) -> Arrays:
+    b, c, h, w = draw.batch()
+    (n,) = draw.dims("N", low=7, high=9)
+    images = {"real": draw.mixed(b, c, h, w), "fake": draw.mixed(b, c, h, w), "eps": draw.uniform(b)}
+    points = {"real": draw.mixed(n, 2), "fake": draw.mixed(n, 2), "eps": draw.uniform(n)}
+    seen = observe(module.mix, images)
+    return seen | {f"{name} of N points": value for name, value in observe(module.mix, points).items()}
+
+
+class Bowl(nn.Module):
+    """A critic with a closed form, f(x) = x^T W x / 2."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        return torch.einsum("bi,ij,bj->b", flat, self.weight, flat) / 2
+
+
+@probe("wgan-5")
+def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
+    """Slopes below and above 1; apart, the same with one example at the bottom of the bowl, where the slope is 0."""
+    b, c, h, w = draw.batch()
+    size = c * h * w
+    bowl = Bowl(draw.mixed(size, size))
+    x, steepness = draw.mixed(b, size), tensor(draw.rng.permutation(np.linspace(0.4, 1.9, b)))
+    steep = x @ (bowl.weight.data + bowl.weight.data.T) / 2
+    x = (x * (steepness / steep.square().sum(dim=1).sqrt())[:, None]).reshape(b, c, h, w)
+    flat = x.clone()
+    flat[draw.whole(0, b - 1)] = 0
+    bottom = penalised(module, bowl, flat)
+    return penalised(module, bowl, x) | {f"{name} (one slope is 0)": value for name, value in bottom.items()}
+
+
+def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
+    """The penalty, its gradient in the critic's weight, and what the call left behind."""
+    given, bowl = x.clone(), copy.deepcopy(bowl)
+    penalty = module.gradient_penalty(bowl, given)
+    seen = {"penalty": array(penalty), "grad left in the critic": array(bowl.weight.grad)}
+    seen[KEPT] = np.array([torch.equal(given, x)])
+    return seen | gradients_of({"penalty": penalty}, {"the critic's weight": bowl.weight})
+
+
+@probe("wgan-6", "critic_loss", "mix")
+def critic_step(module: ModuleType, draw: Draw) -> Arrays:
+    """A penalty that is none, so that it shows; gradients of an earlier step, so that they show, too."""
+    b, c, h, w = draw.batch()
+    size, (latent_dim, hidden_dim) = c * h * w, draw.dims("latent_dim", "hidden_dim", low=7, high=9)
+    generator = nn.Sequential(draw.linear(latent_dim, size), nn.Tanh(), nn.Unflatten(1, (c, h, w)))
+    layers = draw.linear(size, hidden_dim), nn.Tanh(), draw.linear(hidden_dim, 1), nn.Flatten(0)
+    critic = nn.Sequential(nn.Flatten(), *layers)
+    for weight in critic.parameters():
+        weight.grad = draw.mixed(*weight.shape)
+    optimizer = torch.optim.SGD(critic.parameters(), lr=draw.number(0.2, 0.3))
+    inputs = {"real": draw.mixed(b, c, h, w), "z": draw.mixed(b, latent_dim), "eps": draw.uniform(b)}
+    weight, before = draw.number(2, 3), copy.deepcopy(generator.state_dict())
+
+    def penalty(critic: nn.Module, x: Tensor) -> Tensor:
+        return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
+
+    def step(real: Tensor, z: Tensor, eps: Tensor) -> tuple:
+        return module.critic_step(generator, critic, optimizer, real, z, eps, weight, penalty)
+
+    seen = observe(step, inputs)
+    return seen | {
+        **{f"{name} of the critic": array(value) for name, value in critic.state_dict().items()},
+        "generator kept": np.array([torch.equal(value, before[n]) for n, value in generator.state_dict().items()]),
+        "grad of the generator": array(generator[0].weight.grad),
+        "in training mode": np.array([generator.training, critic.training]),
+    }
+
+
+@probe("wgan-7")
+def generator_moves(module: ModuleType, draw: Draw) -> Arrays:
+    few = draw.whole(3, 4)
+    turns = {
+        n: [module.generator_moves(step, n) for step in range(4 * n + 3)] for n in (1, few, few + draw.whole(2, 3))
+    }
+    return {f"turns, n_critic {i}": truths(values) for i, values in enumerate(turns.values(), 1)}
+
+
+def truths(values: list) -> np.ndarray:
+    """Truth values as an array; where one is none, what it is."""
+    strange = [value for value in values if not isinstance(value, bool | np.bool_)]
+    return array(strange[0]) if strange else np.array(values)
