@@ -4,6 +4,7 @@ import difflib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 from torch import nn
@@ -19,19 +20,26 @@ WIDE = (Conv(3, 32), Conv(32, 64, stride=2), Conv(64, 128, stride=2), Conv(128, 
 SIGNED = 8**-0.5  # the deviation for which -log p is the squared error of pixels on [-1, 1], up to a constant
 
 
+Lab = Callable[[str], ModuleType]  # name of a lab module -> the module
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One system: `build` gets the lab modules by name and returns the model."""
 
     data: tuple[str, ...]  # data sets it was reported on
     shape: Shape  # C, H, W of its images
-    build: Callable[[Callable[[str], ModuleType]], nn.Module]
+    build: Callable[[Lab], nn.Module]
     reported: str
-    epochs: int
+    epochs: int | None = None  # passes over the data; or
+    steps: int | None = None  # updates
     batch_size: int = 128
-    lr: float = 1e-3
+    lr: float | None = 1e-3  # None: a game, whose networks bring their optimisers along
     weight_decay: float = 0.0
     schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES
+
+
+game = partial(Recipe, lr=None)  # for training.play; all others are for training.fit
 
 
 def conv_autoencoder(config: ConvConfig, kind: str):
@@ -69,6 +77,20 @@ def mlp_vae(shape: Shape, hidden_dim: int, latent_dim: int):
 def multiscale_flow(shape: Shape):
     """4 + 4 checkerboard couplings, for noise and image; squeeze; 4 for channels; split; squeeze; 4 for channels."""
     return lambda lab: lab("realnvp").multiscale(shape, 256, GatedConvNet, (32, 48, 64), (4, 4, 4), noise=4)
+
+
+def conditional_gan(
+    shape: Shape, latent_dim: int, widths_g: tuple[int, ...], widths_d: tuple[int, ...], weight: float, **optimizers
+):
+    """Ten classes; one halving of the image for every width of the discriminator."""
+
+    def build(lab: Lab) -> nn.Module:
+        cgan = lab("conditional_gan")
+        generator = cgan.conditional_generator(shape, latent_dim, 10, widths_g)
+        discriminator = cgan.ConditionalDiscriminator(shape, 10, cgan.halving(shape[0] + 1, widths_d))
+        return cgan.ConditionalGAN(generator, discriminator, latent_dim, weight, **optimizers)
+
+    return build
 
 
 def gelu(latent_dim: int) -> ConvConfig:
@@ -192,6 +214,14 @@ RECIPES = {
         lambda lab: lab("realnvp").two_nets((3, 32, 32), levels=256),
         "dequantized and with bounded scales: our repair of realnvp-cifar",
         epochs=20,
+    ),
+    "cgan-fm": game(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        conditional_gan((1, 28, 28), 128, (256, 128, 64), (64, 128, 256), weight=10.0, lr=2e-4, betas=(0.5, 0.999)),
+        "class grid",
+        epochs=50,
+        batch_size=64,
     ),
 }
 

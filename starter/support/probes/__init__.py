@@ -4,7 +4,7 @@ A probe gets the module under test and a `Draw`, calls one blank on fresh random
 values, gradients, which inputs were left as they were. Sizes differ from each other and change with the seed.
 """
 
-from . import autoencoder, beta_vae, flow_vae, realnvp, vae  # noqa: F401  (one module per lab; importing it registers its probes)
+from . import autoencoder, beta_vae, conditional_gan, flow_vae, realnvp, vae  # noqa: F401  (one module per lab; importing it registers its probes)
 from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes
 
 __all__ = ["NEIGHBOURS", "PROBES", "Draw", "arrays", "raised", "record", "sizes"]
