@@ -136,6 +136,16 @@ def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settin
         config = dcgan.DCGANConfig(shape, latent_dim, channels)
         critic = dcgan.discriminator(replace(config, batch_norm=False))
         return lab("wgan_gp").WGAN(dcgan.generator(config), critic, latent_dim, **settings)
+def conditional_gan(
+    shape: Shape, latent_dim: int, widths_g: tuple[int, ...], widths_d: tuple[int, ...], weight: float, **optimizers
+):
+    """Ten classes; one halving of the image for every width of the discriminator."""
+
+    def build(lab: Lab) -> nn.Module:
+        cgan = lab("conditional_gan")
+        generator = cgan.conditional_generator(shape, latent_dim, 10, widths_g)
+        discriminator = cgan.ConditionalDiscriminator(shape, 10, cgan.halving(shape[0] + 1, widths_d))
+        return cgan.ConditionalGAN(generator, discriminator, latent_dim, weight, **optimizers)
 
     return build
 
@@ -316,6 +326,13 @@ RECIPES = {
         "FID 46 (course bar 70)",
         steps=5 * 30_000,  # an iteration is one step of the generator, after n_critic of the critic
         batch_size=256,
+    "cgan-fm": game(
+        ("mnist", "fashion-mnist"),
+        (1, 28, 28),
+        conditional_gan((1, 28, 28), 128, (256, 128, 64), (64, 128, 256), weight=10.0, lr=2e-4, betas=(0.5, 0.999)),
+        "class grid",
+        epochs=50,
+        batch_size=64,
     ),
 }
 

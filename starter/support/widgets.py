@@ -10,12 +10,13 @@ from . import plots
 
 
 def explore_latent(
-    decode: Callable[[Tensor], Tensor],
+    decode: Callable[..., Tensor],
     z: Tensor,
     dims: Sequence[int] | None = None,
     span: float = 3.0,
     title: str = "",
     pixels: int = 224,
+    n_classes: int = 0,
 ) -> None:
     """Move through a latent space: a picture of what every latent does alone, then sliders to combine them.
 
@@ -26,11 +27,18 @@ def explore_latent(
         span: each of them moves from -span to span.
         title: of the picture.
         pixels: width of the image beside the sliders, at least.
+        n_classes: of a conditional model, whose `decode` also takes labels (N,): the picture is of class 0, and beside
+            the sliders a menu picks the class.
     """
     dims = list(range(min(len(z), 6)) if dims is None else dims)
-    draw_traversals(decode, z, dims, span, title)
+    draw_traversals(of_class(decode, 0) if n_classes else decode, z, dims, span, title)
     if live():
-        show_sliders(decode, z, dims, span, pixels)
+        show_sliders(decode, z, dims, span, pixels, n_classes)
+
+
+def of_class(decode: Callable[[Tensor, Tensor], Tensor], y: int) -> Callable[[Tensor], Tensor]:
+    """A conditional model's `decode` for one class."""
+    return lambda z: decode(z, torch.full((len(z),), y))
 
 
 def live() -> bool:
@@ -64,7 +72,9 @@ def picture(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], 
     return plots.enlarged(decode(code[None]), pixels)
 
 
-def show_sliders(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], span: float, pixels: int) -> None:
+def show_sliders(
+    decode: Callable[..., Tensor], z: Tensor, dims: Sequence[int], span: float, pixels: int, n_classes: int = 0
+) -> None:
     import ipywidgets
     from IPython.display import display
 
@@ -73,15 +83,17 @@ def show_sliders(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[i
         ipywidgets.FloatSlider(value, min=-span, max=span, step=0.1, description=f"z {dim + 1}", readout_format="+.1f")
         for dim, value in zip(dims, start)
     ]
+    menus = [ipywidgets.Dropdown(options=range(n_classes), description="class")] if n_classes else []
     image = ipywidgets.Image(format="png")
 
     def update(_=None) -> None:
-        image.value = picture(decode, z, dims, [slider.value for slider in sliders], pixels)
+        shown = of_class(decode, menus[0].value) if menus else decode
+        image.value = picture(shown, z, dims, [slider.value for slider in sliders], pixels)
 
-    for slider in sliders:
-        slider.observe(update, "value")
+    for control in (*menus, *sliders):
+        control.observe(update, "value")
     update()
-    box = ipywidgets.HBox([ipywidgets.VBox(sliders), image])
+    box = ipywidgets.HBox([ipywidgets.VBox([*menus, *sliders]), image])
     bundle = box._repr_mimebundle_()
     del bundle["text/plain"]  # where the sliders do not show, the picture above says what they would
     display(bundle, raw=True)

@@ -74,6 +74,16 @@ COUNTS = {  # by hand from the reports' layers, weights and biases
     * (gated_coupling(1, 32, context=1) + gated_coupling(1, 32) + gated_coupling(4, 48) + gated_coupling(8, 64)),
     "realnvp-cifar": TWO_NETS,
     "realnvp-cifar-repaired": TWO_NETS + 8 * 3,
+    "cgan-fm": linear(128 + 10, 256 * 7 * 7)
+    + conv(256, 128, 4)
+    + conv(128, 64, 4)
+    + conv(64, 1)
+    + 2 * (256 + 128 + 64)  # BatchNorm
+    + 10 * 28 * 28  # label maps
+    + conv(2, 64)
+    + conv(64, 128)
+    + conv(128, 256)
+    + linear(256 * 4 * 4, 1),
 }
 GAMES = [name for name, recipe in recipes.RECIPES.items() if recipe.lr is None]
 

@@ -77,6 +77,18 @@ def test_sliders_start_at_the_code_and_move_the_image(shown, made):
     assert pixels(image.value) == pytest.approx([0.5, -1.0, 1.5, -2.5], abs=0.03)
 
 
+def test_a_menu_picks_the_class_of_a_conditional_model(shown, made, monkeypatch):
+    import ipywidgets
+
+    menus, make = [], ipywidgets.Dropdown
+    monkeypatch.setattr(ipywidgets, "Dropdown", lambda **settings: menus.append(make(**settings)) or menus[-1])
+    widgets.show_sliders(lambda z, y: decode(z + y[:, None]), Z, [0], 3.0, 8, n_classes=3)
+    (menu,), (image,) = menus, made["image"]
+    assert menu.options == (0, 1, 2) and pixels(image.value) == pytest.approx(Z.tolist(), abs=0.03)
+    menu.value = 2
+    assert pixels(image.value) == pytest.approx((Z + 2).clamp(max=4).tolist(), abs=0.03)
+
+
 def test_a_code_outside_the_span_is_still_a_slider(shown, made):
     widgets.show_sliders(decode, torch.tensor([9.0, 0.0, 0.0, 0.0]), dims=[0], span=3.0, pixels=8)
     assert made["sliders"][0].value == 3.0

@@ -1,0 +1,158 @@
+"""Probes of lab 10: starter/conditional_gan.py."""
+
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..compare import Arrays
+from ..nets import Conv
+from .core import Draw, array, named, observe, probe, tensor, whole_numbers
+
+
+def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
+    """In no order, at least three of them different, some twice where there is room; never the last class."""
+    values = draw.rng.permutation(n_classes - 1)[: max(3, count - 2)]
+    y = values[np.arange(count) % len(values)]
+    while (np.diff(y) > 0).all():
+        y = draw.rng.permutation(y)
+    return torch.from_numpy(y)
+
+
+@probe("cgan-1")
+def generator_input(module: ModuleType, draw: Draw) -> Arrays:
+    b, latent_dim, n_classes = draw.dims("B", "latent_dim", "n_classes", low=4, high=8)
+    inputs = {"z": draw.mixed(b, latent_dim), "y": labels(draw, b, n_classes)}
+    return observe(module.generator_input, inputs, ("z",), n_classes=n_classes)
+
+
+@probe("cgan-2")
+def discriminator_input(module: ModuleType, draw: Draw) -> Arrays:
+    (b, c, h, w), (n_classes,) = draw.batch(), draw.dims("n_classes", low=7, high=9)
+    inputs = {"x": draw.mixed(b, c, h, w), "y": labels(draw, b, n_classes), "maps": draw.mixed(n_classes, h, w)}
+    return observe(module.discriminator_input, inputs, ("x", "maps"))
+
+
+def apart(draw: Draw, real: Tensor) -> Tensor:
+    """Features (B, C, L) whose gaps to the real means differ in sign inside of every channel, and between channels."""
+    _, c, length = real.shape
+    gap = draw.uniform(c, length, low=0.3, high=0.5)
+    gap[:, 0] += 1
+    gap[0] *= 1.5
+    gap *= torch.outer((-1.0) ** torch.arange(c), (-1.0) ** torch.arange(length))
+    noise = draw.mixed(*real.shape)
+    return noise - noise.mean(dim=0) + real.mean(dim=0) + gap
+
+
+@probe("cgan-3")
+def feature_matching_loss(module: ModuleType, draw: Draw) -> Arrays:
+    c, length = draw.dims("C", "L", low=2, high=3)
+    (b,) = draw.dims("B", low=4, high=5)
+    real = draw.mixed(b, c, length)
+    inputs = {"real_features": real, "fake_features": apart(draw, real)}
+    seen = observe(module.feature_matching_loss, inputs, tuple(inputs))
+    b, c, h, w = draw.batch()
+    images = {f"{side}_features": draw.mixed(b, c, h, w) for side in ("real", "fake")}
+    return seen | {"result of (B, C, H, W)": observe(module.feature_matching_loss, images)["result"]}
+
+
+@probe("cgan-4", "feature_matching_loss")
+def generator_objective(module: ModuleType, draw: Draw) -> Arrays:
+    b, layers = draw.dims("B", "layers", low=3, high=4)
+    weight = draw.number(2, 3)
+    shapes = [(b, *draw.rng.permutation([1, 2, 3])[: 1 + i % 2].tolist()) for i in range(layers)]
+    inputs = {"fake_logits": draw.mixed(b)}
+    inputs |= {f"{side} features {i + 1}": draw.mixed(*s) for side in ("real", "fake") for i, s in enumerate(shapes)}
+    changing = ("fake_logits", *(name for name in inputs if name.startswith("fake features")))
+
+    def objective(fake_logits: Tensor, **features: Tensor):
+        sides = [[f for name, f in features.items() if name.startswith(side)] for side in ("real", "fake")]
+        return module.generator_objective(fake_logits, *sides, **({"weight": weight} if weight else {}))
+
+    seen = observe(objective, inputs, changing)
+    patches = observe(objective, inputs | {"fake_logits": draw.mixed(b, 2, 3)})
+    weight = None
+    plain = observe(objective, inputs)
+    missing = np.array("missing")
+    return (
+        seen
+        | {f"{name} (patches)": patches.get(name, missing) for name in ("loss", "adversarial")}
+        | {"loss (weight not given)": plain.get("loss", missing)}
+    )
+
+
+class Judge(nn.Module):
+    """A discriminator with a closed form: its logit and its two feature layers depend on image and label."""
+
+    def __init__(self, draw: Draw, n_classes: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(draw.mixed(n_classes, *shape))
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        turned = x * self.weight[y]
+        return turned.flatten(1).sum(dim=1), [turned.tanh(), turned.square().flatten(1)]
+
+
+@probe("cgan-5")
+def generator_step(module: ModuleType, draw: Draw) -> Arrays:
+    (b, c, h, w), (n_in, n_classes) = draw.batch(), draw.dims("n_in", "n_classes", low=7, high=9)
+    generator = nn.Sequential(draw.linear(n_in, c * h * w), nn.Unflatten(1, (c, h, w)), nn.BatchNorm2d(c))
+    judge = Judge(draw, n_classes, (c, h, w))
+    optimizer = torch.optim.SGD(generator.parameters(), lr=draw.number(0.3, 0.5))
+    for weight in generator.parameters():
+        weight.grad = draw.mixed(*weight.shape)  # of an earlier step
+
+    def objective(fake_logits: Tensor, real: list[Tensor], fake: list[Tensor]):
+        adversarial = (fake_logits - 0.5).square().mean() / fake_logits.numel()
+        matching = sum((r.mean(dim=0) * f.mean(dim=0)).mean() for r, f in zip(real, fake))
+        return module.GeneratorTerms(adversarial + 3 * matching, adversarial, matching)
+
+    inputs = {"h": draw.mixed(b, n_in), "y": labels(draw, b, n_classes), "real": draw.mixed(b, c, h, w)}
+    graphs, reached = {}, []
+    generator[0].weight.register_hook(lambda gradient: reached.append(True))
+
+    def step(**tensors: Tensor):
+        terms = module.generator_step(generator, judge, optimizer, **tensors, objective=objective)
+        graphs.update({name: getattr(term, "requires_grad", None) for name, term in named(terms).items()})
+        return terms
+
+    seen = observe(step, inputs)
+    seen |= {f"the generator's {name}": array(value) for name, value in generator.state_dict().items()}
+    seen["the discriminator's weight"] = array(judge.weight)
+    seen["a gradient reaches the generator"] = np.array(bool(reached))
+    seen["terms still have a graph"] = np.array([bool(graph) for graph in graphs.values()])
+    seen["both networks are in training mode"] = np.array([generator.training, judge.training])
+    return seen
+
+
+@probe("cgan-6")
+def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
+    """Classes of different sizes. What is chosen has less than half of p; one wrong sample a class has least."""
+    (n_classes,) = draw.dims("n_classes", low=4, high=5)
+    counts = draw.rng.permutation(np.arange(n_classes) + 3)
+    y = draw.rng.permutation(np.repeat(np.arange(n_classes), counts))
+    draw.sizes["N"] = len(y)
+    chosen, probs = y.copy(), draw.rng.uniform(0.5, 1, (len(y), n_classes))
+    for k, count in enumerate(counts):
+        wrong = np.flatnonzero(y == k)[: draw.whole(1, count - 1)]
+        chosen[wrong] = (k + 1 + np.arange(len(wrong)) % 2) % n_classes
+        probs[wrong[0], k] = 0.3
+    probs[np.arange(len(y)), chosen] = 1.4
+    probs = tensor(probs / probs.sum(axis=1, keepdims=True))
+    seen = observe(module.class_accuracy, {"probs": probs, "y": torch.from_numpy(y)})
+    some = y != draw.whole(0, n_classes - 1)
+    found = observe(module.class_accuracy, {"probs": probs[some], "y": torch.from_numpy(y[some])})["result"]
+    return seen | {"nan (a class without samples)": np.isnan(found) if found.dtype.kind == "f" else found}
+
+
+@probe("cgan-7")
+def receptive_field(module: ModuleType, draw: Draw) -> Arrays:
+    seen = {}
+    for i, count in enumerate((3, 4), 1):
+        kernels, paddings = draw.rng.integers(2, 6, count), draw.rng.integers(1, 3, count)
+        strides = [2, *draw.rng.integers(1, 4, count - 2), draw.whole(2, 3)]
+        plan = tuple(Conv(n, n + 1, *map(int, row)) for n, row in enumerate(zip(kernels, strides, paddings), 2))
+        for name, value in named(module.receptive_field(plan)).items():
+            seen[f"{name} of plan {i}"] = whole_numbers([[value]])
+    return seen
