@@ -75,7 +75,7 @@ def clip_weights(critic: nn.Module, c: float) -> None:
     Raises:
         ValueError: c is not above 0.
 
-    Source: Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1 ("a clearly terrible way", as its authors say).
+    Source: Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1.
     """
     if not c > 0:
         raise ValueError(f"c must be above 0, and is {c}: weights are kept in [-c, c]")
@@ -170,7 +170,7 @@ def critic_step(
     Raises:
         ValueError: a negative weight.
 
-    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", algorithm 1, lines 4 to 9.
+    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", algorithm 1.
     """
     if not weight >= 0:
         raise ValueError(f"weight must not be negative, and is {weight}: the penalty would reward slopes far from 1")

@@ -3,7 +3,6 @@
 import difflib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
@@ -128,6 +127,10 @@ def cifar_gan(latent_dim: int, **optimizers):
         generator = dcgan.generator_of(plan, nn.Sequential(nn.Sigmoid(), dcgan.Rescale(signed)))
         discriminator = nn.Sequential(dcgan.Rescale(unit), dcgan.discriminator(config))
         return lab("gan").GAN(generator, discriminator, latent_dim, **optimizers)
+
+    return build
+
+
 def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settings):
     """DCGAN's networks, without BatchNorm in the critic."""
 
@@ -136,6 +139,10 @@ def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settin
         config = dcgan.DCGANConfig(shape, latent_dim, channels)
         critic = dcgan.discriminator(replace(config, batch_norm=False))
         return lab("wgan_gp").WGAN(dcgan.generator(config), critic, latent_dim, **settings)
+
+    return build
+
+
 def conditional_gan(
     shape: Shape, latent_dim: int, widths_g: tuple[int, ...], widths_d: tuple[int, ...], weight: float, **optimizers
 ):
@@ -326,6 +333,7 @@ RECIPES = {
         "FID 46 (course bar 70)",
         steps=5 * 30_000,  # an iteration is one step of the generator, after n_critic of the critic
         batch_size=256,
+    ),
     "cgan-fm": game(
         ("mnist", "fashion-mnist"),
         (1, 28, 28),
