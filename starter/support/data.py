@@ -88,15 +88,18 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
 
 
 def cache_folder() -> Path:
-    """Where `datasets/prepare.py` keeps its arrays: beside starter/.
+    """Where `datasets/prepare.py` keeps its arrays."""
+    named = os.environ.get("DATASETS_CACHE")
+    return Path(named).expanduser() if named else course() / "datasets" / "cache"
+
+
+def course() -> Path:
+    """The folder that holds starter/ and datasets/.
 
     In a test or a graded run starter/ is a copy elsewhere: then the repository is where we run, or just above.
     """
-    if named := os.environ.get("DATASETS_CACHE"):
-        return Path(named).expanduser()
     places = [Path(__file__).resolve().parents[2], Path.cwd(), Path.cwd().parent]
-    home = next((place for place in places if (place / "datasets" / "prepare.py").is_file()), places[0])
-    return home / "datasets" / "cache"
+    return next((place for place in places if (place / "datasets" / "prepare.py").is_file()), places[0])
 
 
 def fixed_order(n: int) -> np.ndarray:

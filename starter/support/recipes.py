@@ -2,8 +2,11 @@
 
 import difflib
 import importlib
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 from torch import nn
@@ -27,11 +30,13 @@ class Recipe:
     shape: Shape  # C, H, W of its images
     build: Callable[[Callable[[str], ModuleType]], nn.Module]
     reported: str
-    epochs: int
+    epochs: int | None = None  # passes over the data; or
+    steps: int | None = None  # updates
     batch_size: int = 128
-    lr: float = 1e-3
+    lr: float | None = 1e-3  # None: a game, whose networks bring their optimisers along
     weight_decay: float = 0.0
     schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES
+    plateau: bool = False  # a tenth of the learning rate after 5 epochs without a better validation loss
 
 
 def conv_autoencoder(config: ConvConfig, kind: str):
@@ -196,13 +201,34 @@ RECIPES = {
 }
 
 
-def build(name: str, package: str = "starter") -> nn.Module:
-    """The model of a recipe, from the modules of a package (blanks of its labs must be filled).
-
+def recipe(name: str) -> Recipe:
+    """
     Raises:
         ValueError: no such recipe; names the nearest.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)
         raise ValueError(f"there is no recipe {name!r}; the nearest is {near[0]!r}. All: {', '.join(RECIPES)}")
-    return RECIPES[name].build(lambda lab: importlib.import_module(f"{package}.{lab}"))
+    return RECIPES[name]
+
+
+def build(name: str, package: str = "starter") -> nn.Module:
+    """The model of a recipe, from the modules of a package (blanks of its labs must be filled); see `recipe`."""
+    return recipe(name).build(partial(lab_module, package))
+
+
+def lab_module(package: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{package}.{name}")
+
+
+def blanks(package: str, labs: Iterable[str]) -> list[str]:
+    """Ids of the tasks that are still blank in lab modules, and in the lab modules that these import."""
+    found, open_, seen = [], list(labs), set()
+    while open_:
+        if (name := open_.pop(0)) in seen:
+            continue
+        seen.add(name)
+        text = inspect.getsource(lab_module(package, name))
+        found += re.findall(r"""raise NotImplementedError\(["']([a-z]+-\d+)["']\)""", text)
+        open_ += re.findall(r"^from \.(\w+) import", text, re.MULTILINE)
+    return found
