@@ -1,22 +1,28 @@
-"""From official files to uint8 arrays: images (N, C, H, W), labels (N,); checked before and after they are kept."""
+"""From official files to what is kept: uint8 arrays, images (N, C, H, W) and labels (N,), or the files as they are."""
 
 import gzip
 import hashlib
+import json
 import math
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 if __package__:
-    from .fetch import Problem
+    from .archives import read_birds, read_cifar
+    from .fetch import Problem, fault_of_file
 else:
-    from fetch import Problem
+    from archives import read_birds, read_cifar
+    from fetch import Problem, fault_of_file
 
 
-def read_idx(path: Path) -> list[np.ndarray]:
+def read_idx(path: Path, spec: dict) -> list[np.ndarray]:
     """The array of a gzipped idx file: 0, 0, type 8 (uint8), number of axes, their lengths, then exactly the data."""
     try:
         with gzip.open(path) as file:
@@ -33,20 +39,47 @@ def read_idx(path: Path) -> list[np.ndarray]:
     return [array[:, None] if axes == 3 else array]  # images are (N, C, H, W)
 
 
-READERS = {"idx": read_idx}  # format -> function from a file to its arrays, in the order of the registry's `gives`
+# format -> function from a file and its set's entry in the registry to the arrays, in the order of `gives`
+READERS = {"idx": read_idx, "cifar": read_cifar, "birds": read_birds}
+MADE = "made.json"  # array -> sha256, for a set whose arrays depend on the version of the program that shrank them
 
 
 def fault_of_content(array: np.ndarray, expected: dict) -> str:
     """Why this is not the array that the registry knows; empty if it is."""
     if (array.dtype, list(array.shape)) != (np.uint8, expected["shape"]):
         return f"holds {array.dtype} {array.shape} instead of uint8 {tuple(expected['shape'])}"
-    return "" if hashlib.sha256(array).hexdigest() == expected["sha256"] else "holds other values than it should"
+    if expected.get("sha256", seen := hashlib.sha256(array).hexdigest()) != seen:
+        return "holds other values than it should"
+    return ""
 
 
-def fault_of_array(path: Path, expected: dict) -> str:
-    """The same for a .npy file, whatever it may contain."""
+def kept(spec: dict) -> dict[str, dict]:
+    """File name in the cache -> what it must be: of the arrays, or of a file that stays as it is (format "as-is")."""
+    if spec["format"] == "as-is":
+        return {file["name"]: file for file in spec["files"]}
+    return {f"{name}.npy": array for name, array in spec["arrays"].items()}
+
+
+def remembered(spec: dict, folder: Path) -> dict[str, dict]:
+    """`kept`, with the checksums that were written down when the arrays were made, where the registry has none."""
+    made = {}
+    with suppress(OSError, ValueError):
+        made = dict(json.loads((folder / MADE).read_text(encoding="utf-8")))
+    unknown = {"sha256": "not known: it was never finished"}
+    return {name: (unknown | made.get(name, {}) if "shape" in want else {}) | want for name, want in kept(spec).items()}
+
+
+def given(file: dict) -> set[str]:
+    """What is kept of one official file."""
+    return {f"{name}.npy" for name in file["gives"]} if "gives" in file else {file["name"]}
+
+
+def fault_of_kept(path: Path, expected: dict) -> str:
+    """Why a file of the cache is not what the registry knows, whatever it may contain; empty if it is."""
     if not path.exists():
         return "is missing"
+    if "shape" not in expected:
+        return fault_of_file(path, expected)
     try:
         return fault_of_content(np.load(path, mmap_mode="r", allow_pickle=False), expected)
     except Exception as error:  # numpy raises a dozen types on a damaged header
@@ -54,17 +87,28 @@ def fault_of_array(path: Path, expected: dict) -> str:
 
 
 def faults_of(spec: dict, folder: Path) -> dict[str, str]:
-    """Array name -> what is wrong with it in `folder`; empty when the data set is ready."""
-    faults = {name: fault_of_array(folder / f"{name}.npy", array) for name, array in spec["arrays"].items()}
+    """File name -> what is wrong with it in `folder`; empty when the data set is ready."""
+    faults = {name: fault_of_kept(folder / name, expected) for name, expected in remembered(spec, folder).items()}
     return {name: fault for name, fault in faults.items() if fault}
 
 
 def write(path: Path, array: np.ndarray) -> None:
+    with whole(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_text(path: Path, text: str) -> None:
+    with whole(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
     """All of the file or nothing, whatever happens in between; every process has its own temporary name."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+            yield file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,15 +2,19 @@
 
     python datasets/prepare.py mnist                  from the official mirrors
     python datasets/prepare.py mnist --source DIR     from files on this disk, or from a mirror of your own (http://...)
+    python datasets/prepare.py cub-64                 birds at 64x64 instead of 32x32
+    python datasets/prepare.py inception              not images: the network of published FIDs, kept as one file
     python datasets/prepare.py --list | --check | --remove mnist
 
-registry.toml knows the checksum of every file and of every array made from it, so no mirror, proxy or disk has to be
+registry.toml knows the checksum of every file and of what is made from it, so no mirror, proxy or disk has to be
 trusted, and a call after any accident repairs what is wrong and nothing else.
 """
 
 import argparse
 import difflib
 import errno
+import hashlib
+import json
 import math
 import os
 import shutil
@@ -23,10 +27,10 @@ from pathlib import Path
 from typing import IO
 
 if __package__:  # python -m datasets.prepare
-    from .convert import READERS, fault_of_content, faults_of, write
+    from .convert import MADE, READERS, fault_of_content, faults_of, given, kept, write, write_text
     from .fetch import Limits, Problem, fetch, find
 else:  # python datasets/prepare.py
-    from convert import READERS, fault_of_content, faults_of, write
+    from convert import MADE, READERS, fault_of_content, faults_of, given, kept, write, write_text
     from fetch import Limits, Problem, fetch, find
 
 HERE = Path(__file__).resolve().parent
@@ -74,7 +78,7 @@ def locked(file: IO) -> bool:
 
 
 def prepare(name: str, spec: dict, cache: Path, source: str | None, limits: Limits) -> None:
-    """Bring every array of the data set into `cache/name`, using only the files whose arrays are missing or damaged."""
+    """Bring what is kept of the data set into `cache/name`, from those files alone whose part is missing or damaged."""
     folder = cache / name
     if faults_of(spec, folder):  # looking needs no lock: a cache that is ready may be read-only
         with alone(cache / f"{name}.lock", limits):
@@ -90,9 +94,10 @@ def prepare(name: str, spec: dict, cache: Path, source: str | None, limits: Limi
 
 def make(name: str, spec: dict, folder: Path, source: str | None, limits: Limits) -> None:
     faults = faults_of(spec, folder)
-    files = [file for file in spec["files"] if faults.keys() & set(file["gives"])]
+    files = [file for file in spec["files"] if faults.keys() & given(file)]
     folder.mkdir(exist_ok=True)
-    need_room(folder, sum(file["size"] for file in files) + sum(math.prod(spec["arrays"][a]["shape"]) for a in faults))
+    arrays = sum(math.prod(kept(spec)[fault].get("shape", [0])) for fault in faults)  # bytes, beside the files
+    need_room(folder, sum(file["size"] for file in files) + arrays)
     on_disk = source is not None and not source.startswith(("http://", "https://"))
     mirrors = [f"{source.rstrip('/')}/{name}", source] if source else list(spec["mirrors"])
     for file in files:
@@ -102,13 +107,27 @@ def make(name: str, spec: dict, folder: Path, source: str | None, limits: Limits
         else:
             path = fetch(file, mirrors, part, limits)
         try:
-            for array_name, array in zip(file["gives"], READERS[spec["format"]](path), strict=True):
-                if fault := fault_of_content(array, spec["arrays"][array_name]):
-                    raise Problem(f"{path} {fault}")
-                write(folder / f"{array_name}.npy", array)
+            keep(path, part, file, spec, folder)
         finally:
             part.unlink(missing_ok=True)
         print(f"{name}: {file['name']}, {file['size'] / 1e6:.1f} MB, verified")
+
+
+def keep(path: Path, part: Path, file: dict, spec: dict, folder: Path) -> None:
+    """Put what a verified file gives into `folder`, each file of it whole or not at all."""
+    if spec["format"] == "as-is":
+        if path != part:  # the source is left alone
+            shutil.copyfile(path, part)
+        os.replace(part, folder / file["name"])
+        return
+    made = {}
+    for array_name, array in zip(file["gives"], READERS[spec["format"]](path, spec), strict=True):
+        if fault := fault_of_content(array, spec["arrays"][array_name]):
+            raise Problem(f"{path} {fault}")
+        write(folder / f"{array_name}.npy", array)
+        made[f"{array_name}.npy"] = {"sha256": hashlib.sha256(array).hexdigest()}
+    if not all("sha256" in array for array in spec["arrays"].values()):
+        write_text(folder / MADE, json.dumps(made))
 
 
 def need_room(folder: Path, size: int) -> None:
@@ -123,7 +142,7 @@ def check(names: list[str], sets: dict, cache: Path) -> None:
     for name in names or [name for name in sets if (cache / name).is_dir()]:
         found = faults_of(sets[name], cache / name)
         bad += [name] if found else []
-        faults += [f"{cache / name / array}.npy {fault}" for array, fault in found.items()]
+        faults += [f"{cache / name / file} {fault}" for file, fault in found.items()]
         print(f"{name}: {'not in order' if found else 'in order'}")
     if bad:
         raise Problem(f"{'; '.join(faults)}; repair with: python datasets/prepare.py {' '.join(bad)}")
@@ -134,7 +153,7 @@ def remove(name: str, spec: dict, cache: Path, limits: Limits) -> None:
     folder = cache / name
     if folder.is_dir():
         with alone(cache / f"{name}.lock", limits):
-            made = [folder / f"{array}.npy" for array in spec["arrays"]]
+            made = [folder / file for file in (*kept(spec), MADE)]
             for path in [*made, *folder.glob("*.part"), *folder.glob("*.tmp")]:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
@@ -144,9 +163,21 @@ def remove(name: str, spec: dict, cache: Path, limits: Limits) -> None:
 
 def show(sets: dict, cache: Path) -> None:
     for name, spec in sets.items():
-        there = all((cache / name / f"{array}.npy").exists() for array in spec["arrays"])
+        there = all((cache / name / file).exists() for file in kept(spec))
         size = sum(file["size"] for file in spec["files"])
         print(f"{name:14} {'here' if there else f'{size / 1e6:.0f} MB':8} {spec['title']}; {spec['licence']}")
+
+
+def of_another_size(name: str, sets: dict) -> dict | None:
+    """The entry of `cub-64`, made from that of `cub`: a set that we shrink ourselves can have any size."""
+    base, _, size = name.rpartition("-")
+    if "size" not in sets.get(base, ()) or not size.isdecimal() or not 8 <= int(size) <= 256:
+        return None
+    arrays = {
+        key: array | {"shape": array["shape"][:2] + [int(size)] * len(array["shape"][2:])}
+        for key, array in sets[base]["arrays"].items()
+    }
+    return sets[base] | {"size": int(size), "arrays": arrays}
 
 
 class Parser(argparse.ArgumentParser):
@@ -167,6 +198,8 @@ def run(argv: list[str] | None, sets: dict, limits: Limits) -> None:
     args = parser.parse_args(argv)
     cache = Path(args.cache).expanduser()
     for name in args.names:
+        if name not in sets and (other := of_another_size(name, sets)):
+            sets = sets | {name: other}
         if name not in sets:
             near = difflib.get_close_matches(name.lower(), sets, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sets)}"

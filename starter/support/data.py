@@ -8,6 +8,7 @@ the others are prepared once by `python datasets/prepare.py NAME`. The environme
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from . import shapes
 
 EMBEDDED = ("digits", "digits16", "shapes")
-PREPARED = ("mnist", "fashion-mnist")
+PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub")  # and cub-64, cub-128, ...: other sizes
 DEFAULT = "digits16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
 DIGITS_TRAIN = 1500  # the other 297 are the test split
@@ -67,7 +68,7 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
 
     Args:
         name: digits (8x8, 17 levels), digits16 (16x16), shapes (32x32, drawn, with their factors), mnist,
-            fashion-mnist; by default $DATA, or else digits16.
+            fashion-mnist, cifar10, cub; by default $DATA, or else digits16.
         split: train or test.
         cache: where prepare.py keeps its arrays; by default $DATASETS_CACHE, or else datasets/cache.
 
@@ -79,7 +80,7 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
         raise DataError(f"there is no split {split!r}: take train or test")
     if name in EMBEDDED:
         return embedded(name, split)
-    if name in PREPARED:
+    if name in PREPARED or re.fullmatch(r"cub-\d+", name):
         return prepared(name, split, Path(cache) if cache else cache_folder())
     known = (*EMBEDDED, *PREPARED)
     near = difflib.get_close_matches(name.lower(), known, n=1)

@@ -183,7 +183,7 @@ def test_every_set_that_prepare_knows_can_be_loaded():
     import tomllib
 
     registry = tomllib.loads((ROOT / "datasets" / "registry.toml").read_text(encoding="utf-8"))
-    assert tuple(registry) == data.PREPARED
+    assert tuple(name for name, spec in registry.items() if "arrays" in spec) == data.PREPARED
 
 
 @pytest.mark.parametrize(
