@@ -112,7 +112,7 @@ def test_a_pickle_that_asks_for_a_program_is_refused(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "owned"),)
 
-    files = cifar_files() | {"cifar-10-batches-py/data_batch_3": pickle.dumps({b"data": Evil()}, protocol=2)}
+    files = cifar_files() | {"cifar-10-batches-py/data_batch_3": pickle.dumps({b"data": Evil()}, protocol=3)}
     (tmp_path / CIFAR).write_bytes(packed(files))
     with pytest.raises(
         prepare.Problem, match=r"data_batch_3 is no batch of CIFAR-10 \(it asks for (posix|nt)\.mkdir\)"
