@@ -8,7 +8,6 @@ the others are prepared once by `python datasets/prepare.py NAME`. The environme
 import difflib
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import Tensor
 from . import shapes
 
 EMBEDDED = ("digits", "digits16", "shapes")
-PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub")  # and cub-64, cub-128, ...: other sizes
+PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub")  # and whatever else has its arrays in the cache
 DEFAULT = "digits16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
 DIGITS_TRAIN = 1500  # the other 297 are the test split
@@ -80,8 +79,9 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
         raise DataError(f"there is no split {split!r}: take train or test")
     if name in EMBEDDED:
         return embedded(name, split)
-    if name in PREPARED or re.fullmatch(r"cub-\d+", name):
-        return prepared(name, split, Path(cache) if cache else cache_folder())
+    home = Path(cache) if cache else cache_folder()
+    if name in PREPARED or (home / name / f"{split}-x.npy").is_file():
+        return prepared(name, split, home)
     known = (*EMBEDDED, *PREPARED)
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"take {', '.join(known)}"

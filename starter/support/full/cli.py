@@ -35,6 +35,28 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def reproduce(arguments: list[str]) -> int:
+    from .reproduce import reproduce
+
+    parser = argparse.ArgumentParser(
+        prog="python -m starter reproduce",
+        description="Train recipes and write RESULTS.md. Further options are those of `train`, such as --seconds 60.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all of them when none is named")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME", help="default: those of each report")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="default: RESULTS.md")
+    given, options = parser.parse_known_args(arguments)
+    try:
+        out, table = given.out or data.course() / "runs/reproduce", given.table or data.course() / "RESULTS.md"
+        failed = reproduce(given.names, given.data, out, table, options)
+    except ValueError as wrong:
+        print(f"reproduce: {wrong}", file=sys.stderr)
+        return 2
+    print(f"{table} is written; {failed} runs failed.")
+    return 1 if failed else 0
+
+
 def positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .. import features
 from ..data import Images
+from ..recipes import SQUARED
 from . import gallery
 
 SAMPLES = 1000  # images that a distance between two sets is measured on
@@ -59,7 +60,7 @@ def reconstruction_scores(model: nn.Module, images: Images, batch_size: int) -> 
         for one, other in zip(x.cpu().numpy(), x_hat.cpu().numpy()) if seen < SAMPLES else ():
             similar += structural_similarity(one, other, data_range=1.0, channel_axis=0, win_size=7)
             seen += 1
-    return {"squared error on [-1, 1]": error / len(images), "SSIM": float(similar / seen)}
+    return {SQUARED: error / len(images), "SSIM": float(similar / seen)}
 
 
 def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
