@@ -2,21 +2,27 @@
 
 import gzip
 import hashlib
+import json
 import math
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 if __package__:
+    from .archives import read_birds, read_cifar
     from .fetch import Problem, fault_of_file
 else:
+    from archives import read_birds, read_cifar
     from fetch import Problem, fault_of_file
 
 
-def read_idx(path: Path) -> list[np.ndarray]:
+def read_idx(path: Path, spec: dict) -> list[np.ndarray]:
     """The array of a gzipped idx file: 0, 0, type 8 (uint8), number of axes, their lengths, then exactly the data."""
     try:
         with gzip.open(path) as file:
@@ -33,14 +39,18 @@ def read_idx(path: Path) -> list[np.ndarray]:
     return [array[:, None] if axes == 3 else array]  # images are (N, C, H, W)
 
 
-READERS = {"idx": read_idx}  # format -> function from a file to its arrays, in the order of the registry's `gives`
+# format -> function from a file and its set's entry in the registry to the arrays, in the order of `gives`
+READERS = {"idx": read_idx, "cifar": read_cifar, "birds": read_birds}
+MADE = "made.json"  # array -> sha256, for a set whose arrays depend on the version of the program that shrank them
 
 
 def fault_of_content(array: np.ndarray, expected: dict) -> str:
     """Why this is not the array that the registry knows; empty if it is."""
     if (array.dtype, list(array.shape)) != (np.uint8, expected["shape"]):
         return f"holds {array.dtype} {array.shape} instead of uint8 {tuple(expected['shape'])}"
-    return "" if hashlib.sha256(array).hexdigest() == expected["sha256"] else "holds other values than it should"
+    if expected.get("sha256", seen := hashlib.sha256(array).hexdigest()) != seen:
+        return "holds other values than it should"
+    return ""
 
 
 def kept(spec: dict) -> dict[str, dict]:
@@ -48,6 +58,15 @@ def kept(spec: dict) -> dict[str, dict]:
     if spec["format"] == "as-is":
         return {file["name"]: file for file in spec["files"]}
     return {f"{name}.npy": array for name, array in spec["arrays"].items()}
+
+
+def remembered(spec: dict, folder: Path) -> dict[str, dict]:
+    """`kept`, with the checksums that were written down when the arrays were made, where the registry has none."""
+    made = {}
+    with suppress(OSError, ValueError):
+        made = dict(json.loads((folder / MADE).read_text(encoding="utf-8")))
+    unknown = {"sha256": "not known: it was never finished"}
+    return {name: (unknown | made.get(name, {}) if "shape" in want else {}) | want for name, want in kept(spec).items()}
 
 
 def given(file: dict) -> set[str]:
@@ -69,16 +88,27 @@ def fault_of_kept(path: Path, expected: dict) -> str:
 
 def faults_of(spec: dict, folder: Path) -> dict[str, str]:
     """File name -> what is wrong with it in `folder`; empty when the data set is ready."""
-    faults = {name: fault_of_kept(folder / name, expected) for name, expected in kept(spec).items()}
+    faults = {name: fault_of_kept(folder / name, expected) for name, expected in remembered(spec, folder).items()}
     return {name: fault for name, fault in faults.items() if fault}
 
 
 def write(path: Path, array: np.ndarray) -> None:
+    with whole(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_text(path: Path, text: str) -> None:
+    with whole(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
     """All of the file or nothing, whatever happens in between; every process has its own temporary name."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+            yield file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -144,18 +144,25 @@ def fetch(file: dict, mirrors: list[str], part: Path, limits: Limits) -> Path:
 
 
 def find(file: dict, folder: Path, names: tuple[str, ...]) -> Path:
-    """The verified file on this disk: in `folder`, in one named like the data set below it, or in a `raw` below."""
+    """The verified file on this disk: in `folder`, in one named like the data set below it, or in a `raw` below.
+
+    Of an archive, the folder that it unpacks to will do: what is made of it has a checksum, too.
+    """
     if not folder.is_dir():
         raise Problem(f"--source {folder} is not a folder; name the one that holds {file['name']}")
-    places = [folder / name / raw / file["name"] for name in ("", *names) for raw in ("", "raw")]
+    below = [folder / name / raw for name in ("", *names) for raw in ("", "raw")]
+    places = [place / file["name"] for place in below]
+    for place in below if "unpacked" in file and not any(place.is_file() for place in places) else ():
+        if (place / file["unpacked"]).is_dir():
+            return place / file["unpacked"]
     faults = {place: fault_of_file(place, file) for place in places if place.is_file()}
     for place, fault in faults.items():
         if not fault:
             return place
     for place, fault in faults.items():
         raise Problem(f"{place} {fault}; replace it, or leave --source out to fetch the official file")
-    below = ", ".join((*names, "raw"))
-    raise Problem(f"no {file['name']} in {folder} nor below it in {below}; name the folder that has it")
+    tried = ", ".join((*names, "raw"))
+    raise Problem(f"no {file['name']} in {folder} nor below it in {tried}; name the folder that has it")
 
 
 def fault_of_file(path: Path, file: dict) -> str:

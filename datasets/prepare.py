@@ -2,6 +2,7 @@
 
     python datasets/prepare.py mnist                  from the official mirrors
     python datasets/prepare.py mnist --source DIR     from files on this disk, or from a mirror of your own (http://...)
+    python datasets/prepare.py cub-64                 birds at 64x64 instead of 32x32
     python datasets/prepare.py inception              not images: the network of published FIDs, kept as one file
     python datasets/prepare.py --list | --check | --remove mnist
 
@@ -12,6 +13,8 @@ trusted, and a call after any accident repairs what is wrong and nothing else.
 import argparse
 import difflib
 import errno
+import hashlib
+import json
 import math
 import os
 import shutil
@@ -24,10 +27,10 @@ from pathlib import Path
 from typing import IO
 
 if __package__:  # python -m datasets.prepare
-    from .convert import READERS, fault_of_content, faults_of, given, kept, write
+    from .convert import MADE, READERS, fault_of_content, faults_of, given, kept, write, write_text
     from .fetch import Limits, Problem, fetch, find
 else:  # python datasets/prepare.py
-    from convert import READERS, fault_of_content, faults_of, given, kept, write
+    from convert import MADE, READERS, fault_of_content, faults_of, given, kept, write, write_text
     from fetch import Limits, Problem, fetch, find
 
 HERE = Path(__file__).resolve().parent
@@ -75,7 +78,7 @@ def locked(file: IO) -> bool:
 
 
 def prepare(name: str, spec: dict, cache: Path, source: str | None, limits: Limits) -> None:
-    """Bring what is kept of the set into `cache/name`, using only files of which something is missing or damaged."""
+    """Bring what is kept of the data set into `cache/name`, from those files alone whose part is missing or damaged."""
     folder = cache / name
     if faults_of(spec, folder):  # looking needs no lock: a cache that is ready may be read-only
         with alone(cache / f"{name}.lock", limits):
@@ -117,10 +120,14 @@ def keep(path: Path, part: Path, file: dict, spec: dict, folder: Path) -> None:
             shutil.copyfile(path, part)
         os.replace(part, folder / file["name"])
         return
-    for array_name, array in zip(file["gives"], READERS[spec["format"]](path), strict=True):
+    made = {}
+    for array_name, array in zip(file["gives"], READERS[spec["format"]](path, spec), strict=True):
         if fault := fault_of_content(array, spec["arrays"][array_name]):
             raise Problem(f"{path} {fault}")
         write(folder / f"{array_name}.npy", array)
+        made[f"{array_name}.npy"] = {"sha256": hashlib.sha256(array).hexdigest()}
+    if not all("sha256" in array for array in spec["arrays"].values()):
+        write_text(folder / MADE, json.dumps(made))
 
 
 def need_room(folder: Path, size: int) -> None:
@@ -146,7 +153,7 @@ def remove(name: str, spec: dict, cache: Path, limits: Limits) -> None:
     folder = cache / name
     if folder.is_dir():
         with alone(cache / f"{name}.lock", limits):
-            made = [folder / file for file in kept(spec)]
+            made = [folder / file for file in (*kept(spec), MADE)]
             for path in [*made, *folder.glob("*.part"), *folder.glob("*.tmp")]:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
@@ -159,6 +166,18 @@ def show(sets: dict, cache: Path) -> None:
         there = all((cache / name / file).exists() for file in kept(spec))
         size = sum(file["size"] for file in spec["files"])
         print(f"{name:14} {'here' if there else f'{size / 1e6:.0f} MB':8} {spec['title']}; {spec['licence']}")
+
+
+def of_another_size(name: str, sets: dict) -> dict | None:
+    """The entry of `cub-64`, made from that of `cub`: a set that we shrink ourselves can have any size."""
+    base, _, size = name.rpartition("-")
+    if "size" not in sets.get(base, ()) or not size.isdecimal() or not 8 <= int(size) <= 256:
+        return None
+    arrays = {
+        key: array | {"shape": array["shape"][:2] + [int(size)] * len(array["shape"][2:])}
+        for key, array in sets[base]["arrays"].items()
+    }
+    return sets[base] | {"size": int(size), "arrays": arrays}
 
 
 class Parser(argparse.ArgumentParser):
@@ -179,6 +198,8 @@ def run(argv: list[str] | None, sets: dict, limits: Limits) -> None:
     args = parser.parse_args(argv)
     cache = Path(args.cache).expanduser()
     for name in args.names:
+        if name not in sets and (other := of_another_size(name, sets)):
+            sets = sets | {name: other}
         if name not in sets:
             near = difflib.get_close_matches(name.lower(), sets, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sets)}"

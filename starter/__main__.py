@@ -1,4 +1,4 @@
-"""python -m starter check vae-1 | progress | recipes | lab"""
+"""python -m starter check vae-1 | progress | recipes | train | reproduce | lab"""
 
 import argparse
 import sys
@@ -14,11 +14,17 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
     commands.add_parser("recipes", help="list the named systems")
     commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
+    commands.add_parser("train", help="train a named system in full size; --help lists its options", add_help=False)
+    commands.add_parser("reproduce", help="train many of them, and write RESULTS.md", add_help=False)
     given, more = parser.parse_known_args(arguments)
     if given.command == "lab":
         from .support import lab
 
         return lab.main(more)
+    if given.command in ("train", "reproduce"):
+        from .support.full import cli
+
+        return getattr(cli, given.command)(more)
     if more:
         parser.error(f"unknown: {' '.join(more)}")
     if given.command == "progress":

@@ -1,6 +1,5 @@
 """One training loop for every lab: in-memory batches, a progress bar, a history of every named loss term."""
 
-import itertools
 import json
 import math
 import os
@@ -93,21 +92,39 @@ def fit(
     """
     device = device or best_device()
     optimizer = torch.optim.Adam(model.to(device).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    terms, step = terms or model.terms, itertools.count()
-
-    def update(x: Tensor, y: Tensor) -> NamedTuple:
-        if beta:
-            model.beta = beta(next(step))
-        losses = terms(x)
-        optimizer.zero_grad()
-        losses.loss.backward()
-        optimizer.step()
-        return losses
-
-    history = repeated(update, model, images, epochs, steps, batch_size, seed, device)
+    history = History()
+    update = descent(model, optimizer, history, terms, beta)
+    repeated(update, model, images, history, epochs, steps, batch_size, seed, device)
     if run:
         runs.write(run, model, images, history, seed=seed, batch_size=batch_size, lr=lr, device=device)
     return history
+
+
+Update = Callable[[Tensor, Tensor], NamedTuple]  # images and labels of a batch -> the terms of one step
+
+
+def descent(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    history: History,
+    terms: Callable[[Tensor], NamedTuple] | None = None,
+    beta: Callable[[int], float] | None = None,
+    clip: float = math.inf,
+) -> Update:
+    """One step down the gradient of `model.terms(x).loss`; the history counts the steps, `clip` bounds the norm."""
+
+    def update(x: Tensor, y: Tensor) -> NamedTuple:
+        if beta:
+            model.beta = beta(history.steps)
+        losses = (terms or model.terms)(x)
+        optimizer.zero_grad()
+        losses.loss.backward()
+        if clip < math.inf:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        return losses
+
+    return update
 
 
 def play(
@@ -135,7 +152,8 @@ def play(
         TrainingError: as in `fit`.
     """
     device = device or best_device()
-    history = repeated(gan.update, gan, images, epochs, steps, batch_size, seed, device, watch, every)
+    history = History()
+    repeated(gan.update, gan, images, history, epochs, steps, batch_size, seed, device, watch, every)
     if run:
         runs.write(run, gan, images, history, seed=seed, batch_size=batch_size, device=device)
     return history
@@ -146,9 +164,10 @@ def best_device() -> str:
 
 
 def repeated(
-    update: Callable[[Tensor, Tensor], NamedTuple],
+    update: Update,
     model: nn.Module,
     images: Images,
+    history: History,
     epochs: int,
     steps: int | None,
     batch_size: int,
@@ -156,38 +175,84 @@ def repeated(
     device: str,
     watch: Callable[[nn.Module], dict[str, float]] | None = None,
     every: int = 100,
-) -> History:
+) -> None:
     """One update for every batch, until the budget is spent; what `fit` and `play` share."""
     home = next(model.parameters()).device
-    history, order = History(), torch.Generator().manual_seed(seed)
+    stream = Stream(images, batch_size, seed, device)
     torch.manual_seed(seed)
-    steps = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
-    steps = min(steps, int(os.environ.get("MAX_STEPS", sys.maxsize)))
-    good = kept = Checkpoint(model.to(device).train())
-    started = time.perf_counter()
-    with progress(steps) as bar:
-        for x, y in endless(images, batch_size, order, device):
-            if watch and (history.steps % every == 0 or history.steps == steps):
-                history.watched[history.steps] = watched(model, watch)
-            if history.steps == steps:
-                break
+    total = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
+    total = min(total, int(os.environ.get("MAX_STEPS", sys.maxsize)))
+    model.to(device).train()
+    if watch:
+        history.watched[0] = watched(model, watch)
+    try:
+        for step in updates(update, model, stream, history, total):
+            if watch and (step % every == 0 or step == total):
+                history.watched[step] = watched(model, watch)
+    finally:
+        model.to(home).eval()  # pictures and measures are made where the model came from
+
+
+class Stream:
+    """Shuffled batches without end. Its state says where it is: a run that was stopped goes on with the same batches.
+
+    With `shard = (rank, world)`, this process gets every world-th image of batches that are world times as large.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        seed: int,
+        device: str,
+        drop_last: bool = False,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.images, self.size, self.device, self.drop_last = images, batch_size * shard[1], device, drop_last
+        self.shard = slice(shard[0], None, shard[1])
+        self.order, self.done = torch.Generator().manual_seed(seed), 0
+        self.start = self.order.get_state()  # of this pass over the images, `done` batches of which were taken
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            self.start, taken = self.order.get_state(), self.done
+            for i, (x, y) in enumerate(batches(self.images, self.size, self.order, self.device, self.drop_last)):
+                if i >= taken:
+                    self.done = i + 1
+                    yield x[self.shard], y[self.shard]
+            self.done = 0
+
+    def state_dict(self) -> dict:
+        return {"start": self.start, "done": self.done}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.order.set_state(state["start"])
+        self.start, self.done = state["start"], state["done"]
+
+
+def updates(update: Update, model: nn.Module, stream: Stream, history: History, total: int) -> Iterator[int]:
+    """One update for every batch until the history has `total` steps; yields the number of steps after each.
+
+    Raises:
+        TrainingError: a term is nan or infinite; the model then has its last good weights.
+    """
+    good = kept = Checkpoint(model, history.steps + 1)
+    before, started = history.seconds, time.perf_counter()
+    with progress(total, history.steps) as bar:
+        for x, y in stream if history.steps < total else ():
             if history.steps % KEEP_EVERY == 0:
                 kept = Checkpoint(model, history.steps + 1)
             history.append(update(x, y))
             if nonsense := nonsense_in(history):
-                good.restore(model.to(home).eval())
+                good.restore(model)
                 raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
             good = kept
+            history.seconds = before + time.perf_counter() - started
             bar.set_postfix_str(f"{history.first} {history.terms[history.first][-1]:.4g}", refresh=False)
             bar.update()
-    history.seconds = time.perf_counter() - started
-    model.to(home).eval()  # pictures and measures are made where the model came from
-    return history
-
-
-def endless(images: Images, batch_size: int, order: torch.Generator, device: str) -> Iterator[tuple[Tensor, Tensor]]:
-    while True:
-        yield from batches(images, batch_size, order, device)
+            yield history.steps
+            if history.steps >= total:
+                break
 
 
 @torch.no_grad()
@@ -219,14 +284,14 @@ def nonsense_in(history: History) -> str | None:
     return f"step {history.steps}: {name} is {last[name]}" if bad else None
 
 
-def progress(total: int):
+def progress(total: int, done: int = 0):
     """A bar that vanishes when done; the environment variable TQDM_DISABLE=1 turns all bars off.
 
     On stdout: what a cell writes to stderr looks like an error.
     """
     from tqdm import tqdm
 
-    return tqdm(total=total, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, unit="step")
+    return tqdm(total=total, initial=done, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, unit="step")
 
 
 def within(name: str, value: float) -> None:

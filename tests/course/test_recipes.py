@@ -59,6 +59,12 @@ COUNTS = {  # by hand from the reports' layers, weights and biases
     **{f"ae-latent-{d}": WIDE + linear(4096, d) + linear(d, 4096) + WIDE_BACK for d in (16, 128, 1024)},
     **{f"beta-vae-{beta}": WIDE_1024 for beta in ("0", "0.8", "1", "1.2", "linear")},
     "vae-cifar-1024": WIDE_1024,
+    **{f"ae-cifar{name}": WIDE + linear(4096, 128) + linear(128, 4096) + WIDE_BACK for name in ("", "-fast")},
+    **{
+        f"vae-cifar-{d}{name}": WIDE + linear(4096, 2 * d) + linear(d, 4096) + WIDE_BACK
+        for d in (10, 128, 512, 2048)
+        for name in ("", "-fast")
+    },
     "vae-mlp": linear(784, 400) + 2 * linear(400, 20) + linear(20, 400) + linear(400, 784),
     "gan-mlp": FC_GENERATOR + FC_DISCRIMINATOR,
     "gan-fc": FC_GENERATOR + 2 * (128 + 256 + 512 + 1024) + FC_DISCRIMINATOR,  # + a scale and a shift per feature

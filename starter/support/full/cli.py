@@ -1,0 +1,101 @@
+"""python -m starter train | reproduce"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import data, recipes
+from ..data import DataError
+from ..training import TrainingError
+from .job import Job, JobError
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m starter train", description="Train a named system in full size, on the data of its report."
+    )
+    parser.add_argument("--recipe", required=True, metavar="NAME", help="see python -m starter recipes")
+    parser.add_argument("--data", metavar="NAME", help="a data set; default: the first one of the recipe")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/full/RECIPE-DATA")
+    parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="default: those of the report")
+    parser.add_argument("--steps", type=positive, metavar="N", help="updates, in place of epochs")
+    parser.add_argument("--seconds", type=float, default=Job.seconds, metavar="S", help="end after this much time")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="of one process")
+    parser.add_argument("--seed", type=int, default=Job.seed)
+    parser.add_argument("--device", default=Job.device, help="auto, cpu, cuda")
+    parser.add_argument("--amp", action="store_true", help="bfloat16 on a GPU: faster, and other numbers")
+    parser.add_argument("--clip", type=float, default=Job.clip, metavar="NORM", help="of the gradient, at most")
+    parser.add_argument("--patience", type=positive, metavar="N", help="end after N epochs without a better loss")
+    parser.add_argument("--pictures", type=positive, default=Job.pictures, metavar="N", help="epochs between pictures")
+    parser.add_argument("--fid-every", type=positive, default=Job.fid_every, metavar="N", help="steps")
+    parser.add_argument("--save-every", type=positive, default=Job.save_every, metavar="N", help="steps")
+    parser.add_argument("--resume", action="store_true", help="go on where the run in --out was stopped")
+    parser.add_argument("--no-tensorboard", dest="tensorboard", action="store_false")
+    return parser
+
+
+def reproduce(arguments: list[str]) -> int:
+    from .reproduce import reproduce
+
+    parser = argparse.ArgumentParser(
+        prog="python -m starter reproduce",
+        description="Train recipes and write RESULTS.md. Further options are those of `train`, such as --seconds 60.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all of them when none is named")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME", help="default: those of each report")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="default: RESULTS.md")
+    given, options = parser.parse_known_args(arguments)
+    try:
+        out, table = given.out or data.course() / "runs/reproduce", given.table or data.course() / "RESULTS.md"
+        failed = reproduce(given.names, given.data, out, table, options)
+    except ValueError as wrong:
+        print(f"reproduce: {wrong}", file=sys.stderr)
+        return 2
+    print(f"{table} is written; {failed} runs failed.")
+    return 1 if failed else 0
+
+
+def positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def train(arguments: list[str]) -> int:
+    given = parser().parse_args(arguments)
+    try:
+        recipe = recipes.recipe(given.recipe)
+        given.data = given.data or recipe.data[0]
+        given.out = given.out or data.course() / "runs/full" / f"{given.recipe}-{given.data}"
+        return reported(Job(**vars(given)))
+    except ValueError as wrong:
+        print(f"train: {wrong}", file=sys.stderr)
+        return 2
+
+
+def reported(job: Job) -> int:
+    """Run a job and say how it ended; the exit code."""
+    from .train import train
+
+    try:
+        found = train(job)
+    except (JobError, DataError) as wrong:
+        print(f"train: {wrong}", file=sys.stderr)
+        return 2
+    except TrainingError as nonsense:
+        print(f"train: {nonsense}", file=sys.stderr)
+        return 1
+    except OSError as trouble:
+        print(
+            f"train: {trouble.filename or job.out}: {trouble.strerror or trouble}; the checkpoint before it is kept",
+            file=sys.stderr,
+        )
+        return 2
+    if found:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in found["test"].items())
+        print(
+            f"{job.recipe} on {job.data}: {found['steps']} steps in {found['seconds']:g} s; test: {numbers}; {job.out}"
+        )
+    return 0
