@@ -103,12 +103,21 @@ def frechet(f: np.ndarray, g: np.ndarray) -> float:
     Source: Heusel et al. 2017, https://arxiv.org/abs/1706.08500; code: clean-fid (Parmar et al. 2022).
     """
     enough_images(f, g)
+    return distance(*moments(f), *moments(g))
+
+
+def moments(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (D,) and covariance (D, D) of features (N, D), in float64."""
+    return f.mean(axis=0, dtype=np.float64), np.cov(f.astype(np.float64).T)
+
+
+def distance(mu: np.ndarray, cov: np.ndarray, other_mu: np.ndarray, other_cov: np.ndarray) -> float:
+    """clean-fid's Fréchet distance of two Gaussians."""
     from cleanfid.fid import frechet_distance  # here, because it imports torchvision, which takes seconds
 
-    moments = [m for s in (f.astype(np.float64), g.astype(np.float64)) for m in (s.mean(axis=0), np.cov(s.T))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sqrtm(disp=...) is deprecated; a collapsed generator's covariance is singular
-        return float(frechet_distance(*moments))
+        return float(frechet_distance(mu, cov, other_mu, other_cov))
 
 
 def enough_images(*sets: np.ndarray | Tensor) -> None:

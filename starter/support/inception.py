@@ -5,14 +5,16 @@ a connection. Before you call a number of these "the FID", mind that papers comp
 """
 
 import functools
+import io
 import warnings
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .data import DataError, cache_folder
-from .features import checked
+from .data import DataError, Images, cache_folder
+from .features import checked, distance, enough_images, moments
+from .runs import replace
 
 FILE = "inception-2015-12-05.pt"  # the name that clean-fid expects
 COMMAND = "python datasets/prepare.py inception"
@@ -51,6 +53,33 @@ def features(x: Tensor) -> np.ndarray:
     except RuntimeError:
         raise DataError(f"{folder / FILE} is damaged: repair it with: {COMMAND}") from None
     return np.concatenate([net(enlarged(chunk)).numpy() for chunk in checked(x).split(CHUNK)])
+
+
+def statistics(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the features of a whole set; made once, and kept beside its arrays in the cache.
+
+    The file has clean-fid's form: an npz with `mu` and `sigma`.
+    """
+    path = cache_folder() / images.name / "inception.npz"
+    if not path.exists():
+        parts = (images.pixels(slice(i, i + 1024)) for i in range(0, len(images), 1024))
+        mu, sigma = moments(np.concatenate([features(part) for part in parts]))
+        memory = io.BytesIO()
+        np.savez(memory, mu=mu, sigma=sigma)
+        replace(path, memory.getvalue())
+    with np.load(path, allow_pickle=False) as kept:
+        return kept["mu"], kept["sigma"]
+
+
+def fid(x: Tensor, images: Images) -> float:
+    """FID of images (N, C, H, W) in [0, 1], N above 2,048, against the statistics of a whole set.
+
+    Raises:
+        ValueError: too few images for their covariance to have full rank.
+    """
+    seen = features(x)
+    enough_images(seen)
+    return distance(*moments(seen), *statistics(images))
 
 
 def enlarged(x: Tensor) -> Tensor:

@@ -112,3 +112,37 @@ def test_too_few_images_for_2048_features_are_refused(weights):
     f = inception.features(torch.rand(40, 1, 16, 16))
     with pytest.raises(ValueError, match="FID of 40 images in 2048 features"):
         features.frechet(f, f)
+
+
+def few_features(x: Tensor) -> np.ndarray:
+    """Five numbers of an image, in place of 2,048."""
+    return x.flatten(1)[:, :5].numpy()
+
+
+@pytest.fixture
+def birds(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATASETS_CACHE", str(tmp_path))
+    calls = []
+    monkeypatch.setattr(inception, "features", lambda x: calls.append(len(x)) or few_features(x))
+    pixels = torch.randint(0, 256, (1500, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return data.Images(pixels, torch.zeros(1500), 256, "birds"), calls
+
+
+def test_the_statistics_of_a_set_are_measured_once_and_kept_in_the_cache(birds, tmp_path):
+    images, calls = birds
+    first, again = inception.statistics(images), inception.statistics(images)
+    seen = few_features(images.pixels())
+    assert calls == [1024, 476]
+    for (mu, sigma), kept in ((first, again), (again, np.load(tmp_path / "birds/inception.npz").values())):
+        np.testing.assert_allclose(mu, seen.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(sigma, np.cov(seen.T), rtol=1e-4, atol=1e-7)
+        np.testing.assert_array_equal(mu, list(kept)[0])
+
+
+def test_fid_against_a_set_is_the_distance_of_its_features(birds):
+    images, _ = birds
+    x = torch.rand(300, 3, 4, 4, generator=torch.Generator().manual_seed(1)) ** 2
+    expected = features.frechet(few_features(x), few_features(images.pixels()))
+    assert inception.fid(x, images) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="FID of 4 images in 5 features"):
+        inception.fid(x[:4], images)

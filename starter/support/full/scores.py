@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from .. import features
+from .. import data, features, inception
 from ..data import Images
 from ..recipes import SQUARED
 from . import gallery
 
 SAMPLES = 1000  # images that a distance between two sets is measured on
+INCEPTION_SAMPLES = 5000  # of Inception's 2,048 features there must be more images
 GREY = 1  # channels of what the course's feature network has learned to see
 
 
@@ -45,7 +46,7 @@ def test_scores(model: nn.Module, images: Images, batch_size: int) -> dict[str, 
     found = mean_terms(model, images, batch_size) if hasattr(model, "terms") else {}
     if hasattr(model, "reconstruct"):
         found |= reconstruction_scores(model, images, batch_size)
-    return found | sample_scores(model, images)
+    return found | sample_scores(model, images) | inception_scores(model, images)
 
 
 @torch.no_grad()
@@ -61,6 +62,17 @@ def reconstruction_scores(model: nn.Module, images: Images, batch_size: int) -> 
             similar += structural_similarity(one, other, data_range=1.0, channel_axis=0, win_size=7)
             seen += 1
     return {SQUARED: error / len(images), "SSIM": float(similar / seen)}
+
+
+def inception_scores(model: nn.Module, images: Images) -> dict[str, float]:
+    """FID as papers state it, for colours; nothing where Inception's weights are not at hand."""
+    if images.shape[0] == GREY or not inception.ready():
+        return {}
+    fake = gallery.samples(model, images.pixels(slice(2)), INCEPTION_SAMPLES)
+    if fake is None:
+        return {}
+    whole = data.load(images.name)  # papers compare with the training set
+    return {f"FID, Inception, {INCEPTION_SAMPLES} samples": inception.fid(fake.cpu(), whole)}
 
 
 def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
