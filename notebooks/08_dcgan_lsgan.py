@@ -158,8 +158,8 @@ for name, network in zip(("generator", "discriminator"), pair):
     print(f"{name:13} {nets.parameter_count(network):6} parameters, by layer:", *map(nets.parameter_count, network))
 
 # %% [markdown]
-# 10 · 48 · 4 · 4 weights, and a weight and a bias for each of the 48 normalised channels. The code of
-# `generator` and `discriminator`, under the blanks, is eight lines: read them.
+# 10 · 48 · 4 · 4 weights, and a weight and a bias for each of the 48 normalised channels. What makes networks of the blocks
+# stands under the blanks, in a few lines: read `generator_of` and `discriminator_of`.
 #
 # ## 8.6 The first convolutional GAN
 #
@@ -304,9 +304,9 @@ def says(model):
 plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what D says", y="images of 500")
 
 # %% [markdown]
-# The outputs of the LSGAN's discriminator lie between its targets, those of the DCGAN's on both sides of 0. And FID? From
-# fully connected to convolutional it falls far; from cross-entropy to least squares it hardly moves. On photographs the
-# authors of LSGAN report better images and steadier training.
+# The LSGAN's discriminator answers between its targets, the DCGAN's gives log-odds. And FID? From fully connected to
+# convolutional it falls to a half and less. The two losses lie close together, here rather in favour of cross-entropy. On
+# photographs the authors of LSGAN report better images and steadier training.
 #
 # **Question 2.** One run each, one seed: may you write "LSGAN is no better than DCGAN on these digits"? Describe the
 # experiment that would let you, and say what FID cannot see.
@@ -329,7 +329,7 @@ curves["10 numbers"] = curves["DCGAN"]
 plots.lines(first_steps("10 numbers", "100 numbers", "2000 numbers"), "The size of the code", "step", "FID")
 
 # %% [markdown]
-# 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million weights: what a
+# In a hundred steps 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million weights: what a
 # code can say is limited by the generator. Exercise 3 asks for the other end.
 
 # %% [markdown]
