@@ -20,6 +20,9 @@ test-mine: $(VENV)/.ready  ## test your own starter/ (ARGS="--nbval notebooks/02
 check: $(VENV)/.ready  ## is the course consistent? (starter = cut solutions, catalogue, notebooks, pins)
 	$(BIN)/python -m grading check
 
+audit: $(VENV)/.ready  ## are the checks neither loose nor strict? every answer on 1,000 seeds (a quarter of an hour)
+	$(BIN)/python -m grading audit --full $(ARGS)
+
 build: $(VENV)/.ready  ## regenerate starter/, its checks, README's tables and the notebooks that changed
 	$(BIN)/python -m grading build
 
@@ -51,4 +54,4 @@ $(VENV)/.ready: requirements.txt
 	@touch $@
 	@echo "The environment is ready: $(VENV)"
 
-.PHONY: help lab test test-mine check build demo bands bench clean
+.PHONY: help lab test test-mine check audit build demo bands bench clean

@@ -1,17 +1,20 @@
 """python -m grading COMMAND: what instructors and maintainers run."""
 
 import argparse
+import difflib
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from .course import Course, Mistake, lab_named
-from .table import LABS
+from .table import LABS, TASKS, tasks_of
 
 HELP = {
     "build": "bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks",
     "check": "say what in the repository does not fit together",
+    "audit": "prove that the checks are neither loose nor strict, with every known answer and machine-made ones",
     "bands": "measure again within which bands the notebooks' results lie",
     "release": "make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners",
     "collect": "take in a folder of submissions, as an LMS exports it",
@@ -59,8 +62,20 @@ def parser() -> argparse.ArgumentParser:
         command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
+    audit_options(command["audit"])
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
     return top
+
+
+def audit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", metavar="TASK|LAB", nargs="*", help="only these, with what tells each answer apart")
+    command.add_argument("--full", action="store_true", help="1,000 seeds for every answer, not 50")
+    command.add_argument("--add", metavar="TASK", help="judge a wrong answer met in class; prints its entry")
+    command.add_argument("--file", type=Path, help="the answer, or the whole function (default: what you paste)")
+    command.add_argument("--write", action="store_true", help="append the entry to the catalogue; needs the next four")
+    for key, text in (("id", "a few words-with-dashes"), ("kind", "such as sign"), ("believes", "what she thought")):
+        command.add_argument(f"--{key}", help=f"of the entry: {text}")
+    command.add_argument("--says", help="of the entry: what a learner is told; what is wrong first, then what to do")
 
 
 def build(given) -> int:
@@ -70,10 +85,41 @@ def build(given) -> int:
     return 0
 
 
+def tasks_named(name: str) -> list[str]:
+    """A task, or all of a lab.
+
+    Raises:
+        Mistake: there is neither; names the nearest.
+    """
+    if name not in TASKS and name not in LABS:
+        near = difflib.get_close_matches(name, [*TASKS, *LABS], n=1, cutoff=0.0)[0]
+        raise Mistake(f"there is no task or lab {name!r}; did you mean {near}?")
+    return [name] if name in TASKS else tasks_of(name)
+
+
 def check(given) -> int:
     from . import check as checks
 
     return checks.main()
+
+
+def audit(given) -> int:
+    tasks = [task for name in given.names or TASKS for task in tasks_named(name)]
+    added = tasks_named(given.add)[0] if given.add else None
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two threads that wait for each other actively cost tenfold
+    if added:
+        from .met import met
+        from .runner import Runner
+        from .verdicts import published
+
+        text = given.file.read_text(encoding="utf-8") if given.file else sys.stdin.read()
+        says = {key: getattr(given, key) for key in ("id", "kind", "believes", "says") if getattr(given, key)}
+        with Runner(set(published(TASKS[added]["lab"]))) as runner:
+            return met(runner, added, text, says, given.write)
+    from . import audit as audits
+
+    return audits.main(tasks, given.full, bool(given.names))
 
 
 def bands(given) -> int:

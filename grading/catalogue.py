@@ -15,6 +15,25 @@ from .knife import regions
 from .overlay import ROOT
 from .table import LABS, MODULES, QUESTIONS, TABLE, TASKS, module_of, tasks_of  # noqa: F401  (one name for all that is known)
 
+KINDS = {  # of wrong answers
+    "constant": "a factor, an exponent or a summand that is another number",
+    "sign": "plus for minus, one direction for the other",
+    "axis": "the wrong dimension, or dimensions in another order",
+    "reduction": "a sum for a mean, over too much or too little",
+    "broadcasting": "one number where everything has its own, or the other way round",
+    "graph": "a gradient that is cut off, or one that should be",
+    "mode": "training for evaluation, or the other way round",
+    "order": "the right steps in another order",
+    "dtype": "whole numbers, truth values or precision; another device",
+    "in-place": "an argument is changed",
+    "off-by-one": "an end missed by one",
+    "unstable": "right on paper, and not in float32",
+    "ignored": "an argument, or a case, that is not used",
+    "special": "right for special values only",
+    "argument": "the right function of the wrong thing",
+    "formula": "another formula, or a part of it missing",
+}
+
 
 def solution(module: str) -> Path:
     return ROOT / "solutions" / f"{module}.py"

@@ -11,12 +11,13 @@ import nbformat
 
 from starter.support import checks, probes
 
-from . import audit, bands, build, catalogue, notebooks
+from . import audit, bands, build, catalogue, mutation, notebooks
 from .knife import regions
 from .overlay import ROOT
 
-SEEDS = range(8)  # the full audit takes more
-LEAST_WRONG, LEAST_RIGHT, LONGEST_MESSAGE = 4, 2, 400
+SEEDS = range(4)  # make audit takes more
+LEAST_WRONG, LEAST_RIGHT, LEAST_KINDS, LONGEST_BELIEF = 5, 3, 3, 100
+COMMANDS = ("Use", "Add", "Call", "Write", "Take", "Divide", "Multiply", "Replace", "Remove", "Try", "Look", "Sum")
 
 
 def starter_is_cut() -> Iterator[str]:
@@ -50,6 +51,8 @@ def tasks_are_complete() -> Iterator[str]:
         for kind, least in (("wrong", LEAST_WRONG), ("right", LEAST_RIGHT)):
             if (found := len(catalogue.answers(kind)[task])) < least:
                 yield f"{task} has {found} {kind} answers in grading/answers/, at least {least} are needed"
+        if len(kinds := {entry.get("kind") for entry in catalogue.answers("wrong")[task]}) < LEAST_KINDS:
+            yield f"{task} has wrong answers of {len(kinds)} kinds only, at least {LEAST_KINDS} are needed"
     for task in probes.PROBES.keys() - catalogue.TASKS.keys():
         yield f"starter/support/probes/ has a probe for {task}, which tasks.toml does not have"
 
@@ -64,15 +67,28 @@ def answers_are_judged_rightly() -> Iterator[str]:
 
 def wrong_answers_are_named() -> Iterator[str]:
     """On the public seed, from what is stored: this is what a learner reads."""
+    for task in catalogue.answers("wrong"):
+        yield from (f"{flaw.answer} {flaw.words}" for flaw in audit.unnamed(task))
+
+
+def answers_are_described() -> Iterator[str]:
+    """Kind and belief for whoever teaches; for the learner a sentence that shows no code of the answer."""
     for task, entries in catalogue.answers("wrong").items():
-        tables = checks.fact(task)["tables"][str(checks.PUBLIC_SEED)]
-        for i, entry in enumerate(entries):
-            got = catalogue.observed(task, catalogue.variant("wrong", task, i), checks.PUBLIC_SEED, tables)
-            if checks.recognised(task, got) != entry["says"]:
-                yield f"{entry['id']} is not named on the public seed: {checks.recognised(task, got)}"
-            longest = len(entry["says"]) + max(map(len, catalogue.TASKS[task]["hints"])) + 80
-            if longest > LONGEST_MESSAGE:
-                yield f"{entry['id']}: its message can reach {longest} characters, {LONGEST_MESSAGE} are allowed"
+        ladder = [catalogue.TASKS[task]["statement"], *catalogue.TASKS[task]["hints"]]
+        code = mutation.expressions(task)
+        for entry in entries:
+            if entry.get("kind") not in catalogue.KINDS:
+                yield f"{entry['id']} needs a kind, one of {', '.join(catalogue.KINDS)}; it has {entry.get('kind')!r}"
+            if not 0 < len(entry.get("believes", "")) <= LONGEST_BELIEF:
+                yield f"{entry['id']} needs `believes`, what its author thinks, in at most {LONGEST_BELIEF} characters"
+            longest = len(entry["says"]) + max(map(len, ladder[1:])) + audit.AROUND
+            if longest > audit.LONGEST:
+                yield f"{entry['id']}: its message can reach {longest} characters, {audit.LONGEST} are allowed"
+            if entry["says"].split()[0] in COMMANDS or not entry["says"].endswith((".", ".)", "?")):
+                yield f"{entry['id']}: first say in a sentence what is wrong, then what to do: {entry['says']!r}"
+        for text in [*ladder, *(entry["says"] for entry in entries)]:
+            if shown := next((part for part in code if part in "".join(text.split())), None):
+                yield f"{task}: {text!r} shows a part of the answer, {shown}"
 
 
 def notebooks_are_current() -> Iterator[str]:
@@ -159,6 +175,7 @@ CHECKS = (
     starter_is_cut,
     checks_are_current,
     tasks_are_complete,
+    answers_are_described,
     answers_are_judged_rightly,
     wrong_answers_are_named,
     notebooks_are_current,

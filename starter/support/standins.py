@@ -67,40 +67,43 @@ def recorder(function, table: dict):
         batch = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
         table["batched"] = value.ndim > 0 and batch == {len(value)}  # otherwise a call is answered as a whole
         for i, row in enumerate(split(numbers) if table["batched"] else [numbers]):
-            result, found = value[i] if table["batched"] else value, {}
-            if result.requires_grad and result.ndim <= 1:  # a number, or a vector with one row of derivatives for each
-                for n, a in live.items():
-                    slopes = [torch.autograd.grad(r, a, retain_graph=True)[0] for r in result.reshape(-1)]
-                    own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
-                    found[n] = own if result.ndim else own[0]
-            note(table, {"key": key(row), "words": words, "value": result.tolist(), "gradients": found})
+            mark, result = key(row), value[i] if table["batched"] else value
+            smooth = result.requires_grad and result.ndim <= 1  # a number, or a vector: one row of derivatives for each
+            if noted(table, mark, words, len(live) if smooth else 0):
+                continue
+            found = {}
+            for n, a in live.items() if smooth else ():
+                slopes = [torch.autograd.grad(r, a, retain_graph=True)[0] for r in result.reshape(-1)]
+                own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
+                found[n] = own if result.ndim else own[0]
+            table["rows"].append({"key": mark, "words": words, "value": result.tolist(), "gradients": found})
         return function(*args, **kwargs)
 
     return recorded
 
 
-def note(table: dict, entry: dict) -> None:
-    """Each call once, with its gradients if any call asked for them."""
-    known = [old for old in table["rows"] if (old["key"], old["words"]) == (entry["key"], entry["words"])]
-    if not known or len(known[0]["gradients"]) < len(entry["gradients"]):
-        table["rows"] = [old for old in table["rows"] if old not in known] + [entry]
+def noted(table: dict, mark: list[float], words: dict, wanted: int) -> bool:
+    """Is a call in the table with as many gradients as are wanted now? One with fewer makes room."""
+    known = [row for row in table["rows"] if row["key"] == mark and row["words"] == words]
+    if known and len(known[0]["gradients"]) < wanted:
+        table["rows"].remove(known[0])
+    return bool(known) and len(known[0]["gradients"]) >= wanted
 
 
 def replay(name: str, table: dict):
     """A function that knows the recorded calls, in batches of any size, and nothing else."""
 
-    rows = table["rows"]
-    keys = np.array([row["key"] for row in rows]).reshape(len(rows), 2)
-    scale = np.maximum(1.0, np.abs(keys).max(axis=1, initial=0))
+    keys = np.array([row["key"] for row in table["rows"]]).reshape(-1, 2)
+    room = 1e-4 * np.abs(keys).max(axis=1, initial=1.0)
 
     def looked_up(numbers: dict, words: dict) -> Tensor:
-        close = np.abs(keys - key(numbers)).max(axis=1, initial=0) <= 1e-4 * scale
-        for row in (rows[i] for i in np.flatnonzero(close)):
+        for i in np.flatnonzero(np.abs(keys - key(numbers)).max(axis=1, initial=0.0) <= room):
+            row = table["rows"][i]
             if row["words"] == words:
                 value = torch.tensor(row["value"])
                 for argument, gradient in row["gradients"].items():  # right to first order: all that autograd asks for
-                    flat = numbers[argument].reshape(-1)
-                    value = value + torch.tensor(gradient) @ (flat - flat.detach())
+                    flat = numbers[argument].reshape(-1)  # float64, where an answer works in it
+                    value = value + torch.tensor(gradient, dtype=flat.dtype) @ (flat - flat.detach())
                 return value
         raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
 

@@ -77,6 +77,15 @@ def test_a_stand_in_whose_examples_are_vectors_has_their_whole_jacobian():
     torch.testing.assert_close(got, torch.autograd.grad((turned(x, y) * weights).sum(), (x, y)))
 
 
+def test_a_stand_in_serves_an_answer_that_works_in_float64():
+    x, scale = torch.randn(4, 3, requires_grad=True), torch.tensor(1.5)
+    replayed, _ = recorded((x, scale))
+    wide = x.detach().double().requires_grad_()
+    torch.testing.assert_close(replayed(wide, scale), linear(wide, scale), check_dtype=False, rtol=1e-5, atol=1e-5)
+    (got,) = torch.autograd.grad(replayed(wide, scale).sum(), wide)
+    torch.testing.assert_close(got, torch.full_like(wide, 1.5))
+
+
 @pytest.mark.parametrize("change", [lambda x: x + 0.1, lambda x: x.flip(1), lambda x: torch.randn(5, 3)])
 def test_a_stand_in_knows_nothing_else(change):
     x = torch.randn(4, 3)

@@ -68,6 +68,18 @@ class Draw:
         return layer
 
 
+@contextlib.contextmanager
+def at_home():
+    """float32 on the CPU with gradients, whatever the caller has made the default: the same question everywhere."""
+    dtype, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.enable_grad(), torch.device("cpu") if elsewhere else contextlib.nullcontext():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def tensor(values: np.ndarray) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)
 
@@ -81,7 +93,7 @@ def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed:
     tables = {name: {} for name in NEIGHBOURS[task]}
     functions = {name: standins.recorder(getattr(reference, name), table) for name, table in tables.items()}
     for module in [reference, *candidates] if tables else []:
-        with contextlib.suppress(Exception), standins.swapped(module, functions):
+        with contextlib.suppress(Exception), at_home(), standins.swapped(module, functions):
             PROBES[task](module, Draw(task, seed))
     return tables
 
@@ -89,7 +101,7 @@ def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed:
 def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
     """What the module's answer to a task does on the inputs of a seed."""
     functions = {name: standins.replay(name, table) for name, table in tables.items()}
-    with standins.swapped(module, functions):
+    with at_home(), standins.swapped(module, functions):
         return PROBES[task](module, Draw(task, seed))
 
 
@@ -102,7 +114,8 @@ def raised(mistake: BaseException) -> Arrays:
 def sizes(task: str, module: ModuleType, seed: int) -> dict[str, int]:
     """What the dimensions of the inputs are called and how long they are."""
     draw = Draw(task, seed)
-    PROBES[task](module, draw)
+    with at_home():
+        PROBES[task](module, draw)
     return draw.sizes
 
 

@@ -56,7 +56,7 @@ class Step(nn.Module):
 
 @probe("flow-4")
 def chain(module: ModuleType, draw: Draw) -> Arrays:
-    b, d, count = draw.dims("B", "latent_dim", "flows", low=3)
+    b, d, count = draw.dims("B", "latent_dim", "flows", low=3, high=6)
     x, seen = draw.mixed(b, d), {}
     for direction in ("forward", "inverse"):
         steps = [Step(draw, d) for _ in range(count)]
@@ -87,7 +87,7 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("flow-6")
 def coupling(module: ModuleType, draw: Draw) -> Arrays:
-    b, half = draw.dims("B", "half of latent_dim", low=2)
+    b, half = draw.dims("B", "half of latent_dim", low=3)
     x, seen = draw.mixed(b, 2 * half), {}
     for direction in ("forward", "inverse"):
         layer = draw.linear(half, 2 * half)

@@ -14,12 +14,12 @@ from .core import Draw, array, observe, probe, tensor
 @probe("nvp-1")
 def coupling_mask(module: ModuleType, draw: Draw) -> Arrays:
     c, h, w = draw.dims("C", "H", "W")
-    other = (c + 1, h, w + 1)  # one of the two has an odd number of channels, one an odd width
+    other = (c + 3, h, w + 1)  # one of the two has an odd number of channels, one an odd width
     seen = {}
     for kind in ("checkerboard", "channel"):
         for flip in (False, True):
             seen[f"{kind}{' flipped' * flip}"] = array(module.coupling_mask((c, h, w), kind, flip))
-            seen[f"{kind}{' flipped' * flip} of C + 1, H, W + 1"] = array(module.coupling_mask(other, kind, flip))
+            seen[f"{kind}{' flipped' * flip} of C + 3, H, W + 1"] = array(module.coupling_mask(other, kind, flip))
         seen[f"{kind} (flip not given)"] = array(module.coupling_mask((c, h, w), kind))
     return seen
 
@@ -56,8 +56,9 @@ def coupling_inverse(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("nvp-4")
 def squeeze(module: ModuleType, draw: Draw) -> Arrays:
-    c, half_h, half_w = draw.dims("C", "half_H", "half_W", low=2, high=5)
-    (b,) = draw.dims("B", low=7, high=9)
+    b, c = draw.rng.choice([5, 7, 9], 2, replace=False).tolist()  # none is another, or twice or four times another
+    half_h, half_w = draw.rng.permutation([3, 4]).tolist()
+    draw.sizes |= {"B": b, "C": c, "half_H": half_h, "half_W": half_w}
     seen = observe(module.squeeze, {"x": draw.mixed(b, c, 2 * half_h, 2 * half_w)}, ("x",))
     back = observe(module.squeeze, {"x": draw.mixed(b, 4 * c, half_h, half_w)}, ("x",), inverse=True)
     return seen | {f"{name} (inverse)": value for name, value in back.items()}
@@ -77,8 +78,8 @@ def dequantize(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("nvp-6")
 def split(module: ModuleType, draw: Draw) -> Arrays:
-    b, half_c, h, w = draw.batch()
-    draw.sizes["half_C"] = draw.sizes.pop("C")
+    half_c, h, w = draw.dims("half_C", "H", "W", low=3, high=5)
+    (b,) = draw.dims("B", low=6, high=7)
     return observe(module.split, {"h": draw.mixed(b, 2 * half_c, h, w)}, ("h",))
 
 

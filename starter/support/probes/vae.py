@@ -18,7 +18,7 @@ def reparameterize(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("vae-2")
 def kl_divergence(module: ModuleType, draw: Draw) -> Arrays:
-    b, latent_dim = draw.dims("B", "latent_dim")
+    b, latent_dim = draw.dims("B", "latent_dim", low=3)  # of 2 latents the mean would be half of the sum
     inputs = {name: draw.mixed(b, latent_dim) for name in ("mu", "log_var")}
     return observe(module.kl_divergence, inputs, ("mu", "log_var"))
 

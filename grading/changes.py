@@ -1,0 +1,149 @@
+"""Every small change of a few statements, one at a time, as a tired programmer might make it."""
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+SWAPS = (  # names and operators that stand for each other in somebody's head; each way round
+    *(("sum", "mean"), ("log", "exp"), ("log", "log2"), ("sqrt", "square"), ("square", "abs"), ("max", "min")),
+    *(("amax", "amin"), ("zeros", "ones"), ("zeros_like", "ones_like"), ("new_zeros", "new_ones"), ("var", "std")),
+    *(("softplus", "relu"), ("tanh", "sigmoid"), ("logsigmoid", "sigmoid"), ("sin", "cos"), ("values", "indices")),
+    *(("floor", "round"), ("train", "eval"), ("logsumexp", "sum"), ("log_softmax", "softmax"), ("eigvalsh", "svdvals")),
+    *((ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Mult, ast.Pow), (ast.Div, ast.FloorDiv), (ast.FloorDiv, ast.Mod)),
+    *((ast.MatMult, ast.Mult), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE)),
+    *((ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn), (ast.And, ast.Or)),
+)
+OTHERS = {one: [b for a, b in SWAPS if a == one] + [a for a, b in SWAPS if b == one] for pair in SWAPS for one in pair}
+COUNTED = ("range", "arange", "linspace")  # functions whose ends people miss by one
+IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
+ONE_WAY = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
+
+
+class Scope(NamedTuple):
+    """Names that a change may put in each other's place."""
+
+    variables: set[str]
+    arguments: set[str]  # tensors of the caller: working on them in place is a mistake
+    fields: set[str]  # such as conv.stride, which has siblings
+
+
+def changes(tree: ast.AST, parameters: list[str]) -> Iterator[None]:
+    """The tree, changed in one place after another; each change is undone before the next."""
+    local = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    fields = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and is_field(tree, n)}
+    scope = Scope({*parameters, *local} - {"self"}, {*parameters} - local, fields)
+    for node in list(ast.walk(tree)):
+        for field, old in list(ast.iter_fields(node)):
+            if isinstance(old, list):
+                choices = lists(node, field, old, scope)
+            else:
+                choices = others(old, node, scope)
+            for new in choices:
+                setattr(node, field, new)
+                yield
+            setattr(node, field, old)
+
+
+def is_field(tree: ast.AST, node: ast.Attribute) -> bool:
+    """A field such as conv.stride, which has siblings to be confused with; no method, nothing of a library."""
+    called = any(isinstance(n, ast.Call) and n.func is node for n in ast.walk(tree))
+    return not called and isinstance(node.value, ast.Name) and not is_library(node.value)
+
+
+def is_library(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("torch", "F", "math", "np", "nn", "itertools")
+
+
+def lists(node: ast.AST, field: str, old: list, scope: Scope) -> Iterator[list]:
+    """Statements, arguments and keywords: one changed, one gone, two neighbours exchanged."""
+    for i, item in enumerate(old):
+        yield from ([*old[:i], new, *old[i + 1 :]] for new in others(item, node, scope))
+        if isinstance(item, ast.stmt) and not isinstance(item, ast.Pass):
+            yield [*old[:i], *(inner(item) or [ast.Pass()]), *old[i + 1 :]]
+        elif isinstance(item, ast.keyword) or field in ("elts", "args", "values") and len(old) > 1:
+            yield old[:i] + old[i + 1 :]
+    exchanged = field in ("args", "elts") and not isinstance(getattr(node, "ctx", None), ast.Store)
+    for i in range(len(old) - 1) if exchanged else ():
+        yield [*old[:i], old[i + 1], old[i], *old[i + 2 :]]
+
+
+def inner(statement: ast.stmt) -> list[ast.stmt]:
+    """What is left of a block when its head goes; nothing of a plain statement."""
+    return [] if isinstance(statement, ast.For | ast.While | ast.FunctionDef) else getattr(statement, "body", [])
+
+
+def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    """What may stand in the place of one node."""
+    yield from (new() for new in OTHERS.get(type(old), ()))
+    match old:
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value)):
+            numbers = [value + 1, value - 1, *([-value] if is_number(parent) else [])]
+            yield from map(ast.Constant, numbers)
+        case ast.Constant(value=float(value)):
+            yield from map(ast.Constant, (2 * value, value / 2, value + 1, -value))
+        case ast.Constant(value=str(value)) if isinstance(parent, ast.Compare):
+            yield ast.Constant(f"not {value}")
+        case ast.Constant(value="none"):
+            yield from map(ast.Constant, ("mean", "sum"))
+        case ast.Name(ctx=ast.Load()) if old.id in scope.variables:
+            yield from (ast.Name(new) for new in sorted(scope.variables - {old.id}))
+            yield from another_tensor(old, parent)
+        case ast.Attribute() if not is_library(old.value):
+            siblings = scope.fields - {old.attr} if old.attr in scope.fields else ()
+            yield from (ast.Attribute(old.value, new) for new in [*sorted(siblings), *OTHERS.get(old.attr, ())])
+        case ast.Attribute():
+            yield from (ast.Attribute(old.value, new) for new in OTHERS.get(old.attr, ()))
+        case ast.BinOp():
+            yield from (old.left, old.right)
+            if isinstance(old.op, ONE_WAY):
+                yield ast.BinOp(old.right, old.op, old.left)
+            if isinstance(old.left, ast.Name) and old.left.id in scope.arguments and type(old.op) in IN_PLACE:
+                yield ast.Call(ast.Attribute(old.left, IN_PLACE[type(old.op)]), [old.right], [])
+            yield from (ast.UnaryOp(ast.USub(), old), *another_tensor(old, parent))
+        case ast.UnaryOp():
+            yield old.operand
+        case ast.BoolOp(values=values):
+            yield from values
+        case ast.IfExp():
+            yield from (old.body, old.orelse)
+        case ast.Compare() | ast.BoolOp():
+            yield ast.UnaryOp(ast.Not(), old)
+        case ast.Call():
+            yield from calls(old, scope)
+            yield from (ast.UnaryOp(ast.USub(), old), *another_tensor(old, parent))
+        case ast.Slice():
+            yield from (ast.Slice(None, old.upper, old.step), ast.Slice(old.lower, None, old.step))
+        case ast.Subscript(ctx=ast.Load()):
+            yield old.value
+
+
+def is_number(parent: ast.AST) -> bool:
+    """Does a whole number stand for a quantity here, rather than for a dimension or an index?"""
+    return isinstance(parent, ast.BinOp | ast.Compare)
+
+
+def another_tensor(old: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
+    """The same numbers without a gradient, or in another precision."""
+    if isinstance(parent, ast.BinOp | ast.Return | ast.Call | ast.Assign):
+        yield ast.Call(ast.Attribute(old, "detach"), [], [])
+    if isinstance(parent, ast.Return):
+        yield ast.Call(ast.Attribute(old, "double"), [], [])
+
+
+def calls(old: ast.Call, scope: Scope) -> Iterator[ast.expr]:
+    """The call left out; work done in place on an argument; the end of a count missed by one."""
+    if isinstance(old.func, ast.Attribute) and not is_library(old.func.value):
+        yield old.func.value
+        mine = isinstance(old.func.value, ast.Name) and old.func.value.id in scope.arguments
+        if mine and hasattr(torch.Tensor, f"{old.func.attr}_"):
+            yield ast.Call(ast.Attribute(old.func.value, f"{old.func.attr}_"), old.args, old.keywords)
+    yield from old.args[:1]
+    name = getattr(old.func, "attr", getattr(old.func, "id", ""))
+    for i, end in enumerate(old.args) if name in COUNTED else ():
+        for op in (ast.Add(), ast.Sub()):
+            missed = ast.BinOp(end, op, ast.Constant(1))
+            yield ast.Call(old.func, [*old.args[:i], missed, *old.args[i + 1 :]], old.keywords)

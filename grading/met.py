@@ -1,0 +1,121 @@
+"""A wrong answer met in class: is it caught and named, and what would its entry in the catalogue be?
+
+It is a stranger's code: it runs where submissions run, in the grader's worker, and only its numbers come back.
+"""
+
+import ast
+import json
+import textwrap
+from typing import NamedTuple
+from unittest import mock
+
+from starter.support import checks, compare
+
+from . import audit, catalogue
+from .course import Mistake
+from .runner import Runner
+from .verdicts import judged
+
+SEEDS = (checks.PUBLIC_SEED, 101, 102, 103)
+TODO = "..."  # stands in an entry for what only whoever met the answer can say
+
+
+class Seen(NamedTuple):
+    """Of one seed."""
+
+    verdict: checks.Verdict
+    arrays: compare.Arrays | None  # None: no report of numbers came back
+    want: compare.Arrays
+
+
+def met(runner: Runner, task: str, text: str, says: dict[str, str], write: bool) -> int:
+    """Report, and print the entry or append it. 0 when the catalogue knows the answer already, or does now."""
+    region = region_of(task, text)
+    found = [seen(runner, task, region, seed) for seed in SEEDS]
+    wrong = [one for one in found if not one.verdict.right]
+    print(f"caught: on {len(wrong)} of {len(SEEDS)} seeds")
+    if len(wrong) < len(SEEDS):
+        return passed(task, region, says, bool(wrong))
+    for line in dict.fromkeys(one.arrays and audit.differing(one.arrays, one.want) for one in wrong):
+        print(f"differs in: {line or 'everything: no numbers came back'}")
+    known = [hint for hint in audit.hints(task).values() if all(one.verdict.message.startswith(hint) for one in wrong)]
+    print(f"named: {'yes' if known else 'no'}\na learner reads: {wrong[0].verdict.message}\n")
+    if known:
+        print("The catalogue knows it: nothing to add.")
+        return 0
+    return offered(task, entry(task, region, says, ("kind", "believes"), ("says",)), write)
+
+
+def region_of(task: str, text: str) -> str:
+    """What belongs between the markers: the text itself, or the body of the task's function in it.
+
+    Raises:
+        Mistake: it is empty, or Python cannot read it.
+    """
+    text, symbol = textwrap.dedent(text).strip("\n"), catalogue.TASKS[task]["symbol"]
+    try:
+        body = ast.parse(text).body
+    except SyntaxError as wrong:
+        raise Mistake(f"line {wrong.lineno} of the answer is no Python: {wrong.msg}") from None
+    whole = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == symbol]
+    statements = whole[0].body if whole else body
+    if whole and ast.get_docstring(whole[0]) is not None:
+        statements = statements[1:]
+    if not statements:
+        raise Mistake(f"there is no answer: paste what stands in place of the blank, or all of {symbol}()")
+    return textwrap.dedent("\n".join(text.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]))
+
+
+def seen(runner: Runner, task: str, region: str, seed: int) -> Seen:
+    """As a submission is graded, twice on the same seed; with the arrays that the verdict was made of."""
+    lab, outcomes = catalogue.TASKS[task]["lab"], []
+    module = catalogue.answer_text({"task": task, "id": f"{task}-met", "region": region}).encode()
+
+    def listened(*args, ask=runner.ask, **kwargs):
+        outcomes.append(ask(*args, **kwargs))
+        return outcomes[-1]
+
+    with mock.patch.object(runner, "ask", listened):
+        verdict = judged(runner, lab, module, [seed, seed], [task])[task]
+    arrays = next((outcome.arrays for outcome in outcomes[1:]), None)  # the first one only imports
+    return Seen(verdict, arrays, audit.expected(task, seed)[1])
+
+
+def passed(task: str, region: str, says: dict[str, str], sometimes: bool) -> int:
+    """It is right, or the probe is too weak; only a human can tell."""
+    if sometimes:
+        print(f"It is right for some inputs only: make the probe of {task} show it on every seed.")
+    else:
+        print(f"The checks accept it. If it is wrong, the probe of {task} must learn to see it; if it is right:\n")
+        print(entry(task, region, says, (), ()))
+    return 1
+
+
+def entry(task: str, region: str, says: dict[str, str], first: tuple[str, ...], last: tuple[str, ...]) -> str:
+    """An entry of the catalogue."""
+    quoted = "'''" if "'''" not in region else '"""'
+    rows = [f"id = {json.dumps(task + '-' + says.get('id', TODO))}"]
+    rows += [f"{key} = {json.dumps(says.get(key, TODO), ensure_ascii=False)}" for key in first]
+    rows += [f"region = {quoted}\n{region}\n{quoted}"]
+    rows += [f"{key} = {json.dumps(says.get(key, TODO), ensure_ascii=False)}" for key in last]
+    return f"[[{'wrong' if first else 'right'}]]\n" + "\n".join(rows)
+
+
+def offered(task: str, text: str, write: bool) -> int:
+    """
+    Raises:
+        Mistake: something that belongs into the entry was not said.
+    """
+    path = catalogue.ROOT / f"grading/answers/{catalogue.module_of(task)}.toml"
+    print(text)
+    if not write:
+        print(
+            f"\nTo add it: fill in what is {TODO!r}, put it into {path.relative_to(catalogue.ROOT)}, run `make build`."
+        )
+        return 1
+    if TODO in text:
+        raise Mistake("nothing written: --write needs --id, --kind, --believes and --says")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{text}\n")
+    print(f"\nWritten to {path.relative_to(catalogue.ROOT)}: run `make build`, then `make audit ARGS={task}`.")
+    return 0
