@@ -9,16 +9,16 @@
 # %% [markdown]
 # # 9 · Wasserstein GAN with gradient penalty
 #
-# The losses of labs 7 and 8 never say how good the images are. Here the discriminator becomes a *critic* that measures a
-# distance. Afterwards you can
+# The losses of labs 7 and 8 never say how good the images are. Here the discriminator becomes a *critic* that measures
+# a distance. Afterwards you can
 #
 # - explain why that distance has a slope where every discriminator is certain;
 # - bound a critic's slope in two ways, and show what is wrong with the first;
 # - differentiate through a gradient;
 # - read the progress of a GAN from its own loss.
 #
-# **Time:** 120 minutes. **Before:** labs 7 and 8. **Your part:** seven blanks in `starter/wgan_gp.py`, two written answers
-# here.
+# **Time:** 120 minutes. **Before:** labs 7 and 8. **Your part:** seven blanks in `starter/wgan_gp.py`, two written
+# answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -40,9 +40,9 @@ from starter import wgan_gp as wgan
 # %% [markdown]
 # ## 9.1 Two lines that do not touch
 #
-# Real points lie on a vertical line at 0, generated ones on a parallel line at θ. A generator should learn: move left, or
-# right, by so much. At its best a discriminator tells it the Jensen-Shannon divergence, JS, of the two. The *Wasserstein
-# distance* $W_1$ is the work of moving one line onto the other: mass times way, by the cheapest plan.
+# Real points lie on a vertical line at 0, generated ones on a parallel line at θ. A generator should learn: move left,
+# or right, by so much. At its best a discriminator tells it the Jensen-Shannon divergence, JS, of the two. The
+# *Wasserstein distance* $W_1$ is the work of moving one line onto the other: mass times way, by the cheapest plan.
 #
 # **Predict.** Draw both against θ, from −1 to 1. What is their slope at θ = 0.5?
 
@@ -60,11 +60,11 @@ curves = {"JS": (thetas, js), "$W_1$": (thetas, w1)}
 plots.lines(curves, "Two parallel lines at distance θ", "θ", levels={"log 2": math.log(2)})
 
 # %% [markdown]
-# JS is log 2 wherever the lines do not overlap: it says that they differ, never by how much, and its slope is 0. $W_1$ is |θ|:
-# it points the way from anywhere.
+# JS is log 2 wherever the lines do not overlap: it says that they differ, never by how much, and its slope is 0. $W_1$
+# is |θ|: it points the way from anywhere.
 #
-# Images are like the lines: real and generated ones fill thin sheets in a space of hundreds of dimensions, which hardly ever
-# meet.
+# Images are like the lines: real and generated ones fill thin sheets in a space of hundreds of dimensions, which
+# hardly ever meet.
 #
 # ## 9.2 A distance from one function
 #
@@ -77,8 +77,8 @@ plots.lines(curves, "Two parallel lines at distance θ", "θ", levels={"log 2": 
 # Each such $f$, a *critic*, gives a lower bound. Your two losses come from here: the critic maximises the difference,
 # the generator minimises what it can change of it.
 #
-# **Predict.** Real points lie around −2 and 2, generated ones around 0. Which $f$ comes closest to $W_1$: $x$, $\tanh x$,
-# $-\cos x$, $|x|$?
+# **Predict.** Real points lie around −2 and 2, generated ones around 0. Which $f$ comes closest to $W_1$: $x$, $\tanh
+# x$, $-\cos x$, $|x|$?
 
 # %%
 check("wgan-1")  # starter/wgan_gp.py, critic_loss
@@ -96,9 +96,9 @@ w1 = stats.wasserstein_distance(real, fake)
 plots.bars(bounds | {"$W_1$ (scipy)": w1}, "What four critics see, and the distance", digits=2)
 
 # %% [markdown]
-# $|x|$ finds nearly all of it: it rises with slope 1 from the generated points to the real ones. $x$ itself sees nothing,
-# for its two sides cancel. And $2|x|$ would "see" twice the distance: without a bound on the slope the number means
-# nothing.
+# $|x|$ finds nearly all of it: it rises with slope 1 from the generated points to the real ones. $x$ itself sees
+# nothing, for its two sides cancel. And $2|x|$ would "see" twice the distance: without a bound on the slope the number
+# means nothing.
 #
 # A network shall find the best $f$. What bounds *its* slope?
 
@@ -115,12 +115,12 @@ check("wgan-3")  # starter/wgan_gp.py, clip_weights
 
 # %%
 torch.manual_seed(training.SEED)
-x, step = torch.randn(500, 2), torch.tensor([0.01, 0.0])
+x, step = torch.randn(500, 2).double(), torch.tensor([0.01, 0.0]).double()  # tiny slopes drown in float32
 bounds, steepest = [0.01, 0.02, 0.05, 0.1, 0.2], {}
 for depth in (2, 4, 6):
     steepest[f"{depth} layers"] = (bounds, [])
     for c in bounds:
-        critic = nets.mlp_discriminator((2,), (64,) * (depth - 1))
+        critic = nets.mlp_discriminator((2,), (64,) * (depth - 1)).double()
         for weight in critic.parameters():
             weight.data *= 100  # as a critic that wants more: nearly all end at -c or c
         wgan.clip_weights(critic, c)
@@ -129,14 +129,14 @@ for depth in (2, 4, 6):
 plots.lines(steepest, "Slope of a clipped network", "c", "log10 of the slope", {"slope 1": 0.0}, log_x=True, style="o-")
 
 # %% [markdown]
-# To the power of the depth: $2^6$. One $c$ gives slopes of $10^{-3}$ or of $10^{-7}$, depending on the network, and nothing asks
-# for a slope of 1. There must be a better way.
+# To the power of the depth: $2^6$. One $c$ gives slopes near $10^{-3}$ or below $10^{-6}$, depending on the network,
+# and nothing asks for a slope of 1. There must be a better way.
 
 # %% [markdown]
 # ## 9.4 Where the slope matters
 #
-# Along the lines from real to generated points the best critic has slope exactly 1: otherwise it would give away part of
-# the difference. So look at random places on such lines:
+# Along the lines from real to generated points the best critic has slope exactly 1: otherwise it would give away part
+# of the difference. So look at random places on such lines:
 #
 # $$\hat x = \epsilon\, x + (1 - \epsilon)\, G(z), \qquad \epsilon \sim U[0, 1], \text{ one per example}$$
 #
@@ -146,9 +146,12 @@ plots.lines(steepest, "Slope of a clipped network", "c", "log10 of the slope", {
 check("wgan-4")  # starter/wgan_gp.py, mix
 
 # %%
+angles = torch.arange(8) * math.pi / 4
+centres = 2 * torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
 def ring(n):
-    angle = torch.randint(8, (n,)) * math.pi / 4
-    return 2 * torch.stack([angle.cos(), angle.sin()], dim=1) + 0.05 * torch.randn(n, 2)
+    return centres[torch.randint(8, (n,))] + 0.05 * torch.randn(n, 2)
 
 
 torch.manual_seed(training.SEED)
@@ -181,9 +184,9 @@ penalty = [wgan.gradient_penalty(lambda x, a=a: a * x[:, 0], x_hat).item() for a
 plots.lines({"": (slopes, penalty)}, "Penalty of f(x) = a x₁", "a", style="o-")
 
 # %% [markdown]
-# Two-sided: too flat costs as well. And your function needs no neighbour in the batch: each score must depend on its own
-# example only. With BatchNorm in the critic it would not, and "the slope at $\hat x$" would mean nothing. A critic has
-# LayerNorm, or none; ours has none.
+# Two-sided: too flat costs as well. And your function needs no neighbour in the batch: each score must depend on its
+# own example only. With BatchNorm in the critic it would not, and "the slope at $\hat x$" would mean nothing. A critic
+# has LayerNorm, or none; ours has none.
 #
 # ## 9.6 One step of the critic
 #
@@ -195,8 +198,8 @@ plots.lines({"": (slopes, penalty)}, "Penalty of f(x) = a x₁", "a", style="o-"
 check("wgan-6")  # starter/wgan_gp.py, critic_step
 
 # %% [markdown]
-# The same critic twice, 400 steps each: with the penalty, and with $c = 0.01$, the value of the paper that proposed
-# clipping. The exact distance of two equal sets of points is an assignment problem, which scipy solves.
+# The same critic twice, 400 steps each: with the penalty, and with $c = 0.01$, as in the paper that proposed clipping.
+# The exact distance of two equal sets of points is an assignment problem, which scipy solves.
 
 # %% tags=["training"]
 def adam(network, lr):
@@ -263,8 +266,8 @@ def slopes_and_weights(critics, x, steepest):
 slopes_and_weights(critics, x_hat, steepest=1.6)
 
 # %% [markdown]
-# With the penalty slopes gather around 1, a little above: λ = 10 is no wall, and giving in by $W_1 / 2\lambda$ pays. Clipped
-# weights pile up at ±c, because every one of them wants more: what is left is a very simple function.
+# With the penalty slopes gather around 1, a little above: λ = 10 is no wall, and giving in by $W_1 / 2\lambda$ pays.
+# Clipped weights pile up at ±c, because every one of them wants more: what is left is a very simple function.
 #
 # ## 9.7 Whose turn is it?
 #
@@ -282,7 +285,8 @@ def ring_game(n_critic, turns=300):
     generator, critic = torch.nn.Sequential(*nets.mlp(2, 64, 64, 2)), nets.mlp_discriminator((2,), (64, 64))
     opt_g, opt_d, said, true = adam(generator, 1e-3), adam(critic, 3e-3), [], []
     for step in range(turns * n_critic):
-        terms = wgan.critic_step(generator, critic, opt_d, ring(128), torch.randn(128, 2), torch.rand(128))
+        noise = torch.randn(128, 2), torch.rand(128)
+        terms = wgan.critic_step(generator, critic, opt_d, ring(128), *noise, weight=3)
         if wgan.generator_moves(step, n_critic):
             gan.generator_step(generator, critic, opt_g, torch.randn(128, 2), wgan.generator_loss)
             said.append(terms.distance.item())
@@ -297,27 +301,31 @@ games = {f"n_critic = {n}": ring_game(n) for n in (1, 5)}
 floor = torch.tensor([exact_distance(ring(200), ring(200)) for _ in range(10)]).mean().item()
 pictures = {}
 for name, (_, said, true) in games.items():
-    curves = {"critic": (range(len(said)), plots.running_mean(said, 10)), "$W_1$ (scipy)": (range(9, len(said), 10), true)}
+    curves = {"critic": (range(len(said)), plots.running_mean(said, 10))}
+    curves["$W_1$ (scipy)"] = range(9, len(said), 10), true
     pictures[name] = curves | {"two real sets": ((0, len(said)), (floor, floor))}
 plots.panels(pictures, "What the critic says, and what is true", "steps of the generator", "distance")
 
 # %%
 with plots.figure(8.5, 4.2, ncols=2) as axes:
     for ax, (name, (generator, *_)) in zip(axes[0], games.items()):
-        ax.scatter(*generator(torch.randn(1000, 2)).detach().T, s=5, linewidths=0, label="generated")
+        samples = generator(torch.randn(1000, 2)).detach()
+        found = gan.modes_covered(samples, centres, radius=0.3)
+        ax.scatter(*samples.T, s=5, linewidths=0, label="generated")
         ax.scatter(*ring(300).T, s=5, linewidths=0, label="real")
-        ax.set(aspect="equal", title=name, xlim=(-3, 3), ylim=(-3, 3))
+        ax.set(aspect="equal", title=f"{name}: {found} of 8 modes", xlim=(-3, 3), ylim=(-3, 3))
     ax.legend(loc="upper right")
 
 # %% [markdown]
 # With one step the critic runs behind a generator that has already left: its number says little, and the two chase each
 # other. With five it follows the true distance down, to the floor (two sets of 200 real points are not at distance 0
-# either), and the samples find the ring, for most seeds within these 300 steps.
+# either), and the samples find all modes.
 
 # %% [markdown]
 # ## 9.8 Images
 #
-# The networks of lab 8, the critic without BatchNorm. `WGAN.update` is your step and your schedule, `n_critic` = 3 here.
+# The networks of lab 8, the critic without BatchNorm. `WGAN.update` is your step and your schedule, `n_critic` = 3
+# here.
 #
 # **Predict.** In lab 7 the losses told nothing about the samples. Will the critic's distance?
 
@@ -355,8 +363,8 @@ plots.lines(curves, "The critic's distance, and the quality of the samples", "st
 
 # %% [markdown]
 # First the distance rises: the critic itself has to learn. Then both fall together, for as long as the samples improve
-# visibly. In the end FID hardly moves, while the distance creeps up again: the critic goes on to find finer differences. It
-# is a lower bound, found by *this* critic.
+# visibly. In the end FID hardly moves, while the distance creeps up again: the critic goes on to find finer
+# differences. It is a lower bound, found by *this* critic.
 #
 # ## 9.9 The same networks under four losses
 #
@@ -400,20 +408,20 @@ with torch.no_grad():
 slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "clipped")}, x_hat, steepest=1.6)
 
 # %% [markdown]
-# For equally many steps WGAN-GP is ahead of the others, and seed after seed its FID lies closer together. The price: three
-# steps of the critic for each of the generator, each with a second derivative. Given the same *seconds*, the others catch up;
-# what stays is a number that can be watched.
+# Clipped weights lie at ±c again. Step for step of the generator WGAN-GP was best for every seed we tried, and its
+# price is in the legend: three steps of the critic for each of the generator, each with a second derivative. What you
+# buy besides is a number that can be watched.
 #
-# **Question 1.** Two runs of WGAN-GP end, one at distance 0.6, one at 0.9. Name three things that must be equal in both before
-# you may say that the first is better. Which of them would you need to compare FIDs?
+# **Question 1.** Two runs of WGAN-GP end, one at distance 0.6, one at 0.9. Name three things that must be equal in
+# both before you may say that the first is better. Which of them would you need to compare FIDs?
 
 # %% [markdown] answer="wgan-q1"
 # Your answer.
 
 # %% [markdown]
-# **Question 2.** The clipped critic's slopes are tiny, and yet its generator learns. Its optimiser is Adam: what does Adam
-# do to a gradient that is a hundred times too small? What would you expect with plain gradient descent, and with a critic of
-# ten layers?
+# **Question 2.** The clipped critic's slopes are tiny, and yet its generator learns. Its optimiser is Adam: what does
+# Adam do to a gradient that is a hundred times too small? What would you expect with plain gradient descent, and with
+# a critic of ten layers?
 
 # %% [markdown] answer="wgan-q2"
 # Your answer.

@@ -56,7 +56,8 @@ plots.grid(h[None, None], f"{n_classes} inputs, one a row: {latent_dim} numbers 
 # %% [markdown]
 # The first layer multiplies $h$ by a matrix: a one-hot label picks one column of it, a vector of its own for every class.
 # The number $y / K$ would force class 4 to lie half-way between 3 and 5.
-#
+
+# %% [markdown]
 # ## 10.2 Tell the discriminator
 #
 # Nothing yet makes the generator *listen*. The question to the discriminator must become "is this a real **four**?". So it gets
@@ -111,8 +112,8 @@ check("cgan-3")  # starter/conditional_gan.py, feature_matching_loss
 #
 # The generator minimises both, over all layers of the discriminator but the logit:
 #
-# $$L = \underbrace{-\mathbb E \log D(G(z, y), y)}_{\text{adversarial}} +\ \lambda\ \underbrace{\sum_\text{layers} L_\text{FM}}_{\text{matching}},
-# \qquad \lambda = 10$$
+# $$L = \underbrace{-\mathbb E \log D(G(z, y), y)}_{\text{adversarial}}
+# +\ \lambda\ \underbrace{\sum_\text{layers} L_\text{FM}}_{\text{matching}}, \qquad \lambda = 10$$
 #
 # We report the matching without its weight: as with β in lab 3, runs with different weights could not be compared
 # otherwise.
@@ -235,7 +236,8 @@ for name, gan in {"Weight 0, 200 steps": plain, "Shuffled labels, 200 steps": de
 # With shuffled labels the rows are equal: the generator has learned that the label means nothing, and $z$ alone chooses the
 # digit. Before training FID was near 100, so its samples are close to real ones, while the accuracy stays at chance: FID
 # compares $p(x)$, all classes together, and never asks for $p(x \mid y)$.
-#
+
+# %% [markdown]
 # **Question 1.** Which score, made of feature means and covariances like FID, *would* see the shuffled labels? What does
 # it need that FID does not, and why is the FID of the shuffled model nevertheless not as good as the other's?
 
