@@ -76,6 +76,7 @@ COUNTS = {  # by hand from the reports' layers, weights and biases
     "dcgan-cifar": unbiased(100, 512) + CIFAR_G + CIFAR_D,
     **{f"dcgan-cifar-{d}": unbiased(d, 512) + CIFAR_G + CIFAR_D for d in (10, 2000)},
     **{name: CUB_G + CUB_D for name in ("cub-gan", "cub-lsgan")},
+    "cub-wgan-gp": CUB_G + conv(3, 64, 4) + conv(64, 128, 4) + conv(128, 256, 4) + conv(256, 1, 4),
     "realnvp-multiscale": 4
     * (gated_coupling(1, 32, context=1) + gated_coupling(1, 32) + gated_coupling(4, 48) + gated_coupling(8, 64)),
     "realnvp-cifar": TWO_NETS,
