@@ -243,7 +243,8 @@ class WGAN(GAN):
         losses = {"d_loss": critic_loss, "g_loss": generator_loss}
         super().__init__(generator, critic, latent_dim, lr=lr, lr_d=lr_d, betas=betas, **losses)
         self.weight, self.n_critic, self.clip = weight, n_critic, clip
-        self.step, self.generator_value = 0, torch.tensor(0.0)
+        self.register_buffer("step", torch.tensor(0))  # buffers, so that a checkpoint has them
+        self.register_buffer("generator_value", torch.tensor(0.0))
 
     def update(self, x: Tensor, y: Tensor) -> WGANTerms:
         eps = torch.rand(len(x), device=x.device)
@@ -252,10 +253,10 @@ class WGAN(GAN):
         terms = critic_step(*nets, self.opt_d, signed(x), self.noise(len(x)), eps, self.weight, penalty)
         if self.clip is not None:
             clip_weights(self.discriminator, self.clip)
-        if generator_moves(self.step, self.n_critic):
-            self.generator_value = generator_step(*nets, self.opt_g, self.noise(len(x)), self.g_loss)
+        if generator_moves(int(self.step), self.n_critic):
+            self.generator_value.copy_(generator_step(*nets, self.opt_g, self.noise(len(x)), self.g_loss))
         self.step += 1
-        return WGANTerms(*terms, self.generator_value)
+        return WGANTerms(*terms, self.generator_value.clone())
 
 
 def no_penalty(critic: nn.Module, x: Tensor) -> Tensor:
