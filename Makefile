@@ -35,6 +35,7 @@ bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 bench: $(VENV)/.ready  ## time what is ours against others (their pins: tests/bench/requirements.txt; an hour)
 	$(BIN)/python tests/bench/bench_flows.py
 	$(BIN)/python tests/bench/bench_frechet.py
+	$(BIN)/python tests/bench/bench_gan.py
 	$(BIN)/python tests/bench/bench_grading.py $(ARGS)
 
 clean:  ## remove the environment and what tests leave behind

@@ -9,8 +9,7 @@
 # %% [markdown]
 # # 7 · Generative adversarial network
 #
-# No likelihood, no bound: a second network says how good the samples are, and learns along with the first. Afterwards
-# you can
+# No likelihood, no bound: a second network judges the samples, and learns along. Afterwards you can
 #
 # - write both players' losses from logits, and say why the generator does not play the game of the theory;
 # - move one network without touching the other;
@@ -79,7 +78,8 @@ plots.lines(curves, "What one real image costs", "logit", "nats")
 
 # %% [markdown]
 # With $a = 1$ the logit should go to infinity. With smoothing it has a place to be, $\log \frac{a}{1 - a}$: 2.2 for $a = 0.9$.
-#
+
+# %% [markdown]
 # ## 7.2 What should the generator want?
 #
 # The discriminator minimises $L_D$. In a zero-sum game the generator maximises it; only the second term depends on it. That
@@ -108,7 +108,8 @@ plots.panels({"loss": values, "push towards a higher logit": slopes}, x="logit o
 # %% [markdown]
 # Left of 0 the discriminator is winning. There the minimax loss is flat: the worse a fake, the less it learns. The other
 # pushes hardest where it is needed.
-#
+
+# %% [markdown]
 # ## 7.3 The discriminator's move
 #
 # One move: images from $z$, logits of real and fake ones, the loss, an update. The discriminator's loss also depends on the
@@ -127,24 +128,29 @@ check("gan-4")  # starter/gan.py, discriminator_step
 # **Predict.** After 200 moves, how many times larger is the non-saturating gradient: twice, ten times, a thousand times?
 
 # %% tags=["training"]
-optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
-losses = {"minimax": gan.saturating_loss, "non-saturating": gan.generator_loss}
-z, norms = torch.randn(256, 32), {name: [] for name in losses}
-for step in range(0, 201):
-    if step % 10 == 0:
-        for name, loss in losses.items():
-            slopes = torch.autograd.grad(loss(discriminator(generator(z))), list(generator.parameters()))
-            norms[name].append(torch.cat([slope.flatten() for slope in slopes]).norm().log10().item())
+def gradient_norm(loss):
+    slopes = torch.autograd.grad(loss(discriminator(generator(z))), list(generator.parameters()))
+    return torch.cat([slope.flatten() for slope in slopes]).norm().log10().item()
+
+
+optimizer, z = torch.optim.Adam(discriminator.parameters(), lr=1e-3), torch.randn(256, 32)
+minimax, other = [gradient_norm(gan.saturating_loss)], [gradient_norm(gan.generator_loss)]
+for _ in range(200):
     real = data.signed(train.pixels(torch.randint(len(train), (64,))))
     gan.discriminator_step(generator, discriminator, optimizer, real, torch.randn(64, 32))
-curves = {name: (range(0, 201, 10), values) for name, values in norms.items()}
-ratio = 10 ** (norms["non-saturating"][-1] - norms["minimax"][-1])
-plots.lines(curves, f"After 200 moves: {ratio:,.0f} times", "moves of the discriminator", "log10 of the gradient's norm")
+    minimax.append(gradient_norm(gan.saturating_loss))
+    other.append(gradient_norm(gan.generator_loss))
+
+# %%
+curves = {"minimax": (range(201), minimax), "non-saturating": (range(201), other)}
+title = f"After 200 moves: {10 ** (other[-1] - minimax[-1]):,.0f} times as large"
+plots.lines(curves, title, "moves of the discriminator", "log10 of the gradient's norm")
 
 # %% [markdown]
 # The better the discriminator, the less the minimax generator hears. That is *saturation*. With the other loss a good
 # discriminator is no catastrophe.
-#
+
+# %% [markdown]
 # ## 7.4 The generator's move
 #
 # The gradient passes *through* the discriminator: the images must not be cut off, and yet the discriminator's weights
@@ -158,7 +164,8 @@ check("gan-5")  # starter/gan.py, generator_step
 # %% [markdown]
 # `gan.GAN` holds both networks, their two optimisers and their losses. Its `update` makes one move each, first the
 # discriminator's; `training.play` calls it with every batch.
-#
+
+# %% [markdown]
 # ## 7.5 Mode collapse
 #
 # Eight Gaussians on a ring: we can *see* whether a generator finds them all. A mode is covered if at least 2 % of all samples
@@ -197,7 +204,7 @@ ring.snapshots(rows)
 plots.lines(modes, "Modes covered, of eight", "step", "modes", style="o-")
 faster, slower = (curve[1][-1] for curve in modes.values())
 training.within("lab 7 modes covered, discriminator faster", slower)
-training.within("lab 7 modes missed, generator faster", ring.MODES - faster)
+print("at most 4 of 8 modes with the faster generator:", faster <= 4)
 
 # %% [markdown]
 # The same networks, the same noise, the same two numbers, swapped. The fast generator throws everything at the one place that
@@ -253,7 +260,8 @@ losses = {name: (range(history.steps), plots.running_mean(term)) for name, term 
 steps, fid = history.curve("FID")
 level = (steps, [gan.diversity(real).item()] * len(steps))
 watched = {"FID": {"": (steps, fid)}, "diversity": {"samples": history.curve("diversity"), "real": level}}
-plots.panels({"losses, nats": losses, **watched}, f"FID {fid[-1]:.1f}; real against real {features.fid(others, real):.1f}", "step")
+title = f"FID {fid[-1]:.1f}; real against real {features.fid(others, real):.1f}"
+plots.panels({"losses, nats": losses, **watched}, title, "step")
 training.within("lab 7 FID", fid[-1])
 
 # %%
@@ -312,7 +320,8 @@ widgets.explore_latent(model.sample, z[0], span=2.5, title="Each row moves one n
 
 # %% [markdown]
 # One number rarely has a meaning of its own: nothing asked for it. Lab 10 will hand the label to the generator.
-#
+
+# %% [markdown]
 # ## 7.9 Exercises
 #
 # 1. **Minimax.** Train the digits with `g_loss=gan.saturating_loss`. How much later does FID start to fall, and why at all?
