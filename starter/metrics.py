@@ -205,7 +205,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     Raises:
         ValueError: different numbers of features, or fewer than k + 1 rows.
 
-    Source: Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", section 3.
+    Source: Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", section 2.
     """
     rows_of_features(k + 1, real=real, fake=fake)
     # TODO met-7: distances between the sets; whose balls decide for precision, and whose for recall?
