@@ -114,7 +114,8 @@ def painted(kernel):
     return nn.functional.conv_transpose2d(small, brush, stride=2, padding=1)[..., 1:14, 1:14] / 4
 
 
-plots.grid(torch.cat([painted(3), painted(4)]), "White: painted 4 times", 2, (), ("3x3, stride 2", "4x4, stride 2"), inches=2.5)
+pictures = 0.8 * torch.cat([painted(3), painted(4)])
+plots.grid(pictures, "Brightest: painted 4 times", 2, (), ("3x3, stride 2", "4x4, stride 2"), inches=2.5)
 
 # %% [markdown]
 # With 3x3 some pixels get four strokes, others two or one: a checkerboard before anything is learned. A 4x4 kernel with

@@ -175,7 +175,7 @@ def draw_curves(ax: Axes, curves: Curves, style: str = "-") -> None:
         ax.plot(array(xs), array(ys), style, color=COLOURS[i % 10], label=name)
         for axis, values in ((ax.xaxis, array(xs)), (ax.yaxis, array(ys))):
             if values.dtype.kind == "i":
-                axis.set_major_locator(MaxNLocator(integer=True))
+                axis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def finish(ax: Axes, x: str = "", y: str = "", legend: bool = False) -> None:
