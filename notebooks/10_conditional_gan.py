@@ -299,10 +299,10 @@ plots.grid(0.7 * x[:1] + 0.3 * seen, title, column_labels=[f"({i}, 3)" for i in 
 
 # %% tags=["training"]
 patches = new_gan(10.0, plan, head)
-played = training.play(patches, train, steps=250, watch=scores, every=250)
+played = training.play(patches, train, steps=150, watch=scores, every=150)
 end = played.watched[played.steps]
 z, y = cgan.class_grid(z_test[:12], n_classes)
-title = f"Judged by patches, 250 steps: FID {end['FID']:.1f}, accuracy {end['accuracy']:.0%}"
+title = f"Judged by patches, {played.steps} steps: FID {end['FID']:.1f}, accuracy {end['accuracy']:.0%}"
 plots.grid(patches.sample(z, y), title, 12, [f"{k}" for k in range(n_classes)], inches=0.4)
 
 # %%

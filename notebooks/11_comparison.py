@@ -115,13 +115,13 @@ scores = {name: measured(x) for name, x in samples.items()}
 # %%
 better = {"FID": "low", "KID": "low", "precision": "high", "recall": "high"}
 title = f"{runs.SAMPLES} samples of each against {len(real)} test images"
-plots.table(scores, title, better)
-plots.table({"training images": yardstick})
+shown = {"training images": {name: f"{value:.3g}" for name, value in yardstick.items()}}  # out of competition
+plots.table(shown | scores, title, better)
 
 # %%
 everyone = {"training images": yardstick} | scores
-points = {name: ([row["recall"]], [row["precision"]]) for name, row in everyone.items()}
-plots.lines(points, "Share of samples that look real, share of real images that are met", "recall", "precision", style="o")
+shares = {name: (row["recall"], row["precision"]) for name, row in everyone.items()}
+plots.points(shares, "Samples that look real, and real images that are met", "recall", "precision")
 
 # %% [markdown]
 # FID and KID compare whole sets; precision and recall say *how* a set is off. A diversity near the yardstick's is good, one
@@ -158,9 +158,10 @@ plots.table({name: {"lowest": min(values), "highest": max(values)} for name, val
 # **Predict.** VAEs report about 90 nats for 256 pixels, RealNVP about 2 bits for each of 64. May we order them?
 
 # %%
-columns = {"nats": "−ELBO, nats per image", "bits_per_dim": "bits per dimension"}
+columns = {"nats": "nats/image", "bits_per_dim": "bits/dim"}
 likelihood = {name: {text: run.scores.get(key) for key, text in columns.items()} for name, run in entrants.items()}
-plots.table({name: row for name, row in likelihood.items() if any(row.values())}, "Of test images")
+known = {name: row for name, row in likelihood.items() if any(row.values())}
+plots.table(known, "−ELBO or −log p(x) of test images")
 
 # %% [markdown]
 # We may not: they are likelihoods of different things. The VAEs take a grey value for the probability of a white pixel,
@@ -175,13 +176,13 @@ plots.table({name: row for name, row in likelihood.items() if any(row.values())}
 costs = {}
 for name, run in entrants.items():
     sampling = run.sampling_seconds and 1e6 * run.sampling_seconds
-    costs[name] = {"training, s": run.seconds, "ms per step": 1e3 * run.seconds / run.steps, "μs per sample": sampling}
-cheaper = {"training, s": "low", "ms per step": "low", "μs per sample": "low"}
+    costs[name] = {"training s": run.seconds, "ms/step": 1e3 * run.seconds / run.steps, "μs/sample": sampling}
+cheaper = {"training s": "low", "ms/step": "low", "μs/sample": "low"}
 plots.table(costs, "On the machine that trained them", cheaper)
 
 # %%
-bought = {name: ([costs[name]["training, s"]], [scores[name]["FID"]]) for name in scores}
-plots.lines(bought, "What seconds of training bought", "seconds of training", "FID", style="o")
+bought = {name: (costs[name]["training s"], scores[name]["FID"]) for name in scores}
+plots.points(bought, "What seconds of training bought", "seconds of training", "FID")
 
 # %% [markdown]
 # Seconds of different machines do not compare, and runs that were watched (labs 7 to 10 measure FID on the way) took longer

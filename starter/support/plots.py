@@ -161,6 +161,17 @@ def lines(
         finish(ax, x, y, legend=len(curves) + len(levels or {}) > 1)
 
 
+def points(named: Mapping[str, tuple[float, float]], title: str = "", x: str = "", y: str = "") -> None:
+    """One point for every name, with the name beside it."""
+    with figure(6.5, 3.6, title) as axes:
+        ax = axes[0, 0]
+        for i, (name, (across, up)) in enumerate(named.items()):
+            ax.scatter(float(across), float(up), color=COLOURS[i % 10])
+            ax.annotate(name, (float(across), float(up)), (5, 3), textcoords="offset points", fontsize=9)
+        ax.margins(x=0.12)
+        finish(ax, x, y)
+
+
 def panels(plots: Mapping[str, Curves], title: str = "", x: str = "", y: str = "") -> None:
     """Plots of named curves side by side: name of the plot -> its curves."""
     with figure(3.2 * len(plots), 2.9, title, ncols=len(plots)) as axes:

@@ -190,3 +190,9 @@ def test_a_table_has_every_number_a_dash_for_none_and_the_best_in_colour(shown):
     assert [texts[0, j].get_text() for j in range(4)] == ["FID", "3", "2.5", "0"]
     assert [texts[1, j].get_text() for j in range(4)] == ["size", "1,200", "–", "–"]
     assert [texts[0, j].get_fontweight() == "bold" for j in (1, 2, 3)] == [False, True, False]
+
+
+def test_every_point_has_its_name(shown):
+    plots.points({"vae": (1.0, 2.0), "gan": (torch.tensor(3.0), 4)}, "t", "x", "y")
+    ax = only(shown).axes[0]
+    assert {text.get_text(): text.xy for text in ax.texts} == {"vae": (1, 2), "gan": (3, 4)}
