@@ -47,12 +47,10 @@ def apart(draw: Draw, real: Tensor) -> Tensor:
 
 @probe("cgan-3")
 def feature_matching_loss(module: ModuleType, draw: Draw) -> Arrays:
-    c, length = draw.dims("C", "L", low=2, high=3)
-    (b,) = draw.dims("B", low=4, high=5)
-    real = draw.mixed(b, c, length)
+    b, c, h, w = draw.batch()
+    real = draw.mixed(b, c, h)
     inputs = {"real_features": real, "fake_features": apart(draw, real)}
     seen = observe(module.feature_matching_loss, inputs, tuple(inputs))
-    b, c, h, w = draw.batch()
     images = {f"{side}_features": draw.mixed(b, c, h, w) for side in ("real", "fake")}
     return seen | {"result of (B, C, H, W)": observe(module.feature_matching_loss, images)["result"]}
 

@@ -84,7 +84,7 @@ def interpolate_2d(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("ls-1")
 def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
-    b, h, w = draw.dims("B", "H", "W", low=3)
+    (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs = {name: draw.mixed(b) for name in ("real_logits", "fake_logits")}
     patches = {name: draw.mixed(b, 1, h, w) for name in inputs}
     loss, targets = module.least_squares_discriminator_loss, {"a": draw.number(-2, -1), "b": draw.number(2, 3)}
@@ -95,7 +95,7 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("ls-2")
 def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
-    b, h, w = draw.dims("B", "H", "W", low=3)
+    (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs, patches = {"fake_logits": draw.mixed(b)}, {"fake_logits": draw.mixed(b, 1, h, w)}
     loss = module.least_squares_generator_loss
     seen = observe(loss, inputs, tuple(inputs), c=draw.number(2, 3))

@@ -77,7 +77,7 @@ def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
     """Slopes below and above 1; apart, the same with one example at the bottom of the bowl, where the slope is 0."""
     b, c, h, w = draw.batch()
     size = c * h * w
-    bowl = Bowl(draw.mixed(size, size))
+    bowl = Bowl(draw.mixed(size, size) / size**0.5)
     x, steepness = draw.mixed(b, size), tensor(draw.rng.permutation(np.linspace(0.4, 1.9, b)))
     steep = x @ (bowl.weight.data + bowl.weight.data.T) / 2
     x = (x * (steepness / steep.square().sum(dim=1).sqrt())[:, None]).reshape(b, c, h, w)
@@ -127,9 +127,9 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("wgan-7")
 def generator_moves(module: ModuleType, draw: Draw) -> Arrays:
-    few = draw.whole(3, 4)
+    few, more = draw.whole(3, 4), draw.whole(3, 9)
     turns = {
-        n: [module.generator_moves(step, n) for step in range(4 * n + 3)] for n in (1, few, few + draw.whole(2, 3))
+        n: [module.generator_moves(step, n) for step in range(4 * n + more)] for n in (1, few, few + draw.whole(2, 3))
     }
     return {f"turns, n_critic {i}": truths(values) for i, values in enumerate(turns.values(), 1)}
 
