@@ -48,7 +48,7 @@ def apart(draw: Draw, real: Tensor) -> Tensor:
 @probe("cgan-3")
 def feature_matching_loss(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
-    real = draw.mixed(b, c, h)
+    real = draw.mixed(b, *sorted((c, h, w))[:2])  # few numbers: each has a share that can be seen
     inputs = {"real_features": real, "fake_features": apart(draw, real)}
     seen = observe(module.feature_matching_loss, inputs, tuple(inputs))
     images = {f"{side}_features": draw.mixed(b, c, h, w) for side in ("real", "fake")}
