@@ -1,7 +1,9 @@
 """nbgrader's gradebook: opened wherever it is, and a submission's grades written into it."""
 
+import os
 import zlib
 from pathlib import Path
+from unittest.mock import patch
 
 from nbformat import NotebookNode
 from nbgrader import utils
@@ -128,4 +130,5 @@ class Writer:
 def configured(root: Path) -> Config:
     """What the course's nbgrader_config.py says, as nbgrader reads it."""
     found = root / "nbgrader_config.py"
-    return PyFileConfigLoader(found.name, path=str(root)).load_config() if found.exists() else Config()
+    with patch.dict(os.environ):  # it sets some for nbgrader's own processes, and this is the grader
+        return PyFileConfigLoader(found.name, path=str(root)).load_config() if found.exists() else Config()

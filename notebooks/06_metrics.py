@@ -405,7 +405,7 @@ training.within("lab 6 precision of five digits", five.precision.item())
 torch.manual_seed(training.SEED)
 encoder, decoder = nets.mlp_encoder(train.shape, (256,), 20), nets.mlp_decoder(10, (256,), train.shape)
 model = vae.VAE(encoder, decoder)
-training.fit(model, train, steps=900, lr=3e-3)
+_ = training.fit(model, train, steps=900, lr=3e-3)
 
 # %%
 eps = torch.randn(n, 10)

@@ -1,10 +1,9 @@
 """Calls that do a whole task are found and told, and cost nothing."""
 
-from concurrent.futures import Future
-
 import pytest
 
 from grading import catalogue, grade, lint
+from grading.pools import finished
 from grading.verdicts import NOTE, judged, seeds
 
 KL = {"vae-2": {"symbol": "kl_divergence", "calls": ["torch.distributions.kl_divergence"]}}
@@ -70,7 +69,7 @@ def test_what_cannot_be_read_has_no_notes(text):
     assert lint.handed_over(text, KL) == {}
 
 
-@pytest.mark.parametrize("lab", catalogue.LABS)
+@pytest.mark.parametrize("lab", catalogue.MODULES)
 def test_no_reference_hands_a_task_over(lab):
     text = catalogue.solution(catalogue.MODULES[lab]).read_bytes()
     assert lint.handed_over(text, catalogue.hands_over(lab)) == {}
@@ -100,8 +99,9 @@ def test_a_module_cannot_have_words_of_its_own_in_the_note(runner, solution):
 
 
 def test_the_instructor_reads_it_in_the_line_of_the_learner(released, monkeypatch):
-    judgement = Future()
-    judgement.set_result({"vae-1": (2.0, "right"), "vae-2": (3.0, f"right {NOTE} a call"), "vae-3": (0.0, f"{NOTE}")})
-    monkeypatch.setattr(grade, "save", lambda *_: None)
-    saved, words = grade.settle(released, "02_vae", "anna", judgement, None, None)
+    tasks = {"vae-1": ["right", "right"], "vae-2": ["right", f"right {NOTE} a call"], "vae-3": ["wrong", NOTE]}
+    monkeypatch.setattr(grade.Run, "save", lambda *_: 5.0)
+    found = grade.Submission("anna", None, None, {}, None)
+    run = grade.Run(released, "02_vae", {}, jail=True)
+    saved, words = run.settle(found, finished({"seconds": 1, "tasks": tasks}), None)
     assert saved and words.endswith("points (one call does it all: vae-2)")
