@@ -293,9 +293,9 @@ def test_a_mistake_at_the_keyboard_is_one_line_and_exit_code_2(words, says, caps
     assert says in error and error.count("\n") == 1
 
 
-def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks):
+def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks, jail):
     real = NOTEBOOKS if (NOTEBOOKS / f"{LAB}.ipynb").exists() else notebooks
     said = []
-    assert demo(tmp_path / "demo", real, said.append) == 0, "\n".join(said)
+    assert demo(tmp_path / "demo", real, said.append, jail=jail) == 0, "\n".join(said)
     with pytest.raises(Mistake, match="not empty"):
         demo(tmp_path / "demo", real)

@@ -75,8 +75,10 @@ def test_what_is_not_graded_yet_is_said_at_the_export(graded, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def autograder(tmp_path_factory) -> Path:
+def autograder(tmp_path_factory, jail) -> Path:
     """Laid out as Gradescope does: the zip in source/, and run_autograder beside it."""
+    if not jail:
+        pytest.skip("this machine has no jail: python -m grading doctor says why")
     root = tmp_path_factory.mktemp("autograder")
     archive = gradescope.package(Course(root / "course"), LAB)
     with zipfile.ZipFile(archive) as opened:
