@@ -54,7 +54,17 @@ def found(request, listener):
     if request.param == "nobody" and not shutil.which("setpriv"):
         pytest.skip("there is no setpriv to become another user with")
     prefix = unprivileged() if request.param == "nobody" else []
-    secrets = [str(ROOT), str(Path.home() / ".profile"), "/etc/passwd", "/home", "/var", "/sys", "/usr/bin", "/bin"]
+    secrets = [
+        str(ROOT / "solutions"),
+        str(ROOT / "grading"),
+        str(Path.home() / ".profile"),
+        "/etc/passwd",
+        "/home",
+        "/var",
+        "/sys",
+        "/usr/bin",
+        "/bin",
+    ]
     tops = {Path(path).parts[1] for path in outside.libraries()} | {Path(sys.executable).parts[1]}
     known = {"PORT": listener.getsockname()[1], "SECRETS": secrets, "TOPS": sorted(tops)}
     known["KEYCTL"] = inside.REFUSED["keyctl"][platform.machine() == "aarch64"]
