@@ -7,14 +7,13 @@ import ast
 import json
 import textwrap
 from typing import NamedTuple
-from unittest import mock
 
 from starter.support import checks, compare
 
 from . import audit, catalogue
 from .course import Mistake
 from .runner import Runner
-from .verdicts import judged
+from .verdicts import expected, judged
 
 SEEDS = (checks.PUBLIC_SEED, 101, 102, 103)
 TODO = "..."  # stands in an entry for what only whoever met the answer can say
@@ -68,17 +67,11 @@ def region_of(task: str, text: str) -> str:
 
 def seen(runner: Runner, task: str, region: str, seed: int) -> Seen:
     """As a submission is graded, twice on the same seed; with the arrays that the verdict was made of."""
-    lab, outcomes = catalogue.TASKS[task]["lab"], []
+    lab = catalogue.TASKS[task]["lab"]
     module = catalogue.answer_text({"task": task, "id": f"{task}-met", "region": region}).encode()
-
-    def listened(*args, ask=runner.ask, **kwargs):
-        outcomes.append(ask(*args, **kwargs))
-        return outcomes[-1]
-
-    with mock.patch.object(runner, "ask", listened):
-        verdict = judged(runner, lab, module, [seed, seed], [task])[task]
-    arrays = next((outcome.arrays for outcome in outcomes[1:]), None)  # the first one only imports
-    return Seen(verdict, arrays, audit.expected(task, seed)[1])
+    verdict = judged(runner, lab, module, [seed, seed], [task])[task]
+    tables, want = expected(task, seed)
+    return Seen(verdict, runner.ask(catalogue.MODULES[lab], module, task, seed, tables).arrays, want)
 
 
 def passed(task: str, region: str, says: dict[str, str], sometimes: bool) -> int:

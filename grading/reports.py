@@ -1,4 +1,4 @@
-"""A child's bytes as what became of a question. Whatever is not exactly one well-formed report is no report."""
+"""A child's bytes as what became of its questions. Whatever is not just well-formed reports is no report at all."""
 
 import struct
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NAMES, DIMENSIONS, WORDS = 64, 8, 1000  # at most: arrays in a report, dimension
 
 
 class Unreadable(ValueError):
-    """Bytes that are not exactly one report."""
+    """Bytes that are no report."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,51 @@ class Outcome:
     ended: str = ""
 
 
-def opened(ended: str, raw: bytes) -> Outcome:
-    """A child's bytes as an outcome. Whatever is not exactly one well-formed report is no report."""
-    if ended in ("time", "flood") or not raw:
-        return Outcome(ended=ended)
+def opened(ended: str, raw: bytes, count: int = 1) -> list[Outcome]:
+    """A child's bytes as outcomes, one for each report that is expected, in their order.
+
+    A report that is missing is one of a process that ended before; one too many makes all of them unreadable.
+    """
+    if ended in ("time", "flood"):
+        return [Outcome(ended=ended)] * count
     try:
-        kind, arrays = unpacked(raw)
-        if kind == b"A":
-            return Outcome(arrays=arrays, ended=ended)
-        words = {name: str(arrays[name]) for name in ("kind", "words", "raises")}
-        stop = Stop(words["kind"], words["words"], int(arrays["line"]))
-        return Outcome(stop=stop, raises={"raises": np.array(words["raises"])}, ended=ended)
+        found = [outcome(ended, *unpacked(report)) for report in apart(raw, count)]
     except Exception:  # whatever goes wrong here, of any type, was caused by the bytes
-        return Outcome(ended="unreadable")
+        return [Outcome(ended="unreadable")] * count
+    return found + [Outcome(ended=ended)] * (count - len(found))
+
+
+def apart(raw: bytes, count: int) -> list[bytes]:
+    """
+    Raises:
+        Unreadable: not just whole reports, so many at most.
+    """
+    found, at = [], 0
+    while at < len(raw):
+        size = worker.HEADER.size + worker.HEADER.unpack_from(raw, at)[1]
+        found.append(raw[at : at + size])
+        at += size
+        if at > len(raw) or len(raw) > worker.LIMIT or len(found) > count:
+            raise Unreadable("a report that is cut off, or one too many")
+    return found
+
+
+def outcome(ended: str, kind: bytes, arrays: Arrays) -> Outcome:
+    if kind == b"A":
+        return Outcome(arrays=arrays, ended=ended)
+    words = {name: str(arrays[name]) for name in ("kind", "words", "raises")}
+    stop = Stop(words["kind"], words["words"], int(arrays["line"]))
+    return Outcome(stop=stop, raises={"raises": np.array(words["raises"])}, ended=ended)
 
 
 def unpacked(raw: bytes) -> tuple[bytes, Arrays]:
     """
     Raises:
-        Unreadable: not exactly one report of known types, sizes and names.
+        Unreadable: not one report of known types, sizes and names.
     """
-    kind, size = worker.HEADER.unpack_from(raw)
-    if kind not in (b"A", b"E") or size != len(raw) - worker.HEADER.size or len(raw) > worker.LIMIT:
-        raise Unreadable("not one report of the announced size")
+    kind, _ = worker.HEADER.unpack_from(raw)
+    if kind not in (b"A", b"E"):
+        raise Unreadable("not a report of a known kind")
     arrays, at = {}, worker.HEADER.size
     while at < len(raw):
         name_size, type_index, ndim, size = worker.ITEM.unpack_from(raw, at)

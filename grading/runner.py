@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import lint, worker
@@ -20,6 +20,7 @@ from .jail import inside, outside
 from .overlay import overlay
 from .reports import Outcome, opened
 
+Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
 Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]
 
 
@@ -29,7 +30,7 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one question: one import of the module and one probe."""
+    """Of one process: one import of the module and its probes."""
 
     cpu: int = 20  # seconds; an import of torchvision alone takes 6
     wall: float = 40.0  # seconds, for a machine that is busy with others
@@ -104,41 +105,52 @@ class Runner:
         rules: dict | None = None,
     ) -> Outcome:
         """Put one question: import a module from its text and look for calls by rules, or with a task probe it."""
-        question = {"module": module, "text": text.decode("latin-1"), "task": task, "seed": seed, "tables": tables}
-        question |= {"rules": rules or {}}
-        outcome = self.answer(question, self.limits.wall)
-        slow_import = task is None and outcome.ended == "time"
-        if slow_import or outcome.ended == "worker gone":  # the machine's fault, maybe: once more, more patiently
-            outcome = self.answer(question, 2 * self.limits.wall)
-        return outcome
+        asked = [] if task is None else [(task, seed, tables or {})]
+        imported, *probed = self.ask_all(module, text, asked, rules)
+        if task is None and imported.ended == "time":  # the machine's fault, maybe: once more, more patiently
+            imported = self.ask_all(module, text, [], rules, share=2)[0]
+        return imported if imported.stop else [imported, *probed][-1]
 
-    def answer(self, question: dict, seconds: float) -> Outcome:
+    def ask_all(
+        self, module: str, text: bytes, asked: list[Asked], rules: dict | None = None, share: float = 1
+    ) -> list[Outcome]:
+        """Put several questions to one process: what came of the import, then of each task.
+
+        Args:
+            share: of the time that one question has; all of them together have it.
+        """
+        question = {"module": module, "text": text.decode("latin-1"), "asked": asked, "rules": rules or {}}
+        limits = replace(self.limits, cpu=max(1, round(share * self.limits.cpu)), wall=share * self.limits.wall)
+        outcomes = self.answer(question, limits)
+        return self.answer(question, limits) if outcomes[0].ended == "worker gone" else outcomes
+
+    def answer(self, question: dict, limits: Limits) -> list[Outcome]:
         """
         Raises:
             WorkerError: our own trouble, before anything of a stranger's ran.
         """
         ticket = secrets.token_hex(8).encode()  # a frame that somebody wrote in advance does not have it
-        limits = asdict(self.limits) | {"wall": seconds}
+        count = 1 + len(question["asked"])
         if self.abandoned:
             raise WorkerError("grading was interrupted")
         if self.process is None:
             self.start()
         try:
-            for part in (json.dumps(limits).encode(), json.dumps(question).encode(), ticket):
+            for part in (json.dumps(asdict(limits)).encode(), json.dumps(question).encode(), ticket):
                 worker.write_frame(self.process.stdin.fileno(), part)
-            frame = self.reply(time.monotonic() + seconds + 10)
+            frame = self.reply(time.monotonic() + limits.wall + 10)
         except OSError:
             frame = None
         end, _, raw = (frame or b"").partition(b"\n")
         mark, _, ended = end.partition(b" ")
         if mark != ticket:  # the worker was killed, hangs, or is no longer the only one who speaks: get a new one
             self.stop()
-            return Outcome(ended="worker gone")
+            return [Outcome(ended="worker gone")] * count
         ended = ended.decode("ascii", "replace")
         if ended.startswith("jail"):
             self.stop()
             raise WorkerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
-        return opened(ended, raw)
+        return opened(ended, raw, count)
 
     def reply(self, deadline: float) -> bytes | None:
         """One frame of the worker; None when it ends, is late or says too much."""

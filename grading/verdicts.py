@@ -5,11 +5,13 @@ import hashlib
 import re
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from starter.support import checks, compare, probes
 from starter.support.checks import Verdict
+from starter.support.standins import Tables
 
 from . import catalogue
 from .lint import NOTE
@@ -17,6 +19,7 @@ from .plain import line
 from .runner import Limits, Outcome, Runner
 
 PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
+TOGETHER = 0.5  # of the limits of one question: what all tasks have together before they are asked one by one
 SUBMISSION = 10  # times the wall-clock limit of one question: what all of a submission may take
 REFERENCE = threading.Lock()  # stand-ins are put into the reference's modules while they are asked
 ENDED = {
@@ -61,16 +64,49 @@ def readable(module: bytes) -> bytes:
 def judged(
     runner: Runner, lab: str, module: bytes, student_seeds: list[int], tasks: list[str] | None = None
 ) -> dict[str, Verdict]:
-    """A verdict on each task of a lab. One process per task and seed; a module that does not import is asked once."""
-    name, tasks = catalogue.MODULES[lab], tasks or catalogue.tasks_of(lab)
-    ask, source = partial(runner.ask, name, readable(module)), module.decode("utf-8", "replace")
-    rules = catalogue.hands_over(lab)
-    imported = ask(rules=rules)
+    """A verdict on each task of a lab.
+
+    For each seed one process is asked for all tasks, every other one from the last to the first: what is right in all
+    of them does not live on what was asked before. The rest is asked again, in a process for each task and seed: no
+    task pays for a neighbour's crash, hang or mess.
+    """
+    name, text, source = catalogue.MODULES[lab], readable(module), module.decode("utf-8", "replace")
+    rules, tasks, limits = catalogue.hands_over(lab), tasks or catalogue.tasks_of(lab), runner.limits
+    deadline = time.monotonic() + SUBMISSION * limits.wall
+    found, right, going = {}, Counter(), tasks
+    for seed in student_seeds:
+        asked = [(task, seed, expected(task, seed)[0]) for task in going]
+        imported, *outcomes = runner.ask_all(name, text, asked, rules, share=TOGETHER)
+        for task, outcome in zip(going, outcomes):
+            if is_blank(outcome):
+                found[task] = unfinished(task, outcome, source, limits)
+            right[task] += outcome.arrays is not None and compare.same(outcome.arrays, expected(task, seed)[1])
+        going = [task for task in reversed(going) if right[task]]
+        if not going:
+            break
+    ask = partial(runner.ask, name, text)
+    if imported.arrays is None and imported.stop is None:
+        imported = ask(rules=rules)
     if imported.arrays is None:
-        return {task: unfinished(task, imported, source, runner.limits) for task in tasks}
-    deadline = time.monotonic() + SUBMISSION * runner.limits.wall
-    found = {task: verdict(task, ask, student_seeds, source, runner.limits, deadline) for task in tasks}
-    return {task: noted(verdict, str(imported.arrays.get(task)), rules.get(task)) for task, verdict in found.items()}
+        return {task: unfinished(task, imported, source, limits) for task in tasks}
+    for task in tasks:
+        if right[task] == PROBES:
+            found[task] = positive(task, right[task])
+        elif task not in found:
+            found[task] = verdict(task, ask, student_seeds, source, limits, deadline)
+    return {task: noted(found[task], str(imported.arrays.get(task)), rules.get(task)) for task in tasks}
+
+
+@lru_cache(maxsize=64)
+def expected(task: str, seed: int) -> tuple[Tables, compare.Arrays]:
+    """Stand-ins for a task's neighbours, and the reference's arrays."""
+    with REFERENCE:
+        tables = catalogue.tables(task, seed)
+        return tables, probes.arrays(task, catalogue.reference(catalogue.module_of(task)), seed, tables)
+
+
+def is_blank(outcome: Outcome) -> bool:
+    return outcome.stop is not None and outcome.stop.kind == "NotImplementedError"
 
 
 def noted(verdict: Verdict, call: str, rule: dict | None) -> Verdict:
@@ -81,14 +117,12 @@ def noted(verdict: Verdict, call: str, rule: dict | None) -> Verdict:
 
 
 def verdict(task: str, ask, student_seeds: list[int], source: str, limits: Limits, deadline: float) -> Verdict:
-    """Right only when every seed was compared and was right."""
+    """Of a task that is asked by itself. Right only when every seed was compared and was right."""
     if time.monotonic() > deadline:
         return Verdict("wrong", "Not run: the tasks before it took all the time that a submission has.")
     right = 0
     for seed in student_seeds:
-        with REFERENCE:
-            tables = catalogue.tables(task, seed)
-            want = probes.arrays(task, catalogue.reference(catalogue.module_of(task)), seed, tables)
+        tables, want = expected(task, seed)
         again = partial(ask, task, seed, tables)
         outcome = again()
         if outcome.arrays is None:
@@ -96,6 +130,14 @@ def verdict(task: str, ask, student_seeds: list[int], source: str, limits: Limit
         if not compare.same(outcome.arrays, want):
             return Verdict("wrong", line(diagnosis(task, outcome.arrays, want, again, seed, tables)))
         right += 1
+    return positive(task, right)
+
+
+def positive(task: str, right: int) -> Verdict:
+    """
+    Raises:
+        ValueError: too few seeds were compared.
+    """
     if right != PROBES:
         raise ValueError(f"{task} needs {PROBES} seeds, got {right}")
     return Verdict("right", f"{task} is right: {catalogue.TASKS[task]['statement']}.")
@@ -134,7 +176,7 @@ def unfinished(
     if outcome.stop is None:
         unknown = "It ended its own process ({ended}): look for exit(), or for a crash."
         return Verdict("wrong", ENDED.get(outcome.ended, unknown).format(cpu=limits.cpu, ended=outcome.ended))
-    if outcome.stop.kind == "NotImplementedError":
+    if is_blank(outcome):
         words = outcome.stop.words
         missing = words if words in catalogue.tasks_of(row["lab"]) else task
         return Verdict("blank", checks.still_blank(task, missing, row["statement"], where, source))

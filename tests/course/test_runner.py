@@ -169,10 +169,41 @@ def test_an_answer_that_is_right_once_is_wrong(graded_as, solution):
     assert graded_as(with_answer(solution, body, before + "FIRST = draw.mixed(*SIZES)\n")).state == "wrong"
 
 
-def test_a_crash_costs_its_own_task(runner, solution):
-    module = with_answer(solution, "import os; os._exit(1)").encode()
-    verdicts = judged(runner, "02_vae", module, seeds(b"secret", "anna"), ["vae-1", "vae-2"])
-    assert [verdict.state for verdict in verdicts.values()] == ["wrong", "right"]
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "import os; os._exit(1)",
+        "while True: pass",
+        "import os; os.write(3, bytes(1 << 21))",
+        "global kl_divergence; kl_divergence = None",
+        "raise SystemExit",
+    ],
+    ids=["crash", "hang", "flood", "mess", "exit"],
+)
+def test_what_a_task_does_costs_itself_alone(runner, solution, harm):
+    module = with_answer(solution, f"{harm}\nreturn mu").encode()
+    verdicts = judged(runner, "02_vae", module, seeds(b"secret", "anna"), ["vae-3", "vae-1", "vae-2"])
+    assert [verdict.state for verdict in verdicts.values()] == ["right", "wrong", "right"]
+
+
+@pytest.mark.parametrize("others", [["vae-1", "vae-2"], ["vae-2", "vae-1"]])
+def test_an_answer_that_lives_on_what_was_asked_before_is_wrong(runner, solution, others):
+    before = "from starter.support import probes\nprobe, asked = probes.arrays, []\n"
+    before += "probes.arrays = lambda *given: (asked.append(1), probe(*given))[1]\n"
+    module = with_answer(solution, f"if len(asked) < 2:\n    return mu\n{RIGHT_1}", before).encode()
+    verdicts = judged(runner, "02_vae", module, seeds(b"secret", "anna"), others)
+    assert {task: verdict.state for task, verdict in verdicts.items()} == {"vae-1": "wrong", "vae-2": "right"}
+
+
+@pytest.mark.parametrize(("text", "processes"), [("right", 2), ("blank", 1), ("import sys; sys.exit()", 1)])
+def test_few_processes_are_started_for_a_module_without_a_mistake(
+    runner, solution, blank, monkeypatch, text, processes
+):
+    asked, answer = [], runner.answer
+    monkeypatch.setattr(runner, "answer", lambda *given: (asked.append(1), answer(*given))[1])
+    module = {"right": solution, "blank": blank}.get(text, text).encode()
+    judged(runner, "02_vae", module, seeds(b"secret", "anna"))
+    assert len(asked) == processes
 
 
 def test_a_module_whose_import_hangs_is_asked_once_for_all_tasks(runner):
@@ -221,7 +252,7 @@ def test_what_cannot_be_shut_in_does_not_run_and_is_our_own_trouble(monkeypatch,
     monkeypatch.setattr("grading.runner.secrets.token_hex", lambda size: ticket)
     ticket = "a"
     with pytest.raises(WorkerError, match="could not be shut in: the kernel says no"):
-        runner.answer({}, 1)
+        runner.ask("vae", b"")
     assert runner.process is None
 
 
@@ -250,7 +281,7 @@ def test_a_lab_sees_only_the_labs_that_it_imports():
 
 
 def test_arrays_come_back_as_they_were_packed():
-    outcome = opened("exit 0", REPORT)
+    (outcome,) = opened("exit 0", REPORT)
     assert outcome.arrays.keys() == ARRAYS.keys()
     assert all(np.array_equal(outcome.arrays[name], ARRAYS[name]) for name in ARRAYS)
     assert all(outcome.arrays[name].dtype == ARRAYS[name].dtype for name in ARRAYS)
@@ -291,4 +322,11 @@ def report(body: bytes, kind: bytes = b"A", size: int | None = None) -> bytes:
     ],
 )
 def test_bytes_that_are_not_exactly_one_report_are_no_report(raw):
-    assert opened("exit 0", raw) == Outcome(ended="unreadable")
+    assert opened("exit 0", raw) == [Outcome(ended="unreadable")]
+
+
+def test_of_several_questions_those_that_were_reported_count():
+    first, second, third = opened("exit 1", REPORT * 2, 3)
+    assert first.arrays.keys() == second.arrays.keys() == ARRAYS.keys() and third == Outcome(ended="exit 1")
+    assert opened("exit 0", REPORT * 3, 2) == [Outcome(ended="unreadable")] * 2
+    assert opened("time", REPORT, 2) == [Outcome(ended="time")] * 2

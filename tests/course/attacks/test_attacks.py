@@ -65,8 +65,8 @@ def honest(solution):
     return catalogue.changed(solution, {"id": "vae-1-honest", "task": TASK, "region": region}).encode()
 
 
-def vae_1(runner, module: bytes, student: str):
-    return judged(runner, LAB, module, seeds(b"secret", student), [TASK])[TASK]
+def vae_1(runner, module: bytes, student: str, tasks: list[str] | None = None):
+    return judged(runner, LAB, module, seeds(b"secret", student), tasks or [TASK])[TASK]
 
 
 @pytest.mark.parametrize("path", ATTACKS, ids=lambda path: path.stem)
@@ -74,7 +74,7 @@ def test_a_cheat_earns_nothing_and_the_next_learner_loses_nothing(runner, canary
     answer = {"id": "vae-1-cheat", "task": TASK, "region": "return cheat(mu, log_var, eps)"}
     module = canary.named(path.read_text()) + catalogue.changed(solution, answer)
     before = runner.process.pid if runner.process else None
-    verdict = vae_1(runner, module.encode(), "mallory")
+    verdict = vae_1(runner, module.encode(), "mallory", catalogue.tasks_of(LAB))
     assert verdict.state == "wrong", verdict
     assert vae_1(runner, honest, "anna").right
     assert before in (None, runner.process.pid), "the warm worker did not live through it"
