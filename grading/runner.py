@@ -52,8 +52,15 @@ def plain_launch(
 class Runner:
     """One warm worker; starts again by itself when somebody has killed it. Use as a context manager."""
 
-    def __init__(self, published: set[str], limits: Limits | None = None, launch: Launch = outside.launch) -> None:
-        self.limits, self.launch, self.process = limits or Limits(), launch, None
+    def __init__(
+        self,
+        published: set[str],
+        limits: Limits | None = None,
+        launch: Launch = outside.launch,
+        warm: tuple[str, ...] = (),
+    ) -> None:
+        """`warm`: modules that the server imports for all questions, beside what every one needs."""
+        self.limits, self.launch, self.warm, self.process = limits or Limits(), launch, warm, None
         self.abandoned = False
         self.base = tempfile.TemporaryDirectory(prefix="worker-")
         self.folder = Path(self.base.name) / "course"  # the folder around it keeps other users of this machine out
@@ -72,6 +79,7 @@ class Runner:
 
     def start(self) -> None:
         environment = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "PATH": os.defpath, "USER": "learner"}
+        environment |= {"WARM": " ".join(self.warm)}
         limits = self.limits
         script = Path(worker.__file__).name
         self.process = self.launch(self.folder, script, environment, limits.memory, limits.processes)

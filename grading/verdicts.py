@@ -3,11 +3,13 @@
 import ast
 import hashlib
 import re
+import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from functools import cache, lru_cache, partial
+from pathlib import Path
 
 from starter.support import checks, compare, probes
 from starter.support.checks import Verdict
@@ -43,6 +45,12 @@ def published(lab: str) -> frozenset[str]:
                 open_ += (names & known) - found
                 found |= names & known
     return frozenset(found)
+
+
+def needed(lab: str) -> tuple[str, ...]:
+    """What a lab's probes import by and by: torch loads its compiler, seconds of it, for the first optimiser."""
+    text = Path(sys.modules[f"{probes.__name__}.{catalogue.MODULES[lab]}"].__file__).read_text(encoding="utf-8")
+    return ("torch._dynamo",) if "torch.optim" in text else ()
 
 
 def seeds(secret: bytes, student: str) -> list[int]:

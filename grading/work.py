@@ -48,13 +48,13 @@ def work(lab: str, version: str, module: bytes, secret: bytes, student: str, lim
 def runner(lab: str, limits: dict, jail: bool):
     """The one place where a runner is made. How it starts its server, and in which jail, is decided here."""
     from .runner import Limits, Runner, plain_launch
-    from .verdicts import published
+    from .verdicts import needed, published
 
     key = (lab, json.dumps(limits, sort_keys=True), jail)
     if key not in warm:
         cool()
         launch = {} if jail else {"launch": plain_launch}
-        warm[key] = Runner(set(published(lab)), Limits(**limits), **launch)
+        warm[key] = Runner(set(published(lab)), Limits(**limits), warm=needed(lab), **launch)
     return warm[key]
 
 

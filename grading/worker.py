@@ -221,7 +221,9 @@ def main() -> None:
 
     from starter.support import checks, compare, nets, probes, standins  # noqa: F401  (every child needs them)
 
-    inside(), importlib.import_module("lint")
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["HOME"]  # it would make a folder where none can be made
+    for name in ("inside", "lint", *os.environ.pop("WARM", "").split()):
+        importlib.import_module(name)
     torch.set_num_threads(1)
     tasks = "/proc/self/task"
     assert not os.path.isdir(tasks) or len(os.listdir(tasks)) == 1, "a process with several threads must not fork"

@@ -13,7 +13,7 @@ import pytest
 from grading import catalogue, worker
 from grading.reports import Outcome, opened
 from grading.runner import Limits, Runner, WorkerError, plain_launch
-from grading.verdicts import judged, published, readable, seeds
+from grading.verdicts import judged, needed, published, readable, seeds
 from starter.support import compare, probes
 
 RIGHT_1 = "return mu + torch.exp(0.5 * log_var) * eps"
@@ -278,6 +278,13 @@ def test_seeds_belong_to_a_run_and_a_learner():
 
 def test_a_lab_sees_only_the_labs_that_it_imports():
     assert "vae" not in published("02_vae") and published("01_autoencoder") == frozenset()
+
+
+def test_what_the_probes_of_a_lab_import_late_is_imported_before_the_first_question():
+    loaded = "import sys\nassert 'torch._dynamo' in sys.modules"
+    assert needed("02_vae") == () and needed("07_gan") == ("torch._dynamo",)
+    with Runner(set(), launch=plain_launch, warm=needed("07_gan")) as runner:
+        assert runner.ask("gan", loaded.encode()).arrays is not None
 
 
 def test_arrays_come_back_as_they_were_packed():
