@@ -139,8 +139,10 @@ def frechet_distance(mu_1: Tensor, cov_1: Tensor, mu_2: Tensor, cov_2: Tensor) -
         raise ValueError(f"mu_1, cov_1, mu_2, cov_2 must have shapes (D,), (D, D), (D,), (D, D), not {shapes}")
     # TODO met-4: A from the eigenvalues and eigenvectors of cov_1; the eigenvalues of the product; four terms.
     # BEGIN SOLUTION met-4
-    values, vectors = torch.linalg.eigh(cov_1)
-    a = vectors * values.clamp(min=0).sqrt()  # a @ a.T is cov_1
+    a, singular = torch.linalg.cholesky_ex(cov_1)  # a @ a.T is cov_1; where this fails, eigenvectors do it, at a price
+    if singular:
+        values, vectors = torch.linalg.eigh(cov_1)
+        a = vectors * values.clamp(min=0).sqrt()
     eigenvalues = torch.linalg.eigvalsh(a.T @ cov_2 @ a)
     trace_of_root = eigenvalues.clamp(min=0).sqrt().sum()
     return (mu_1 - mu_2).square().sum() + cov_1.trace() + cov_2.trace() - 2 * trace_of_root

@@ -102,6 +102,20 @@ def packed():
 
 
 @pytest.fixture(scope="session")
+def train():
+    from starter.support import data
+
+    return data.load("digits16", "train")
+
+
+@pytest.fixture(scope="session")
+def test():
+    from starter.support import data
+
+    return data.load("digits16", "test")
+
+
+@pytest.fixture(scope="session")
 def jail() -> bool:
     """Whether this machine has one."""
     from grading.jail import outside

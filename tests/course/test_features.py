@@ -21,16 +21,6 @@ from starter.support import data, features  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def train():
-    return data.load("digits16", "train")
-
-
-@pytest.fixture(scope="module")
-def test():
-    return data.load("digits16", "test")
-
-
-@pytest.fixture(scope="module")
 def real(train, test):
     """FID of real against real images: the floor that sampling noise leaves."""
     return features.fid(train.pixels(), test.pixels())

@@ -11,17 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from starter.support import data, features, folders  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def train():
-    return data.load("digits16", "train")
-
-
-@pytest.fixture(scope="module")
-def test():
-    return data.load("digits16", "test")
+from starter.support import features, folders  # noqa: E402
 
 
 def noisy(x: torch.Tensor, sigma: float) -> torch.Tensor:
