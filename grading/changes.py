@@ -76,6 +76,8 @@ def inner(statement: ast.stmt) -> list[ast.stmt]:
 
 def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
     """What may stand in the place of one node."""
+    idle = isinstance(parent, ast.Expr) or getattr(parent, "test", None) is old  # nobody asks for the sign
+    negated = [] if idle else [ast.UnaryOp(ast.USub(), old)]
     yield from (new() for new in OTHERS.get(type(old), ()))
     match old:
         case ast.Constant(value=bool(value)):
@@ -84,7 +86,7 @@ def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
             numbers = [value + 1, value - 1, *([-value] if is_number(parent) else [])]
             yield from map(ast.Constant, numbers)
         case ast.Constant(value=float(value)):
-            yield from map(ast.Constant, (2 * value, value / 2, value + 1, -value))
+            yield from (ast.Constant(n) for n in (2 * value, value / 2, value + 1, -value) if n != value)
         case ast.Constant(value=str(value)) if isinstance(parent, ast.Compare):
             yield ast.Constant(f"not {value}")
         case ast.Constant(value="none"):
@@ -103,7 +105,7 @@ def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
                 yield ast.BinOp(old.right, old.op, old.left)
             if isinstance(old.left, ast.Name) and old.left.id in scope.arguments and type(old.op) in IN_PLACE:
                 yield ast.Call(ast.Attribute(old.left, IN_PLACE[type(old.op)]), [old.right], [])
-            yield from (ast.UnaryOp(ast.USub(), old), *another_tensor(old, parent))
+            yield from (*negated, *another_tensor(old, parent))
         case ast.UnaryOp():
             yield old.operand
         case ast.BoolOp(values=values):
@@ -114,7 +116,7 @@ def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
             yield ast.UnaryOp(ast.Not(), old)
         case ast.Call():
             yield from calls(old, scope)
-            yield from (ast.UnaryOp(ast.USub(), old), *another_tensor(old, parent))
+            yield from (*negated, *another_tensor(old, parent))
         case ast.Slice():
             yield from (ast.Slice(None, old.upper, old.step), ast.Slice(old.lower, None, old.step))
         case ast.Subscript(ctx=ast.Load()):
@@ -128,7 +130,8 @@ def is_number(parent: ast.AST) -> bool:
 
 def another_tensor(old: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
     """The same numbers without a gradient, or in another precision."""
-    if isinstance(parent, ast.BinOp | ast.Return | ast.Call | ast.Assign):
+    cut = isinstance(old, ast.Call) and getattr(old.func, "attr", "") == "detach"
+    if isinstance(parent, ast.BinOp | ast.Return | ast.Call | ast.Assign) and not cut:
         yield ast.Call(ast.Attribute(old, "detach"), [], [])
     if isinstance(parent, ast.Return):
         yield ast.Call(ast.Attribute(old, "double"), [], [])

@@ -218,7 +218,7 @@ def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
     log p(x) = log N(z; 0, I) + log_det,  z, log_det = flow.forward(x)
 
     Args:
-        flow: can do forward.
+        flow: can do forward; in the end it is in the mode in which it came.
         x: points, shape (B, dim); for a learned prior these are the codes of a VAE.
 
     Returns:

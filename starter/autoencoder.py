@@ -133,7 +133,7 @@ def denoising_loss(autoencoder: nn.Module, x: Tensor, eps: Tensor, sigma: float,
     reconstruction_loss(autoencoder(corrupt(x, eps, sigma)), x, kind)
 
     Args:
-        autoencoder: maps images (B, C, H, W) to logits of the same shape.
+        autoencoder: maps images (B, C, H, W) to logits of the same shape; stays in the mode it is in.
         x: clean images in [0, 1], shape (B, C, H, W).
         eps: standard-normal noise, the same shape.
         sigma: standard deviation of the noise, in pixel units.

@@ -156,7 +156,7 @@ def sample_prior(decoder: nn.Module, eps: Tensor, temperature: float = 1.0) -> T
     x ~ p(x | z),  z = temperature * eps; shown is the mean of p(x | z), not a draw from it
 
     Args:
-        decoder: maps z (N, latent_dim) to logits (N, C, H, W).
+        decoder: maps z (N, latent_dim) to logits (N, C, H, W); in the end it is in the mode in which it came.
         eps: standard-normal noise, shape (N, latent_dim).
         temperature: standard deviation of z; below 1 gives safer and more alike images.
 

@@ -165,7 +165,7 @@ def critic_step(
         penalty: (critic, x_hat) -> scalar.
 
     Returns:
-        CriticTerms(distance, penalty).
+        CriticTerms(distance, penalty), without a graph.
 
     Raises:
         ValueError: a negative weight.

@@ -70,11 +70,11 @@ def matches(mark: str, expected: str, what: str) -> None:
 
 def explain(got: Arrays, want: Arrays, sizes: dict[str, int]) -> str:
     """Say what is wrong with arrays that nobody has catalogued: form first, then values, then gradients."""
-    order = sorted(want, key=lambda name: (name.startswith("gradient"), name == KEPT))
+    order = sorted(want, key=lambda name: (name.startswith("gradient"), name.startswith(KEPT)))
     wrong = [name for name in order if name not in got or error(got[name], want[name]) > TOLERANCE]
     if not wrong:
         return f"It returns something more: {', '.join(sorted(set(got) - set(want)))}."
-    right = [f"`{name}`" for name in order if name not in wrong and name != KEPT]
+    right = [f"`{name}`" for name in order if name not in wrong and not name.startswith(KEPT)]
     some = ", ".join(right[:SHOWN]) + (f" and {len(right) - SHOWN} more" if len(right) > SHOWN else "")
     return described(wrong[0], got, want[wrong[0]], sizes) + (f" ({some}: right.)" if right else "")
 
@@ -89,7 +89,7 @@ def described(name: str, arrays: Arrays, want: np.ndarray, sizes: dict[str, int]
     got = arrays[name]
     if got.dtype.kind == "U":
         return f"`{name}` is {got}, a tensor is expected" + (": is there a `return`?" if str(got) == "None" else ".")
-    if name == KEPT:
+    if name.startswith(KEPT):
         return "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
     if got.shape != want.shape:
         return f"`{name}` has shape {got.shape}, expected {want.shape}; sizes here: {listed(sizes)}."

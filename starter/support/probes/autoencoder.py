@@ -72,10 +72,11 @@ def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
     network = nn.Conv2d(c, c, 1)
     network.weight.data, network.bias.data = draw.mixed(c, c, 1, 1), draw.mixed(c)
     inputs, sigma = {"x": draw.uniform(b, c, h, w), "eps": draw.mixed(b, c, h, w)}, draw.number(0.3, 0.6)
-    seen = {}
+    seen, modes = {}, []
+    network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
     for kind in ("bce", "mse"):
         found = observe(lambda x, eps, kind=kind: module.denoising_loss(network, x, eps, sigma, kind), inputs)
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
         result = module.denoising_loss(network, inputs["x"].clone(), inputs["eps"].clone(), sigma, kind)
         seen |= gradients_of({"result": result}, {f"the network's weight ({kind})": network.weight})
-    return seen
+    return seen | {"training mode, in every call and after": np.array([all(modes), network.training])}

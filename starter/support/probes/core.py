@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from .. import standins
 from ..compare import KEPT, Arrays
-from ..standins import Tables, UnknownCall
+from ..standins import Tables
 
 PROBES: dict[str, Callable] = {}
 NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
@@ -106,9 +107,9 @@ def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
 
 
 def raised(mistake: BaseException) -> Arrays:
-    """What a probe of an answer that raises amounts to: enough to recognise the mistake."""
-    kind = type(mistake).__name__
-    return {"raises": np.array((f"{kind}: {mistake}" if isinstance(mistake, UnknownCall) else kind)[:80])}
+    """What a probe of an answer that raises amounts to: enough to recognise the mistake, whatever sizes it meets."""
+    words = re.sub(r"0x\w+|\d+", "#", " ".join(str(mistake).split()))
+    return {"raises": np.array(f"{type(mistake).__name__}: {words}"[:80])}
 
 
 def sizes(task: str, module: ModuleType, seed: int) -> dict[str, int]:
@@ -120,12 +121,13 @@ def sizes(task: str, module: ModuleType, seed: int) -> dict[str, int]:
 
 
 def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str, ...] = (), **constants) -> Arrays:
-    """Call once; return every output, the gradient at each named input, and which inputs were not touched."""
+    """Call once; return every output, the gradient at each named input, and which inputs (and graphs) were kept."""
     leaves = {name: value.clone().requires_grad_(name in gradients) for name, value in inputs.items()}
     given = {name: leaf.clone() for name, leaf in leaves.items()}  # not leaves: in-place work is seen, not refused
     terms = named(function(**given, **constants))
     seen = {name: array(term) for name, term in terms.items()}
-    seen[KEPT] = np.array([torch.equal(given[name], inputs[name]) for name in inputs])
+    alike = (torch.equal(given[n], inputs[n]) and given[n].requires_grad == leaves[n].requires_grad for n in inputs)
+    seen[KEPT] = np.array([*alike])
     return seen | gradients_of(terms, {name: leaves[name] for name in gradients})
 
 
@@ -137,6 +139,11 @@ def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
     total = sum((1 + 0.4 * i) * (term * ramp(term)).sum() for i, term in enumerate(live))
     found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
     return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
+
+
+def weights(net: nn.Module) -> Tensor:
+    """All of a network's parameters in one row, a copy."""
+    return torch.cat([weight.detach().reshape(-1) for weight in net.parameters()])
 
 
 def ramp(term: Tensor) -> Tensor:

@@ -16,12 +16,12 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
     layers = {
         "Conv2d": nn.Conv2d(n, m, (k, 2)),
         "ConvTranspose2d": nn.ConvTranspose2d(m, n, (2, k)),
-        "ConvTranspose2d without bias": nn.ConvTranspose2d(n, m, k, bias=False),
+        "unbiased ConvTranspose2d": nn.ConvTranspose2d(n, m, k, bias=False),
         "BatchNorm2d": nn.BatchNorm2d(n * m),
         "Linear": nn.Linear(n, m),
         "ReLU": nn.ReLU(),
     }
-    seen = {}
+    seen = {}  # name of a layer -> its weight, then its bias
     for name, layer in layers.items():
         for parameter in layer.parameters():
             parameter.data = draw.mixed(*parameter.shape)
@@ -29,7 +29,7 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
         shift = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0  # so that small deviations from 1 show
         parts = [layer.weight - shift, layer.bias] if name != "ReLU" else []
         flat = [array(part).ravel() for part in parts if part is not None]
-        seen |= {f"weight{' - 1' * (shift > 0)}, then bias of {name}": np.concatenate(flat)} if flat else {}
+        seen |= {f"{name}{' - 1' * (shift > 0)}": np.concatenate(flat)} if flat else {}
     trained = [parameter.requires_grad for layer in layers.values() for parameter in layer.parameters()]
     return seen | {"can still be trained": np.array(trained)}
 
@@ -68,9 +68,9 @@ def block(module: ModuleType, draw: Draw) -> Arrays:
             for parameter in built.parameters():
                 parameter.data = draw.mixed(*parameter.shape) / parameter[0].numel() ** 0.5
             found = observe(lambda x, built=built: built(x), {"x": x}, ("x",))
-            found["sizes of the parameters"] = np.array([parameter.numel() for parameter in built.parameters()])
-            found["result in evaluation mode"] = array(built.eval()(x[:1]))
-            kind = f"{'transposed' if transposed else 'plain'}, {'with' if batch_norm else 'without'} BatchNorm"
+            found["parameters' sizes"] = np.array([parameter.numel() for parameter in built.parameters()])
+            found["evaluated"] = array(built.eval()(x[:1]))
+            kind = ("transposed" if transposed else "plain") + ", BatchNorm" * batch_norm
             seen |= {f"{name} ({kind})": value for name, value in found.items()}
     return seen
 

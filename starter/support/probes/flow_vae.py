@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+import numpy as np
 from torch import Tensor, nn
 
 from ..compare import Arrays
@@ -107,5 +108,6 @@ def flow_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     b, d = draw.dims("B", "dim")
     step = Step(draw, d)
     seen = observe(lambda x: module.flow_log_prob(step, x), {"x": draw.mixed(b, d)}, ("x",))
+    seen["training before and after"] = np.array([True, step.training])
     result = module.flow_log_prob(step, draw.mixed(b, d))
     return seen | gradients_of({"result": result}, {"the flow's weight": step.there.weight})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, array, observe, probe, tensor
+from .core import Draw, array, observe, probe, tensor, weights
 
 
 def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
@@ -75,10 +75,6 @@ class Game:
         }
 
 
-def weights(net: nn.Module) -> Tensor:
-    return torch.cat([weight.detach().reshape(-1) for weight in net.parameters()])
-
-
 def returned(value) -> Arrays:
     graph = isinstance(value, Tensor) and value.requires_grad
     return {"result": array(value), "the result has a graph": np.array(graph)}
@@ -86,11 +82,12 @@ def returned(value) -> Arrays:
 
 @probe("gan-4")
 def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, results = Game(draw), draw.number(0.5, 1.5), []
+    game, a, results, calls = Game(draw), draw.number(0.5, 1.5), [], []
     optimizer = game.optimizer("discriminator", draw)
 
     def loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:  # not the lab's: any will do
-        return torch.sin(a * real_logits + 0.5).mean() + fake_logits.square().mean() / 2
+        calls.append(True)  # asked again, after the step, it is lower by more than any step can raise it
+        return torch.sin(a * real_logits + 0.5).mean() + torch.cos(fake_logits + 1).mean() / 2 + 6 - 4 * len(calls)
 
     def step(real: Tensor, z: Tensor) -> None:
         networks = (game.generator, game.discriminator)
@@ -105,7 +102,7 @@ def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("gan-5")
 def generator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, results, passed = Game(draw), draw.number(0.5, 1.5), [], []
+    game, a, results, passed, calls = Game(draw), draw.number(0.5, 1.5), [], [], []
     optimizer = game.optimizer("generator", draw)
 
     def watch(generator: nn.Module, z: tuple, images: Tensor) -> None:  # tells a cut graph from a missing step
@@ -115,7 +112,8 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     game.generator.register_forward_hook(watch)
 
     def loss(fake_logits: Tensor) -> Tensor:
-        return 3 * torch.sin(a * fake_logits + 0.5).mean()
+        calls.append(True)  # as in gan-4
+        return 3 * torch.sin(a * fake_logits + 0.5).mean() + 11 - 7 * len(calls)
 
     def step(z: Tensor) -> None:
         results.append(module.generator_step(game.generator, game.discriminator, optimizer, z, loss))
@@ -135,11 +133,12 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
     clouds = {  # how many points around a centre, how far away in radii, in which direction; how many centres have none
         "one stray point": (1, near, None),
         "just as many as asked for": (8, near, axis),
+        "points along an axis": (12, near, axis),
         "few points, most are noise": (6, near, None),
         "few points, most are elsewhere": (4, near, None),
         "points just outside, along a diagonal": (12, (1.15, 1.2), corner),
         "points just outside, along an axis": (12, (1.15, 1.25), axis),
-        "points within two radii": (12, (1.7, 1.9), None),
+        "points within two radii, along an axis": (12, (1.7, 1.9), axis),
         "points far outside": (12, (2.1, 2.3), None),
     }
     seen = {}

@@ -18,12 +18,12 @@ def ssim(module: ModuleType, draw: Draw) -> Arrays:
     shade, right = torch.linspace(0.5, 0.1, h).view(-1, 1), torch.linspace(0, 1, w)
     x = shade + 0.5 * right * draw.uniform(b, c, h, w, low=0, high=1)
     y = (1 - right) * x + right * (0.2 + 0.5 * draw.uniform(b, c, h, w, low=0, high=1))
-    inputs = {"brightness": draw.uniform(b, low=0.7, high=1), "x": x, "y": y}
+    bright = {f"brightness of {name}": draw.uniform(b, low=0.7, high=1) for name in "xy"}  # gradients in few numbers
 
-    def of_bright(brightness: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return module.ssim(x * brightness.view(-1, 1, 1, 1), y)
+    def of_bright(x: Tensor, y: Tensor, **brightness: Tensor) -> Tensor:
+        return module.ssim(*(image * share.view(-1, 1, 1, 1) for image, share in zip((x, y), brightness.values())))
 
-    seen = observe(of_bright, inputs, ("brightness",))
+    seen = observe(of_bright, {"x": x, "y": y} | bright, tuple(bright))
     faint = observe(module.ssim, {"x": 0.1 * x, "y": 0.1 * y})
     return seen | {f"{name} (faint images)": value for name, value in faint.items()}
 
@@ -54,14 +54,17 @@ def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
 
 @probe("met-4")
 def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
-    """Also for covariances of rank 2, whose other eigenvalues rounding has left a little below 0."""
+    """Also for covariances of rank 2, whose other eigenvalues rounding has left a little below 0.
+
+    Where only the second is one, they are still below 0 in the product: the first has nothing to wipe them out with.
+    """
     seen = {}
-    for kind in ("full rank", "rank 2", "rank 2, other size"):
+    for kind in ("full rank", "rank 2", "rank 2 in the second only"):
         (d,) = draw.dims("D", low=4, high=7)
         inputs = {}
         for i, scale in enumerate((1.0, 0.5), 1):
             values = scale * np.geomspace(draw.number(3, 4), draw.number(0.02, 0.05), d)
-            if kind != "full rank":
+            if kind == "rank 2" or kind != "full rank" and i == 2:
                 values[2:] = -1e-11
             inputs |= {f"mu_{i}": 0.4 * draw.mixed(d).double(), f"cov_{i}": symmetric(draw, values)}
         found = observe(module.frechet_distance, inputs)
@@ -96,7 +99,7 @@ def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
     In `mixed` sets every second point lies in the middle, so that large balls reach over small ones.
     """
     seen = {}
-    for kind, k in {"k = 2": 2, "k = 5": 5, "k not given": None, "mixed, k = 2": 2, "mixed, k = 5": 5}.items():
+    for kind, k in {"k = 1": 1, "k = 6": 6, "k not given": None, "mixed, k = 1": 1, "mixed, k = 6": 6}.items():
         n, m = draw.dims("N", "M", low=10, high=15)
         outer, inner = (6, 2) if kind.startswith("mixed") else (4, 4)
         step, corner = draw.number(0.3, 0.5), draw.rng.uniform(0.1, 0.2, 3)

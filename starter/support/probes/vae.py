@@ -73,5 +73,7 @@ def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {"eps": draw.mixed(n, latent_dim)}
     temperature = draw.number(0.3, 0.5)
     seen = observe(lambda eps: module.sample_prior(decoder, eps, temperature), inputs)
-    plain = observe(lambda eps: module.sample_prior(decoder, eps), inputs)
+    trains = decoder.training
+    plain = observe(lambda eps: module.sample_prior(decoder.eval(), eps), inputs)
+    seen["training before and after"] = np.array([[True, trains], [False, decoder.training]])
     return seen | {"result (temperature not given)": plain["result"]}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import KEPT, Arrays
-from .core import Draw, array, gradients_of, observe, probe, tensor
+from .core import Draw, array, gradients_of, named, observe, probe, tensor
 
 
 @probe("wgan-1")
@@ -61,14 +61,15 @@ def mix(module: ModuleType, draw: Draw) -> Arrays:
 
 
 class Bowl(nn.Module):
-    """A critic with a closed form, f(x) = x^T W x / 2."""
+    """A critic with a closed form, f(x) = (x - bottom)^T W (x - bottom) / 2: x and -x are not alike."""
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, bottom: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
+        self.register_buffer("bottom", bottom)
 
     def forward(self, x: Tensor) -> Tensor:
-        flat = x.flatten(1)
+        flat = (x - self.bottom).flatten(1)
         return torch.einsum("bi,ij,bj->b", flat, self.weight, flat) / 2
 
 
@@ -77,12 +78,12 @@ def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
     """Slopes below and above 1; apart, the same with one example at the bottom of the bowl, where the slope is 0."""
     b, c, h, w = draw.batch()
     size = c * h * w
-    bowl = Bowl(draw.mixed(size, size) / size**0.5)
+    bowl = Bowl(draw.mixed(size, size) / size**0.5, draw.mixed(c, h, w))
     x, steepness = draw.mixed(b, size), tensor(draw.rng.permutation(np.linspace(0.4, 1.9, b)))
     steep = x @ (bowl.weight.data + bowl.weight.data.T) / 2
-    x = (x * (steepness / steep.square().sum(dim=1).sqrt())[:, None]).reshape(b, c, h, w)
+    x = (x * (steepness / steep.square().sum(dim=1).sqrt())[:, None]).reshape(b, c, h, w) + bowl.bottom
     flat = x.clone()
-    flat[draw.whole(0, b - 1)] = 0
+    flat[draw.whole(0, b - 1)] = bowl.bottom
     bottom = penalised(module, bowl, flat)
     return penalised(module, bowl, x) | {f"{name} (one slope is 0)": value for name, value in bottom.items()}
 
@@ -113,11 +114,16 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
     def penalty(critic: nn.Module, x: Tensor) -> Tensor:
         return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
 
+    graphs = []
+
     def step(real: Tensor, z: Tensor, eps: Tensor) -> tuple:
-        return module.critic_step(generator, critic, optimizer, real, z, eps, weight, penalty)
+        terms = module.critic_step(generator, critic, optimizer, real, z, eps, weight, penalty)
+        graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+        return terms
 
     seen = observe(step, inputs)
     return seen | {
+        "terms still have a graph": np.array(graphs),
         **{f"{name} of the critic": array(value) for name, value in critic.state_dict().items()},
         "generator kept": np.array([torch.equal(value, before[n]) for n, value in generator.state_dict().items()]),
         "grad of the generator": array(generator[0].weight.grad),
