@@ -77,7 +77,8 @@ def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
             yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average ({n} answers)"
     named = [row for row in rows if row[1] not in (*STATES, "points")]
     yield "What to teach next:" if named else "Nothing is wrong."
-    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in sorted(named, key=lambda row: -row[2])[:12])
+    named.sort(key=lambda row: (row[4] == OTHER, -row[2]))  # what has a name can be taught
+    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in named[:12])
 
 
 def times(notes: list[dict]) -> str:
