@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from starter.support import data, recipes, runs, training
-from starter.support.full import cli, gallery
+from starter.support.full import cli, gallery, keeper
 from starter.support.full import train as full
 from starter.support.full.job import Job, JobError
 from starter.support.nets import mlp_decoder, mlp_encoder
@@ -103,14 +103,15 @@ def test_a_stopped_run_goes_on_bit_for_bit(job, tmp_path, recipe, stop):
     assert all(same(state(whole)[key], state(half)[key]) for key in ("model", "optimizers", "stream", "noise"))
 
 
-def test_sigterm_ends_a_run_with_a_checkpoint_that_goes_on(job, monkeypatch):
+def test_sigterm_ends_a_run_with_a_checkpoint_that_goes_on(job, monkeypatch, capsys):
     steps = []
     monkeypatch.setattr(
         full.Keeper,
-        "now_and_then",
-        lambda self, step, done: steps.append(step) or (os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None),
+        "between",
+        lambda self, step: steps.append(step) or (os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None),
     )
-    full.train(job)
+    assert cli.reported(job) == 130 and "stopped; --resume goes on" in capsys.readouterr().err
+    assert not (job.out / "results.json").exists()
     assert steps[-1] in (7, 8) and len(state(job)["history"]["terms"]["loss"]) == steps[-1]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     full.train(replace(job, resume=True))
@@ -131,8 +132,8 @@ def test_a_run_leaves_results_pictures_and_the_best_weights(job):
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss_and_patience_ends_the_run(job, monkeypatch):
     losses = iter([5.0, 3.0, 4.0, 4.0, 1.0])
-    monkeypatch.setattr(full.scores, "mean_terms", lambda *_: {"loss": next(losses)})
-    monkeypatch.setattr(full.scores, "test_scores", lambda *_: {})
+    monkeypatch.setattr(keeper.scores, "mean_terms", lambda *_: {"loss": next(losses)})
+    monkeypatch.setattr(keeper.scores, "test_scores", lambda *_: {})
     full.train(replace(job, steps=1000, patience=2))
     best = torch.load(job.out / "best.pt", weights_only=True)
     assert best["step"] == 2 * 13 and len(state(job)["history"]["terms"]["loss"]) == 4 * 13
@@ -290,13 +291,13 @@ def test_pictures_come_from_what_a_model_can_do():
     assert gallery.reconstructions(duel, x) is None and gallery.traversal(duel, x) is None
     assert gallery.samples(ae, x, 3) is None
     assert gallery.samples(duel, x, 7).shape == (7, 1, 8, 8)
-    assert gallery.interpolation(duel, x, rows=3).shape == (30, 1, 8, 8)
+    assert gallery.interpolation(duel, x).shape == (100, 1, 8, 8)
     assert gallery.reconstructions(ae, x)[:10].equal(x[:10])
 
 
 def test_labels_go_round_in_samples_of_a_conditional_model():
     class Labelled(nn.Module):
-        latent_dim, classes = 2, 3
+        latent_dim, n_classes = 2, 3
 
         def sample(self, z, y):
             return y.float()[:, None, None, None].expand(-1, 1, 2, 2)

@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
     parser.add_argument("--epochs", type=positive, metavar="N", help="default: those of the report")
     parser.add_argument("--steps", type=positive, metavar="N", help="updates, in place of epochs")
-    parser.add_argument("--seconds", type=float, default=Job.seconds, metavar="S", help="end after this much time")
+    parser.add_argument("--seconds", type=float, default=Job.seconds, metavar="S", help="end after this much training")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="of one process")
     parser.add_argument("--seed", type=int, default=Job.seed)
     parser.add_argument("--device", default=Job.device, help="auto, cpu, cuda")
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--pictures", type=positive, default=Job.pictures, metavar="N", help="epochs between pictures")
     parser.add_argument("--fid-every", type=positive, default=Job.fid_every, metavar="N", help="steps")
     parser.add_argument("--save-every", type=positive, default=Job.save_every, metavar="N", help="steps")
+    parser.add_argument("--measure", type=positive, metavar="N", help="images of validation and of the test, at most")
     parser.add_argument("--resume", action="store_true", help="go on where the run in --out was stopped")
     parser.add_argument("--no-tensorboard", dest="tensorboard", action="store_false")
     return parser
@@ -50,6 +51,9 @@ def reproduce(arguments: list[str]) -> int:
     try:
         out, table = given.out or data.course() / "runs/reproduce", given.table or data.course() / "RESULTS.md"
         failed = reproduce(given.names, given.data, out, table, options)
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the next call goes on from here", file=sys.stderr)
+        return 130
     except ValueError as wrong:
         print(f"reproduce: {wrong}", file=sys.stderr)
         return 2
@@ -81,6 +85,8 @@ def reported(job: Job) -> int:
 
     try:
         found = train(job)
+    except KeyboardInterrupt:
+        found = None
     except (JobError, DataError) as wrong:
         print(f"train: {wrong}", file=sys.stderr)
         return 2
@@ -93,6 +99,9 @@ def reported(job: Job) -> int:
             file=sys.stderr,
         )
         return 2
+    if found is None:
+        print(f"train: stopped; --resume goes on from the last checkpoint in {job.out}", file=sys.stderr)
+        return 130
     if found:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in found["test"].items())
         print(
