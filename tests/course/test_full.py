@@ -154,7 +154,7 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
 
     monkeypatch.setattr("starter.support.full.checkpoint.replace", no_room)
     assert cli.reported(replace(job, resume=True)) == 2
-    assert ".pt: No space left on device; the checkpoint before it is kept" in capsys.readouterr().err
+    assert "No space left on device: make room" in (said := capsys.readouterr().err) and "is kept: --resume" in said
     assert (job.out / "last.pt").read_bytes() == before
 
 
@@ -164,6 +164,7 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
         ({"recipe": "vae-tyni"}, "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
         ({"resume": True}, "there is no .*last.pt; leave --resume out"),
         ({"device": "cuda:7"}, "has no CUDA device"),
+        ({"device": "gpu"}, "--device gpu: torch .* has none here: take auto, cpu or cuda"),
         ({"batch_size": 5000}, "a batch of 5000 is more than the 1350 images"),
     ],
 )
@@ -199,6 +200,56 @@ def test_a_damaged_checkpoint_is_one_line(job, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(JobError, match="last.pt is damaged"):
         full.train(replace(job, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("model", {"encoder.1.weight": torch.zeros(2)}, "[Mm]issing key"),
+        ("optimizers", {"adam": 3}, "copy"),
+        ("optimizers", {}, "'adam'"),
+        ("noise", [torch.zeros(3)], "ByteTensor"),
+        ("history", "x", "items"),
+    ],
+)
+def test_a_checkpoint_with_something_else_inside_is_one_line(job, part, value, words):
+    full.train(replace(job, steps=1))
+    torch.save(state(job) | {part: value}, job.out / "last.pt")
+    with pytest.raises(JobError, match=f"does not fit vae-tiny as it is now .*{words}.*: delete it") as wrong:
+        full.train(replace(job, resume=True))
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "the following arguments are required: --recipe"),
+        (["--recipe", "vae-tyni"], "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
+        (["--recipe", "vae-tiny", "--steps", "0"], "--steps: must be a whole number of at least 1, not '0'"),
+        (["--recipe", "vae-tiny", "--epochs", "1.5"], "--epochs: must be a whole number of at least 1, not '1.5'"),
+        (["--recipe", "vae-tiny", "--seconds", "-3"], "--seconds: must be a number above 0, not '-3'"),
+        (["--recipe", "vae-tiny", "--clip", "nan"], "--clip: must be a number above 0, not 'nan'"),
+        (["--recipe", "vae-tiny", "--data", "digit"], "there is no data set 'digit': did you mean digits"),
+        (["--recipe", "vae-tiny", "--data", "mnist"], "prepare it with: python datasets/prepare.py mnist"),
+        (["--recipe", "vae-tiny", "--stepps", "3"], "unrecognized arguments: --stepps 3"),
+    ],
+)
+def test_wrong_use_is_one_line_and_two(given, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DATASETS_CACHE", str(tmp_path))
+    try:
+        code = cli.train(given)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr().err
+    assert code == 2 and words in said and said.count("\n") == 1
+
+
+def test_a_place_that_nothing_can_be_written_to_is_found_before_the_training(job, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(full, "run", None)
+    assert cli.reported(replace(job, out=tmp_path / "file")) == 2
+    said = capsys.readouterr().err
+    assert "file: File exists: make room there, or name another place with --out" in said and "kept" not in said
 
 
 def test_a_checkpoint_runs_no_code(job):

@@ -58,8 +58,9 @@ def restored(job: Job, parts: Parts, group: Processes) -> dict:
         for name, value in state["history"].items():
             setattr(parts.history, name, value)
         return state["kept"]
-    except (KeyError, RuntimeError, ValueError) as other:
-        raise JobError(f"{path} does not fit {job.recipe} as it is now: {str(other).splitlines()[0][:200]}") from None
+    except Exception as other:  # whatever torch says of numbers and sizes that it did not expect
+        why = " ".join(str(other).split())[:200]
+        raise JobError(f"{path} does not fit {job.recipe} as it is now ({why}): delete it and begin again") from None
 
 
 def save(state: dict, path: Path) -> None:

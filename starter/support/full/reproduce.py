@@ -43,8 +43,10 @@ def jobs(names: list[str], sets: list[str]) -> list[tuple[str, str]]:
     """(recipe, data) to run; all data sets of a recipe's report unless some are named.
 
     Raises:
-        ValueError: no such recipe; names the nearest.
+        ValueError: no such recipe; names the nearest. Or no such data set as one that is named, or not prepared.
     """
+    for own in sets:
+        data.load(own, "test")
     chosen = {name: recipes.recipe(name) for name in names} or RECIPES
     return [(name, own) for name, recipe in chosen.items() for own in sets or recipe.data]
 

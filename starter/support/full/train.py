@@ -42,6 +42,7 @@ def train(job: Job) -> dict | None:
             torch.cuda.set_device(device := f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
         parts = assembled(job, recipe, images, device, group)
         saved = restored(job, parts, group) if job.resume else {}
+        job.out.mkdir(parents=True, exist_ok=True)  # where nothing can be written, nothing need be trained
         keeper = Keeper(job, recipe, parts, group, held, part(test, slice(None), device), saved)
         run(keeper, parts, group, total_steps(job, recipe, images, group), stopped)
         return None if group.agreed(stopped()) else keeper.results()
@@ -62,6 +63,10 @@ def device_of(wanted: str) -> str:
         return training.best_device()
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise JobError(f"--device {wanted}: this machine has no CUDA device that torch {torch.__version__} can use")
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise JobError(f"--device {wanted}: torch {torch.__version__} has none here: take auto, cpu or cuda") from None
     return wanted
 
 
