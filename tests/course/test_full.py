@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from starter.support import data, recipes, runs, training
+from starter.support.flownets import GatedConvNet
 from starter.support.full import cli, gallery, keeper
 from starter.support.full import train as full
 from starter.support.full.job import Job, JobError
+from starter.support.full.parallel import own_device
 from starter.support.nets import mlp_decoder, mlp_encoder
 from starter.support.recipes import Recipe
 
@@ -25,6 +27,10 @@ from starter.support.recipes import Recipe
 def tiny_autoencoder(lab):
     shape = (1, 8, 8)
     return lab("autoencoder").Autoencoder(mlp_encoder(shape, (16,), 4), mlp_decoder(4, (16,), shape))
+
+
+def tiny_beta(lab):
+    return lab("beta_vae").BetaVAE(mlp_encoder((1, 8, 8), (16,), 6), mlp_decoder(3, (16,), (1, 8, 8)))
 
 
 class Game(nn.Module):
@@ -277,6 +283,35 @@ def test_blanks_are_named_before_anything_is_written(job, tmp_path):
     assert not (tmp_path / "x").exists() or run.returncode == 0
 
 
+def wgan(lab):
+    return recipes.conv_wgan((1, 8, 8), 3, (8,), n_critic=5)(lab)
+
+
+def flow(lab):
+    return lab("realnvp").multiscale((1, 8, 8), 17, GatedConvNet, (4, 4, 4), (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("build", "settings", "blank"),
+    [
+        (tiny_autoencoder, {}, "autoencoder.reconstruction_loss"),
+        (recipes.mlp_vae((1, 8, 8), 16, 3), {"schedule": "linear-10-epochs"}, "beta_vae.linear_warmup"),
+        (tiny_beta, {"schedule": "free-bits-0.5"}, "beta_vae.free_bits"),
+        (wgan, {"lr": None}, "wgan_gp.generator_loss"),
+        (flow, {}, "realnvp.coupling_inverse"),  # only samples need it
+    ],
+)
+def test_a_blank_is_found_before_the_run_that_would_call_it_late(job, monkeypatch, build, settings, blank):
+    def empty(*_, **__):
+        raise NotImplementedError("the-task")
+
+    monkeypatch.setitem(recipes.RECIPES, "x", Recipe(("digits",), (1, 8, 8), build, "", epochs=1, **settings))
+    monkeypatch.setattr(f"starter.{blank}", empty)
+    with pytest.raises(JobError, match="x: still blank in starter/: the-task: fill what it needs"):
+        full.train(replace(job, recipe="x"))
+    assert not job.out.exists()
+
+
 def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(job, tmp_path):
     """An autoencoder without noise and without batch normalisation: shares of a batch must add up to the batch."""
     one = replace(job, recipe="ae-tiny", batch_size=100, steps=20)
@@ -302,6 +337,13 @@ def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(job, tmp_pat
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, weight in state(one)["model"].items():
         torch.testing.assert_close(state(two)["model"][name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_every_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert own_device("cuda") == "cuda"
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert own_device("cuda") == "cuda:3" and own_device("cpu") == "cpu"
 
 
 def test_pictures_come_from_what_a_model_can_do():

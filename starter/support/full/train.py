@@ -5,23 +5,23 @@ validation loss; `results.json`; pictures; TensorBoard's log. Everything is writ
 """
 
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import data, recipes, training
 from ..data import Images
 from ..recipes import Recipe
-from ..training import History, Stream, TrainingError, Update
+from ..training import TrainingError
+from .assemble import assembled
 from .checkpoint import restored
 from .job import Job, JobError, Parts
 from .keeper import Keeper
-from .parallel import Processes, processes
+from .parallel import Processes, own_device, processes
 
 HELD_OUT = 0.1  # share of the training images that tells which weights are the best ones
 
@@ -33,13 +33,11 @@ def train(job: Job) -> dict | None:
         JobError: it cannot start.
         TrainingError: a term became nan or infinite; the last checkpoint is kept.
     """
-    recipe, device = recipe_of(job), device_of(job.device)
+    recipe, device = recipe_of(job), own_device(device_of(job.device))
     full, test = (fitted(data.load(job.data, split), recipe, job) for split in ("train", "test"))
     held_out = min(int(HELD_OUT * len(full)), 5000)
     images, held = part(full, slice(held_out, None), device), part(full, slice(held_out), device)
     with processes(device) as group, until_stopped() as stopped:
-        if device == "cuda" and group.world > 1:
-            torch.cuda.set_device(device := f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
         parts = assembled(job, recipe, images, device, group)
         saved = restored(job, parts, group) if job.resume else {}
         job.out.mkdir(parents=True, exist_ok=True)  # where nothing can be written, nothing need be trained
@@ -85,88 +83,6 @@ def fitted(images: Images, recipe: Recipe, job: Job) -> Images:
 
 def part(images: Images, chosen: slice, device: str) -> Images:
     return replace(images, x=images.x[chosen].to(device), y=images.y[chosen].to(device), factors=None)
-
-
-# ---- what a run is made of
-
-
-def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Processes) -> Parts:
-    model, lab = built(job, recipe, images)
-    model = model.to(device).train()
-    group.same_weights(model)
-    torch.manual_seed(job.seed + group.rank)  # of the noise: each process draws its own
-    size = job.batch_size or recipe.batch_size
-    stream = Stream(images, size, job.seed, device, drop_last=True, shard=(group.rank, group.world))
-    if len(images) < size * group.world:
-        raise JobError(f"a batch of {size * group.world} is more than the {len(images)} images that there are")
-    plateau, history = None, History()
-    if recipe.lr is None:
-        optimizers, update = optimizers_of(model), model.update
-    else:
-        fused = {"fused": True} if device != "mps" else {}
-        adam = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **fused)
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, patience=5) if recipe.plateau else None
-        beta = beta_of(recipe, model, lab, stream.steps_of_epoch)
-        optimizers, update = {"adam": adam}, training.descent(model, adam, history, beta=beta, clip=job.clip)
-    for optimizer in optimizers.values():
-        group.average_gradients(optimizer)
-    return Parts(model, optimizers, faster(update, model, job, device), plateau, stream, history)
-
-
-def built(job: Job, recipe: Recipe, images: Images) -> tuple[nn.Module, Callable]:
-    """The model, and the function that finds lab modules.
-
-    Raises:
-        JobError: blanks of its labs are empty.
-    """
-    used = []
-
-    def lab(name: str):
-        used.append(name)
-        return recipes.lab_module(job.impl, name)
-
-    try:
-        torch.manual_seed(job.seed)
-        model = recipe.build(lab)
-        trial = recipe.build(lab)  # blanks show only when they are called: a step with a model of their own
-        if recipe.lr is None:
-            trial.update(images.pixels(slice(4)).cpu(), images.y[:4].cpu())
-        else:
-            trial.terms(images.pixels(slice(4)).cpu())
-        return model, lab
-    except NotImplementedError as blank:
-        empty = recipes.blanks(job.impl, used) or [str(blank)]
-        what = f"{', '.join(empty)} of its labs are still blank in {job.impl}/"
-        raise JobError(f"{job.recipe}: {what}: fill them, or take --impl solutions") from None
-
-
-def optimizers_of(game: nn.Module) -> dict[str, torch.optim.Optimizer]:
-    return {name: value for name, value in vars(game).items() if isinstance(value, torch.optim.Optimizer)}
-
-
-def beta_of(recipe: Recipe, model: nn.Module, lab: Callable, epoch: int) -> Callable[[int], float] | None:
-    """The recipe's schedule of the KL's weight; sets the model's free bits."""
-    if recipe.schedule == "constant":
-        return None
-    schedule = lab("beta_vae").SCHEDULES[recipe.schedule]
-    model.floor = schedule.floor
-    return schedule.weights(model.beta, epoch)
-
-
-def faster(update: Update, model: nn.Module, job: Job, device: str) -> Update:
-    """On a GPU: convolutions in the layout that it likes, and bfloat16 when asked for."""
-    if not device.startswith("cuda"):
-        return update
-    if any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
-        model.to(memory_format=torch.channels_last)
-    if not job.amp:
-        return update
-
-    def update_in_bfloat16(x: Tensor, y: Tensor) -> NamedTuple:
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            return update(x, y)
-
-    return update_in_bfloat16
 
 
 def total_steps(job: Job, recipe: Recipe, images: Images, group: Processes) -> int:
