@@ -399,6 +399,20 @@ def test_labels_go_round_in_samples_and_are_the_rows_of_a_grid():
         assert picture(model, x)[:, 0, 0, 0].tolist() == [0] * 10 + [1] * 10 + [2] * 10
 
 
+@pytest.mark.parametrize(
+    ("asked", "reported", "steps"),
+    [
+        ({}, {"epochs": 3}, 30),
+        ({}, {"steps": 7}, 7),
+        ({"epochs": 2}, {"steps": 7}, 20),
+        ({"steps": 5, "epochs": 2}, {"epochs": 3}, 5),
+    ],
+)
+def test_a_run_is_as_long_as_asked_or_else_as_reported(job, asked, reported, steps):
+    job, recipe = replace(job, **{"steps": None, **asked}), replace(recipes.recipe("ae-tiny"), epochs=None)
+    assert full.total_steps(job, replace(recipe, **reported), epoch=10) == steps
+
+
 def test_a_run_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a" / "file"
     runs.replace(path, b"old")

@@ -42,7 +42,7 @@ def train(job: Job) -> dict | None:
         saved = restored(job, parts, group) if job.resume else {}
         job.out.mkdir(parents=True, exist_ok=True)  # where nothing can be written, nothing need be trained
         keeper = Keeper(job, recipe, parts, group, held, part(test, slice(None), device), saved)
-        run(keeper, parts, group, total_steps(job, recipe, images, group), stopped)
+        run(keeper, parts, group, total_steps(job, recipe, parts.stream.steps_of_epoch), stopped)
         return None if group.agreed(stopped()) else keeper.results()
 
 
@@ -85,10 +85,11 @@ def part(images: Images, chosen: slice, device: str) -> Images:
     return replace(images, x=images.x[chosen].to(device), y=images.y[chosen].to(device), factors=None)
 
 
-def total_steps(job: Job, recipe: Recipe, images: Images, group: Processes) -> int:
-    epoch = len(images) // ((job.batch_size or recipe.batch_size) * group.world)
-    steps = job.steps if job.steps is not None else recipe.steps if job.epochs is None else None
-    return steps if steps is not None else (job.epochs or recipe.epochs) * epoch
+def total_steps(job: Job, recipe: Recipe, epoch: int) -> int:
+    """What was asked for, or else as the report has it; an epoch is so many steps."""
+    for steps, epochs in ((job.steps, job.epochs), (recipe.steps, recipe.epochs)):
+        if steps or epochs:
+            return steps or epochs * epoch
 
 
 def run(keeper: Keeper, parts: Parts, group: Processes, total: int, stopped: Callable[[], bool]) -> None:
