@@ -171,6 +171,7 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
         ({"resume": True}, "there is no .*last.pt; leave --resume out"),
         ({"device": "cuda:7"}, "has no CUDA device"),
         ({"device": "gpu"}, "--device gpu: torch .* has none here: take auto, cpu or cuda"),
+        ({"amp": True}, "--amp is for CUDA devices, this one is cpu"),
         ({"batch_size": 5000}, "a batch of 5000 is more than the 1350 images"),
     ],
 )
@@ -193,10 +194,19 @@ def test_a_run_is_never_overwritten_by_accident(job):
         full.train(job)
 
 
-def test_a_checkpoint_of_another_run_is_refused(job):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe": "ae-tiny"}, "recipe vae-tiny there, ae-tiny asked for"),
+        ({"data": "digits16"}, "data digits there, digits16 asked for"),
+        ({"seed": 3}, "seed 0 there, 3 asked for"),
+        ({"batch_size": 50}, "images in a batch 100 there, 50 asked for"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(job, change, words):
     full.train(replace(job, steps=1))
-    with pytest.raises(JobError, match="is of another run: recipe vae-tiny there, ae-tiny asked for"):
-        full.train(replace(job, recipe="ae-tiny", resume=True))
+    with pytest.raises(JobError, match=f"last.pt is of another run: {words}"):
+        full.train(replace(job, resume=True, **change))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:100], lambda b: b[:-2000], lambda b: b"x" * 5000])

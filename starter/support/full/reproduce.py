@@ -28,7 +28,8 @@ numbers stand here. {budget}A ratio, ours over theirs, stands only where the sam
 - SSIM and squared error compare images with their reconstructions.
 - `FID, features of digits` is a Fréchet distance of at most 1,000 samples, in the features of the course's own network
   for digits, colours averaged. It compares rows of one data set and one `--measure`, and never with a published FID.
-- Seconds are those of training alone. Options that differ from the report's settings stand in the command.
+- Seconds are those of training alone, by the clock: on a machine that does other things, too, they hold fewer steps.
+  Options that differ from the report's settings stand in the command.
 
 """
 BUDGET = """The budgets here, {low:g} to {high:g} seconds of training, are fractions of the reports' epochs: **no result
@@ -105,8 +106,8 @@ def row(recipe: Recipe, result: dict) -> tuple:
     shown = sorted((name for name in test if name not in HIDDEN), key=lambda name: name != metric)  # the reported first
     ours = ", ".join(f"{name} {test[name]:.4g}" for name in shown) or "no number"
     ratio = f"{test[metric] / target:.3f}" if metric in test else ""
-    hardware = f"{machine['name']}, {machine['threads']} threads" if machine["device"] == "cpu" else machine["name"]
-    command = f"`{result['command']}`" if "command" in result else ""
+    threads = f", {machine['threads']} thread{'s' * (machine['threads'] > 1)}" if machine["device"] == "cpu" else ""
+    hardware, command = machine["name"] + threads, f"`{result['command']}`" if "command" in result else ""
     trained = f"{result['epochs']:g}", f"{result['seconds']:.0f}", f"{result['parameters']:,}"
     return (f"`{result['recipe']}`", REMARKS.get(own, own), recipe.reported, ours, ratio, *trained, hardware, command)
 

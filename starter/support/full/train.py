@@ -34,6 +34,8 @@ def train(job: Job) -> dict | None:
         TrainingError: a term became nan or infinite; the last checkpoint is kept.
     """
     recipe, device = recipe_of(job), own_device(device_of(job.device))
+    if job.amp and not device.startswith("cuda"):
+        raise JobError(f"--amp is for CUDA devices, this one is {device}: leave it out")
     full, test = (fitted(data.load(job.data, split), recipe, job) for split in ("train", "test"))
     held_out = min(int(HELD_OUT * len(full)), 5000)
     images, held = part(full, slice(held_out, None), device), part(full, slice(held_out), device)
