@@ -25,7 +25,7 @@ numbers stand here. {budget}A ratio, ours over theirs, stands only where the sam
 - Scores are those of the last weights on test images that no training saw: all of them, or as many as `--measure` says.
 - `loss` is in nats per image, the KL with weight 1; of a RealNVP it is in bits per dimension; of an autoencoder it is
   the squared error, of pixels in [0, 1] (with a tanh: in [-1, 1]), or the cross-entropy, summed over an image.
-- SSIM and squared error compare images with their reconstructions.
+- SSIM and squared error compare images with their reconstructions, a VAE's from the mean of its posterior.
 - `FID, features of digits` is a Fréchet distance of at most 1,000 samples, in the features of the course's own network
   for digits, colours averaged. It compares rows of one data set and one `--measure`, and never with a published FID.
 - Seconds are those of training alone, by the clock: on a machine that does other things, too, they hold fewer steps.
