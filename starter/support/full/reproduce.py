@@ -20,13 +20,15 @@ from ..runs import replace
 HEAD = """# Results
 
 Every named system of the course, trained by `python -m starter train`, beside what its report says. Only measured
-numbers stand here. {budget}A ratio, ours over theirs, stands only where the same quantity was measured as reported.
+numbers stand here. {budget}A ratio, ours over theirs,
+stands only where the same quantity was measured as reported.
 
 - Scores are those of the last weights on test images that no training saw: all of them, or as many as `--measure` says.
 - `loss` is in nats per image, the KL with weight 1; of a RealNVP it is in bits per dimension, which mean nothing for
   `realnvp-cifar`, which is not dequantized; of an autoencoder it is the squared error, of pixels in [0, 1] (with a
   tanh: in [-1, 1]), or the cross-entropy, summed over an image.
-- SSIM and squared error compare images with their reconstructions, a VAE's from the mean of its posterior.
+- SSIM and squared error compare images with their reconstructions, a VAE's from the mean of its posterior. The
+  ratio supposes that the report's are from there, too; after few steps those from a sample are quite different.
 - `FID, features of digits` is a Fréchet distance of at most 1,000 samples, in the features of the course's own network
   for digits, colours averaged. It compares rows of one data set and one `--measure`, and never with a published FID.
 - Seconds are those of training alone, by the clock: on a machine that does other things, too, they hold fewer steps.
