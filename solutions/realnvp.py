@@ -442,7 +442,8 @@ class ImageFlow(nn.Module):
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """Flat latents (B, D) of images, each pixel in the middle of its level."""
-        return self.flow(dequantize(x, torch.full_like(x, 0.5), self.levels, self.alpha)[0])[0]
+        y = x if self.levels is None else dequantize(x, torch.full_like(x, 0.5), self.levels, self.alpha)[0]
+        return self.flow(y)[0]
 
     @torch.no_grad()
     def images(self, z: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class History:
 
     terms: dict[str, list[float]] = field(default_factory=dict)
     watched: dict[int, dict[str, float]] = field(default_factory=dict)  # step -> scores; see `play`
-    seconds: float = 0.0
+    seconds: float = 0.0  # of training, without what was measured on the way
 
     @property
     def steps(self) -> int:
@@ -222,6 +222,12 @@ class Stream:
                     yield x[self.shard], y[self.shard]
             self.done = 0
 
+    @property
+    def steps_of_epoch(self) -> int:
+        """Batches of one pass."""
+        full, rest = divmod(len(self.images), self.size)
+        return full if self.drop_last else full + (rest > 0)
+
     def state_dict(self) -> dict:
         return {"start": self.start, "done": self.done}
 
@@ -237,7 +243,7 @@ def updates(update: Update, model: nn.Module, stream: Stream, history: History, 
         TrainingError: a term is nan or infinite; the model then has its last good weights.
     """
     good = kept = Checkpoint(model, history.steps + 1)
-    before, started = history.seconds, time.perf_counter()
+    started = time.perf_counter()
     with progress(total, history.steps) as bar:
         for x, y in stream if history.steps < total else ():
             if history.steps % KEEP_EVERY == 0:
@@ -247,12 +253,13 @@ def updates(update: Update, model: nn.Module, stream: Stream, history: History, 
                 good.restore(model)
                 raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
             good = kept
-            history.seconds = before + time.perf_counter() - started
+            history.seconds += time.perf_counter() - started
             bar.set_postfix_str(f"{history.first} {history.terms[history.first][-1]:.4g}", refresh=False)
             bar.update()
             yield history.steps
             if history.steps >= total:
                 break
+            started = time.perf_counter()  # what happens between two steps is no training
 
 
 @torch.no_grad()

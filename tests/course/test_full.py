@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from starter.support import data, recipes, runs, training
-from starter.support.full import cli, gallery
+from starter.support.flownets import GatedConvNet
+from starter.support.full import cli, gallery, keeper
 from starter.support.full import train as full
 from starter.support.full.job import Job, JobError
+from starter.support.full.parallel import own_device
 from starter.support.nets import mlp_decoder, mlp_encoder
 from starter.support.recipes import Recipe
 
@@ -27,28 +29,24 @@ def tiny_autoencoder(lab):
     return lab("autoencoder").Autoencoder(mlp_encoder(shape, (16,), 4), mlp_decoder(4, (16,), shape))
 
 
-class Duel(nn.Module):
-    """A game with two optimisers and noise."""
+def tiny_beta(lab):
+    return lab("beta_vae").BetaVAE(mlp_encoder((1, 8, 8), (16,), 6), mlp_decoder(3, (16,), (1, 8, 8)))
+
+
+class Game(nn.Module):
+    """All that pictures want of one."""
 
     latent_dim = 3
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(3, 64), nn.Linear(64, 1)
-        self.opt_a, self.opt_b = (torch.optim.Adam(net.parameters(), lr=0.01) for net in (self.a, self.b))
-
-    def update(self, x, y):
-        z = torch.randn(len(x), 3)
-        loss = (self.b(x.flatten(1)) - 1).square().mean() + self.b(self.a(z)).square().mean()
-        for optimizer in (self.opt_a, self.opt_b):
-            optimizer.zero_grad()
-        loss.backward()
-        self.opt_a.step()
-        self.opt_b.step()
-        return training.NamedTuple("Terms", [("loss", torch.Tensor)])(loss.detach())
-
     def sample(self, z):
-        return self.a(z).sigmoid().unflatten(1, (1, 8, 8))
+        return z.sum(dim=1)[:, None, None, None].sigmoid().expand(-1, 1, 8, 8)
+
+
+class Labelled(nn.Module):
+    latent_dim, n_classes = 2, 3
+
+    def sample(self, z, y):
+        return y.float()[:, None, None, None].expand(-1, 1, 2, 2) + 0 * z[:, :1, None, None]
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +64,6 @@ def tiny(monkeypatch):
             schedule="linear-10-epochs",
             plateau=True,
         ),
-        "game-tiny": Recipe(("digits",), (1, 8, 8), lambda lab: Duel(), "nothing", steps=20, batch_size=100, lr=None),
     }
     monkeypatch.setattr(recipes, "RECIPES", recipes.RECIPES | made)
 
@@ -80,37 +77,15 @@ def state(job: Job) -> dict:
     return torch.load(job.out / "last.pt", weights_only=True)
 
 
-def same(one, other) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key != "seconds")
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-
-
-@pytest.mark.parametrize("recipe", ["vae-tiny", "game-tiny"])
-@pytest.mark.parametrize("stop", [1, 13, 27])
-def test_a_stopped_run_goes_on_bit_for_bit(job, tmp_path, recipe, stop):
-    whole = replace(job, recipe=recipe, save_every=1000)
-    full.train(whole)
-    half = replace(whole, out=tmp_path / "half", steps=stop)
-    full.train(half)
-    torch.rand(7)  # what else the process draws in between does not matter
-    full.train(replace(half, steps=30, resume=True))
-    assert state(whole)["history"]["terms"] == state(half)["history"]["terms"]
-    assert all(same(state(whole)[key], state(half)[key]) for key in ("model", "optimizers", "stream", "noise"))
-
-
-def test_sigterm_ends_a_run_with_a_checkpoint_that_goes_on(job, monkeypatch):
+def test_sigterm_ends_a_run_with_a_checkpoint_that_goes_on(job, monkeypatch, capsys):
     steps = []
     monkeypatch.setattr(
         full.Keeper,
-        "now_and_then",
-        lambda self, step, done: steps.append(step) or (os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None),
+        "between",
+        lambda self, step: steps.append(step) or (os.kill(os.getpid(), signal.SIGTERM) if step == 7 else None),
     )
-    full.train(job)
+    assert cli.reported(job) == 130 and "stopped; --resume goes on" in capsys.readouterr().err
+    assert not (job.out / "results.json").exists()
     assert steps[-1] in (7, 8) and len(state(job)["history"]["terms"]["loss"]) == steps[-1]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     full.train(replace(job, resume=True))
@@ -131,8 +106,8 @@ def test_a_run_leaves_results_pictures_and_the_best_weights(job):
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss_and_patience_ends_the_run(job, monkeypatch):
     losses = iter([5.0, 3.0, 4.0, 4.0, 1.0])
-    monkeypatch.setattr(full.scores, "mean_terms", lambda *_: {"loss": next(losses)})
-    monkeypatch.setattr(full.scores, "test_scores", lambda *_: {})
+    monkeypatch.setattr(keeper.scores, "mean_terms", lambda *_: {"loss": next(losses)})
+    monkeypatch.setattr(keeper.scores, "test_scores", lambda *_: {})
     full.train(replace(job, steps=1000, patience=2))
     best = torch.load(job.out / "best.pt", weights_only=True)
     assert best["step"] == 2 * 13 and len(state(job)["history"]["terms"]["loss"]) == 4 * 13
@@ -185,7 +160,7 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
 
     monkeypatch.setattr("starter.support.full.checkpoint.replace", no_room)
     assert cli.reported(replace(job, resume=True)) == 2
-    assert ".pt: No space left on device; the checkpoint before it is kept" in capsys.readouterr().err
+    assert "No space left on device: make room" in (said := capsys.readouterr().err) and "is kept: --resume" in said
     assert (job.out / "last.pt").read_bytes() == before
 
 
@@ -195,6 +170,8 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
         ({"recipe": "vae-tyni"}, "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
         ({"resume": True}, "there is no .*last.pt; leave --resume out"),
         ({"device": "cuda:7"}, "has no CUDA device"),
+        ({"device": "gpu"}, "--device gpu: torch .* has none here: take auto, cpu or cuda"),
+        ({"amp": True}, "--amp is for CUDA devices, this one is cpu"),
         ({"batch_size": 5000}, "a batch of 5000 is more than the 1350 images"),
     ],
 )
@@ -217,10 +194,19 @@ def test_a_run_is_never_overwritten_by_accident(job):
         full.train(job)
 
 
-def test_a_checkpoint_of_another_run_is_refused(job):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe": "ae-tiny"}, "recipe vae-tiny there, ae-tiny asked for"),
+        ({"data": "digits16"}, "data digits there, digits16 asked for"),
+        ({"seed": 3}, "seed 0 there, 3 asked for"),
+        ({"batch_size": 50}, "images in a batch 100 there, 50 asked for"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(job, change, words):
     full.train(replace(job, steps=1))
-    with pytest.raises(JobError, match="is of another run: recipe vae-tiny there, ae-tiny asked for"):
-        full.train(replace(job, recipe="ae-tiny", resume=True))
+    with pytest.raises(JobError, match=f"last.pt is of another run: {words}"):
+        full.train(replace(job, resume=True, **change))
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[:100], lambda b: b[:-2000], lambda b: b"x" * 5000])
@@ -230,6 +216,56 @@ def test_a_damaged_checkpoint_is_one_line(job, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(JobError, match="last.pt is damaged"):
         full.train(replace(job, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("model", {"encoder.1.weight": torch.zeros(2)}, "[Mm]issing key"),
+        ("optimizers", {"adam": 3}, "copy"),
+        ("optimizers", {}, "'adam'"),
+        ("noise", [torch.zeros(3)], "ByteTensor"),
+        ("history", "x", "items"),
+    ],
+)
+def test_a_checkpoint_with_something_else_inside_is_one_line(job, part, value, words):
+    full.train(replace(job, steps=1))
+    torch.save(state(job) | {part: value}, job.out / "last.pt")
+    with pytest.raises(JobError, match=f"does not fit vae-tiny as it is now .*{words}.*: delete it") as wrong:
+        full.train(replace(job, resume=True))
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "the following arguments are required: --recipe"),
+        (["--recipe", "vae-tyni"], "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
+        (["--recipe", "vae-tiny", "--steps", "0"], "--steps: must be a whole number of at least 1, not '0'"),
+        (["--recipe", "vae-tiny", "--epochs", "1.5"], "--epochs: must be a whole number of at least 1, not '1.5'"),
+        (["--recipe", "vae-tiny", "--seconds", "-3"], "--seconds: must be a number above 0, not '-3'"),
+        (["--recipe", "vae-tiny", "--clip", "nan"], "--clip: must be a number above 0, not 'nan'"),
+        (["--recipe", "vae-tiny", "--data", "digit"], "there is no data set 'digit': did you mean digits"),
+        (["--recipe", "vae-tiny", "--data", "mnist"], "prepare it with: python datasets/prepare.py mnist"),
+        (["--recipe", "vae-tiny", "--stepps", "3"], "unrecognized arguments: --stepps 3"),
+    ],
+)
+def test_wrong_use_is_one_line_and_two(given, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DATASETS_CACHE", str(tmp_path))
+    try:
+        code = cli.train(given)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr().err
+    assert code == 2 and words in said and said.count("\n") == 1
+
+
+def test_a_place_that_nothing_can_be_written_to_is_found_before_the_training(job, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(full, "run", None)
+    assert cli.reported(replace(job, out=tmp_path / "file")) == 2
+    said = capsys.readouterr().err
+    assert "file: File exists: make room there, or name another place with --out" in said and "kept" not in said
 
 
 def test_a_checkpoint_runs_no_code(job):
@@ -255,6 +291,35 @@ def test_blanks_are_named_before_anything_is_written(job, tmp_path):
     if "NotImplementedError" in (ROOT / "starter/vae.py").read_text():
         assert run.returncode == 2 and "vae-1, vae-2" in run.stderr and "--impl solutions" in run.stderr
     assert not (tmp_path / "x").exists() or run.returncode == 0
+
+
+def wgan(lab):
+    return recipes.conv_wgan((1, 8, 8), 3, (8,), n_critic=5)(lab)
+
+
+def flow(lab):
+    return lab("realnvp").multiscale((1, 8, 8), 17, GatedConvNet, (4, 4, 4), (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("build", "settings", "blank"),
+    [
+        (tiny_autoencoder, {}, "autoencoder.reconstruction_loss"),
+        (recipes.mlp_vae((1, 8, 8), 16, 3), {"schedule": "linear-10-epochs"}, "beta_vae.linear_warmup"),
+        (tiny_beta, {"schedule": "free-bits-0.5"}, "beta_vae.free_bits"),
+        (wgan, {"lr": None}, "wgan_gp.generator_loss"),
+        (flow, {}, "realnvp.coupling_inverse"),  # only samples need it
+    ],
+)
+def test_a_blank_is_found_before_the_run_that_would_call_it_late(job, monkeypatch, build, settings, blank):
+    def empty(*_, **__):
+        raise NotImplementedError("the-task")
+
+    monkeypatch.setitem(recipes.RECIPES, "x", Recipe(("digits",), (1, 8, 8), build, "", epochs=1, **settings))
+    monkeypatch.setattr(f"starter.{blank}", empty)
+    with pytest.raises(JobError, match="x: still blank in starter/: the-task: fill what it needs"):
+        full.train(replace(job, recipe="x"))
+    assert not job.out.exists()
 
 
 def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(job, tmp_path):
@@ -284,25 +349,78 @@ def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(job, tmp_pat
         torch.testing.assert_close(state(two)["model"][name], weight, rtol=1e-4, atol=1e-6)
 
 
+def test_every_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert own_device("cuda") == "cuda"
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert own_device("cuda") == "cuda:3" and own_device("cpu") == "cpu"
+
+
 def test_pictures_come_from_what_a_model_can_do():
     x = torch.rand(20, 1, 8, 8)
-    ae, duel = tiny_autoencoder(partial(recipes.lab_module, "starter")), Duel()
-    assert gallery.reconstructions(duel, x) is None and gallery.traversal(duel, x) is None
-    assert gallery.samples(ae, x, 3) is None
-    assert gallery.samples(duel, x, 7).shape == (7, 1, 8, 8)
-    assert gallery.interpolation(duel, x, rows=3).shape == (30, 1, 8, 8)
+    ae, game = tiny_autoencoder(partial(recipes.lab_module, "starter")), Game()
+    assert gallery.reconstructions(game, x) is None and gallery.traversal(game, x) is None
+    assert gallery.samples(ae, x, 3) is None and gallery.grid(ae, x) is None
+    assert gallery.samples(game, x, 7).shape == (7, 1, 8, 8) and gallery.grid(game, x).shape == (100, 1, 8, 8)
+    assert gallery.interpolation(game, x).shape == (100, 1, 8, 8)
     assert gallery.reconstructions(ae, x)[:10].equal(x[:10])
 
 
-def test_labels_go_round_in_samples_of_a_conditional_model():
-    class Labelled(nn.Module):
-        latent_dim, classes = 2, 3
+def test_an_autoencoder_interpolates_between_its_reconstructions():
+    x, ae = torch.rand(20, 1, 8, 8), tiny_autoencoder(partial(recipes.lab_module, "starter"))
+    rows = gallery.interpolation(ae, x).unflatten(0, (10, 10))
+    torch.testing.assert_close(rows[:, [0, -1]].flatten(0, 1), ae.reconstruct(x))
 
-        def sample(self, z, y):
-            return y.float()[:, None, None, None].expand(-1, 1, 2, 2)
 
-    drawn = gallery.samples(Labelled(), torch.zeros(2, 1, 2, 2), 7)[:, 0, 0, 0]
-    assert drawn.tolist() == [0, 1, 2, 0, 1, 2, 0]
+def test_a_flow_vae_interpolates_behind_its_flow():
+    lab = partial(recipes.lab_module, "starter")
+    nets = mlp_encoder((1, 8, 8), (16,), 6), mlp_decoder(3, (16,), (1, 8, 8))
+    x, vae = torch.rand(20, 1, 8, 8), lab("flow_vae").FlowVAE(*nets, lab("flow_vae").planar_flows(3, 2))
+    torch.testing.assert_close(gallery.interpolation(vae, x)[0], vae.reconstruct(x)[0])
+
+
+def test_a_traversal_moves_one_number_of_a_code_in_each_row():
+    x, ae = torch.rand(20, 1, 8, 8), tiny_autoencoder(partial(recipes.lab_module, "starter"))
+    ae.images = lambda z: z[:, :, None, None]
+    z = gallery.traversal(ae, x)[..., 0, 0].unflatten(0, (-1, 10))
+    assert ((z != z[:, :1]).any(dim=1).sum(dim=1) == 1).all() and len(z) == 4
+
+
+def test_a_square_between_noises_has_them_in_its_corners_and_no_noise_less_likely():
+    noises = []
+
+    class Shown(Game):
+        def sample(self, z):
+            noises.append(z)
+            return super().sample(z)
+
+    Shown.latent_dim = 4000
+    gallery.interpolation(Shown(), torch.rand(20, 1, 8, 8))
+    z = noises[0].unflatten(0, (10, 10))
+    torch.testing.assert_close(z.square().mean(dim=2), torch.ones(10, 10), rtol=0.15, atol=0)
+    corners = z[[0, 0, -1, -1], [0, -1, 0, -1]]
+    assert (torch.corrcoef(corners) - torch.eye(4)).abs().max() < 0.1
+
+
+def test_labels_go_round_in_samples_and_are_the_rows_of_a_grid():
+    model, x = Labelled(), torch.zeros(2, 1, 2, 2)
+    assert gallery.samples(model, x, 7)[:, 0, 0, 0].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    for picture in (gallery.grid, gallery.interpolation):
+        assert picture(model, x)[:, 0, 0, 0].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "reported", "steps"),
+    [
+        ({}, {"epochs": 3}, 30),
+        ({}, {"steps": 7}, 7),
+        ({"epochs": 2}, {"steps": 7}, 20),
+        ({"steps": 5, "epochs": 2}, {"epochs": 3}, 5),
+    ],
+)
+def test_a_run_is_as_long_as_asked_or_else_as_reported(job, asked, reported, steps):
+    job, recipe = replace(job, **{"steps": None, **asked}), replace(recipes.recipe("ae-tiny"), epochs=None)
+    assert full.total_steps(job, replace(recipe, **reported), epoch=10) == steps
 
 
 def test_a_run_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

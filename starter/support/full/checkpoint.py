@@ -11,12 +11,16 @@ from .job import Job, JobError, Parts
 from .parallel import Processes
 
 
+def identity(job: Job, parts: Parts, group: Processes) -> dict:
+    """What two calls must agree about, if the second is to go on with the first one's run."""
+    same = {"recipe": job.recipe, "data": job.data, "seed": job.seed}
+    return same | {"images in a batch": parts.stream.size, "processes": group.world}
+
+
 def snapshot(job: Job, parts: Parts, group: Processes, kept: dict) -> dict:
     """`torch.load(weights_only=True)` reads it back, so that no file has to be trusted; `kept` is up to the caller."""
     return {
-        "recipe": job.recipe,
-        "data": job.data,
-        "world": group.world,
+        "run": identity(job, parts, group),
         "model": parts.model.state_dict(),
         "optimizers": {name: optimizer.state_dict() for name, optimizer in parts.optimizers.items()},
         "plateau": parts.plateau.state_dict() if parts.plateau else {},
@@ -39,12 +43,12 @@ def restored(job: Job, parts: Parts, group: Processes) -> dict:
         raise JobError(f"--resume: there is no {path}; leave --resume out to begin")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found = {key: state[key] for key in ("recipe", "data", "world")}
+        found = dict(state["run"])
     except Exception as damage:  # a zip, an unpickler and torch each have their own kinds of trouble with bad bytes
         raise JobError(f"{path} is damaged ({type(damage).__name__}): delete it and begin again") from None
-    for key, now in (("recipe", job.recipe), ("data", job.data), ("world", group.world)):
-        if found[key] != now:
-            raise JobError(f"{path} is of another run: {key} {found[key]} there, {now} asked for")
+    for key, now in identity(job, parts, group).items():
+        if found.get(key) != now:
+            raise JobError(f"{path} is of another run: {key} {found.get(key)} there, {now} asked for")
     try:
         parts.model.load_state_dict(state["model"])
         for name, optimizer in parts.optimizers.items():
@@ -58,8 +62,9 @@ def restored(job: Job, parts: Parts, group: Processes) -> dict:
         for name, value in state["history"].items():
             setattr(parts.history, name, value)
         return state["kept"]
-    except (KeyError, RuntimeError, ValueError) as other:
-        raise JobError(f"{path} does not fit {job.recipe} as it is now: {str(other).splitlines()[0][:200]}") from None
+    except Exception as other:  # whatever torch says of numbers and sizes that it did not expect
+        why = " ".join(str(other).split())[:200]
+        raise JobError(f"{path} does not fit {job.recipe} as it is now ({why}): delete it and begin again") from None
 
 
 def save(state: dict, path: Path) -> None:

@@ -1,6 +1,7 @@
 """python -m starter train | reproduce"""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,9 +10,18 @@ from ..data import DataError
 from ..training import TrainingError
 from .job import Job, JobError
 
+ADVICE = "make room there, or name another place with --out"
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+
+class Parser(argparse.ArgumentParser):
+    """Its complaints are one line, like all others."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"{self.prog.split()[-1]}: {message}; see {self.prog} --help\n")
+
+
+def options_of_train() -> Parser:
+    parser = Parser(
         prog="python -m starter train", description="Train a named system in full size, on the data of its report."
     )
     parser.add_argument("--recipe", required=True, metavar="NAME", help="see python -m starter recipes")
@@ -20,16 +30,17 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
     parser.add_argument("--epochs", type=positive, metavar="N", help="default: those of the report")
     parser.add_argument("--steps", type=positive, metavar="N", help="updates, in place of epochs")
-    parser.add_argument("--seconds", type=float, default=Job.seconds, metavar="S", help="end after this much time")
+    parser.add_argument("--seconds", type=above_zero, default=Job.seconds, metavar="S", help="of training, at most")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="of one process")
     parser.add_argument("--seed", type=int, default=Job.seed)
     parser.add_argument("--device", default=Job.device, help="auto, cpu, cuda")
     parser.add_argument("--amp", action="store_true", help="bfloat16 on a GPU: faster, and other numbers")
-    parser.add_argument("--clip", type=float, default=Job.clip, metavar="NORM", help="of the gradient, at most")
+    parser.add_argument("--clip", type=above_zero, default=Job.clip, metavar="NORM", help="of the gradient, at most")
     parser.add_argument("--patience", type=positive, metavar="N", help="end after N epochs without a better loss")
     parser.add_argument("--pictures", type=positive, default=Job.pictures, metavar="N", help="epochs between pictures")
     parser.add_argument("--fid-every", type=positive, default=Job.fid_every, metavar="N", help="steps")
     parser.add_argument("--save-every", type=positive, default=Job.save_every, metavar="N", help="steps")
+    parser.add_argument("--measure", type=positive, metavar="N", help="images of validation and of the test, at most")
     parser.add_argument("--resume", action="store_true", help="go on where the run in --out was stopped")
     parser.add_argument("--no-tensorboard", dest="tensorboard", action="store_false")
     return parser
@@ -38,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def reproduce(arguments: list[str]) -> int:
     from .reproduce import reproduce
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m starter reproduce",
         description="Train recipes and write RESULTS.md. Further options are those of `train`, such as --seconds 60.",
     )
@@ -47,9 +58,13 @@ def reproduce(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
     parser.add_argument("--table", type=Path, metavar="FILE", help="default: RESULTS.md")
     given, options = parser.parse_known_args(arguments)
+    options_of_train().parse_args(["--recipe", "any", *options])  # before anything runs
     try:
         out, table = given.out or data.course() / "runs/reproduce", given.table or data.course() / "RESULTS.md"
         failed = reproduce(given.names, given.data, out, table, options)
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the next call goes on from here", file=sys.stderr)
+        return 130
     except ValueError as wrong:
         print(f"reproduce: {wrong}", file=sys.stderr)
         return 2
@@ -58,13 +73,20 @@ def reproduce(arguments: list[str]) -> int:
 
 
 def positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if (number := float(text)) > 0:
+            return number
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
 
 
 def train(arguments: list[str]) -> int:
-    given = parser().parse_args(arguments)
+    given = options_of_train().parse_args(arguments)
     try:
         recipe = recipes.recipe(given.recipe)
         given.data = given.data or recipe.data[0]
@@ -81,6 +103,8 @@ def reported(job: Job) -> int:
 
     try:
         found = train(job)
+    except KeyboardInterrupt:
+        found = None
     except (JobError, DataError) as wrong:
         print(f"train: {wrong}", file=sys.stderr)
         return 2
@@ -88,11 +112,12 @@ def reported(job: Job) -> int:
         print(f"train: {nonsense}", file=sys.stderr)
         return 1
     except OSError as trouble:
-        print(
-            f"train: {trouble.filename or job.out}: {trouble.strerror or trouble}; the checkpoint before it is kept",
-            file=sys.stderr,
-        )
+        kept = "; the checkpoint before it is kept: --resume" if (job.out / "last.pt").exists() else ""
+        print(f"train: {trouble.filename or job.out}: {trouble.strerror or trouble}: {ADVICE}{kept}", file=sys.stderr)
         return 2
+    if found is None:
+        print(f"train: stopped; --resume goes on from the last checkpoint in {job.out}", file=sys.stderr)
+        return 130
     if found:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in found["test"].items())
         print(

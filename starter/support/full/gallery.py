@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..data import signed
 from ..plots import tile
 from ..runs import replace
 
@@ -17,18 +18,14 @@ def noise_dim(model: nn.Module, x: Tensor) -> int | None:
     """How many numbers an image is made from; None for a model that makes none from noise."""
     if hasattr(model, "latent_dim"):  # a game
         return model.latent_dim
-    code = model.encode(x[:2]) if hasattr(model, "encode") else None
-    return None if code is None else (code[0] if isinstance(code, tuple) else code).shape[1]
+    return codes(model, x[:2]).shape[1] if hasattr(model, "encode") else None
 
 
-@torch.no_grad()
-def decode(model: nn.Module, z: Tensor, first: int = 0) -> Tensor:
-    """Images in [0, 1] from noise (N, D); a model that wants labels gets 0, 1, 2, ... from `first` on, in turn."""
-    make = model.sample if hasattr(model, "sample") else model.images
-    if classes := getattr(model, "classes", None):
-        labels = torch.arange(first, first + len(z), device=z.device) % classes
-        return make(z, labels)
-    return make(z)
+def decode(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
+    """Images in [0, 1] from noise (N, D); a model that wants labels gets y (N,), counted round its classes."""
+    if classes := getattr(model, "n_classes", None):
+        return model.sample(z, y % classes)
+    return model.sample(z) if hasattr(model, "sample") else model.images(z)
 
 
 @torch.no_grad()
@@ -36,9 +33,18 @@ def samples(model: nn.Module, x: Tensor, count: int) -> Tensor | None:
     """New images; `x` is a batch of real ones, for its sizes. None for a model that has nothing to sample from."""
     if (dim := noise_dim(model, x)) is None:
         return None
-    starts = range(0, count, CHUNK)
-    chunks = [decode(model, torch.randn(min(CHUNK, count - at), dim, device=x.device), at) for at in starts]
-    return torch.cat(chunks)
+    parts = torch.arange(count, device=x.device).split(CHUNK)
+    return torch.cat([decode(model, torch.randn(len(y), dim, device=x.device), y) for y in parts])
+
+
+@torch.no_grad()
+def grid(model: nn.Module, x: Tensor) -> Tensor | None:
+    """Rows of new images. Where a model knows classes each row is one of them, and each column one noise."""
+    classes = getattr(model, "n_classes", None)
+    if classes is None or (dim := noise_dim(model, x)) is None:
+        return samples(model, x, COLUMNS * COLUMNS)
+    z = torch.randn(COLUMNS, dim, device=x.device).repeat(classes, 1)
+    return decode(model, z, torch.arange(len(z), device=x.device) // COLUMNS)
 
 
 @torch.no_grad()
@@ -51,36 +57,51 @@ def reconstructions(model: nn.Module, x: Tensor) -> Tensor | None:
 
 
 @torch.no_grad()
-def codes(model: nn.Module, x: Tensor, count: int) -> Tensor | None:
-    """Codes of real images where the model has an encoder, otherwise noise."""
-    if (dim := noise_dim(model, x)) is None:
+def codes(model: nn.Module, x: Tensor) -> Tensor | None:
+    """What `model.images` makes images like x from; None for a model that has no encoder."""
+    if not hasattr(model, "encoder") and not hasattr(model, "encode"):
         return None
-    if not hasattr(model, "encode"):
-        return torch.randn(count, dim, device=x.device)
-    code = model.encode(x[:count])
-    return code[0] if isinstance(code, tuple) else code
+    if not hasattr(model, "encode"):  # an autoencoder
+        return model.encoder(signed(x) if model.signed else x)
+    code = model.encode(x)
+    code = code[0] if isinstance(code, tuple) else code  # of a VAE: the mean
+    return model.bend(code)[0] if hasattr(model, "bend") else code  # through the flow of its posterior
 
 
 @torch.no_grad()
-def interpolation(model: nn.Module, x: Tensor, rows: int = 5) -> Tensor | None:
-    """Each row leads from one image to another, in a straight line through the latents."""
-    if (ends := codes(model, x, 2 * rows)) is None:
-        return None
-    t = torch.linspace(0, 1, COLUMNS, device=x.device)[:, None]
-    make = model.images if hasattr(model, "images") else lambda z: decode(model, z)
-    return torch.cat([make((1 - t) * start + t * end) for start, end in zip(ends[::2], ends[1::2])])
+def interpolation(model: nn.Module, x: Tensor) -> Tensor | None:
+    """Each row leads from one image to another, in a straight line through the codes.
+
+    Without an encoder it is a square between four noises; each row of it is a class where the model knows classes.
+    """
+    ends = codes(model, x[: 2 * COLUMNS])
+    if ends is None:
+        return square(model, x)
+    t = torch.linspace(0, 1, COLUMNS, device=x.device).reshape(-1, *[1] * (ends.ndim - 1))
+    return torch.cat([model.images((1 - t) * start + t * end) for start, end in zip(ends[::2], ends[1::2])])
+
+
+def square(model: nn.Module, x: Tensor) -> Tensor:
+    """Both axes lead from noise to noise, and every mixture is divided by its deviation: as likely as a drawn one."""
+    corners = torch.randn(4, noise_dim(model, x), device=x.device)
+    classes, right = getattr(model, "n_classes", None), torch.linspace(0, 1, COLUMNS)
+    down = torch.zeros(classes) if classes else right  # rows differ by their class alone
+    down, right = (axis.flatten().to(x.device) for axis in torch.meshgrid(down, right, indexing="ij"))
+    shares = torch.stack([(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right], dim=1)
+    z = shares @ corners / shares.norm(dim=1, keepdim=True)
+    return decode(model, z, torch.arange(len(z), device=x.device) // COLUMNS)
 
 
 @torch.no_grad()
-def traversal(model: nn.Module, x: Tensor, rows: int = 10) -> Tensor | None:
-    """Each row moves one number of one code from -2.5 to 2.5: the numbers that tell most images apart."""
-    if not (hasattr(model, "encode") and hasattr(model, "reconstruct")) or noise_dim(model, x) is None:
+def traversal(model: nn.Module, x: Tensor) -> Tensor | None:
+    """Each row moves one number of one code over 2.5 deviations to both sides: those that tell most images apart."""
+    if not hasattr(model, "reconstruct") or (seen := codes(model, x)).ndim != 2:
         return None
-    all_codes = codes(model, x, len(x))
-    chosen = all_codes.var(dim=0).topk(min(rows, all_codes.shape[1])).indices
-    z = all_codes[0].repeat(len(chosen), COLUMNS, 1)
+    mean, deviation = seen.mean(dim=0), seen.std(dim=0)
+    chosen = deviation.topk(min(COLUMNS, seen.shape[1])).indices
+    z = seen[0].repeat(len(chosen), COLUMNS, 1)
     for row, latent in enumerate(chosen):
-        z[row, :, latent] = torch.linspace(-2.5, 2.5, COLUMNS, device=x.device)
+        z[row, :, latent] = mean[latent] + deviation[latent] * torch.linspace(-2.5, 2.5, COLUMNS, device=x.device)
     return model.images(z.flatten(0, 1))
 
 

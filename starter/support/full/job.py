@@ -25,7 +25,7 @@ class Job:
     impl: str = "starter"
     epochs: int | None = None
     steps: int | None = None
-    seconds: float = math.inf  # of training: a budget, not a promise of equal results
+    seconds: float = math.inf  # of training, in all: a budget, not a promise of equal results
     batch_size: int | None = None
     seed: int = 0
     device: str = "auto"
@@ -35,6 +35,7 @@ class Job:
     pictures: int = 10  # epochs from one set of pictures to the next
     fid_every: int = 1000  # steps
     save_every: int = 1000  # steps
+    measure: int | None = None  # images of validation and of the test, at most
     resume: bool = False
     tensorboard: bool = True
 

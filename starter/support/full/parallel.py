@@ -74,6 +74,11 @@ def averaged(optimizer: torch.optim.Optimizer, *_) -> None:
         weight.grad.copy_(mean.view_as(weight))
 
 
+def own_device(device: str) -> str:
+    """A GPU for each process of a machine."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
+
+
 @contextlib.contextmanager
 def processes(device: str) -> Iterator[Processes]:
     """Join the other processes when `torchrun` has started several; nothing to join otherwise."""
@@ -81,6 +86,8 @@ def processes(device: str) -> Iterator[Processes]:
     if world == 1:
         yield Processes()
         return
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Processes(dist.get_rank(), world, device)

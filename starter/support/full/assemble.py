@@ -1,0 +1,101 @@
+"""What a run is made of, from what was asked for: model, optimisers, batches."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .. import recipes, training
+from ..data import Images
+from ..recipes import Lab, Recipe
+from ..training import History, Stream, Update
+from . import gallery
+from .job import Job, JobError, Parts
+from .parallel import Processes
+
+
+def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Processes) -> Parts:
+    """
+    Raises:
+        JobError: blanks of the recipe's labs are empty, or there are fewer images than a batch has.
+    """
+    used = []
+
+    def lab(name: str) -> ModuleType:
+        used.append(name)
+        return recipes.lab_module(job.impl, name)
+
+    torch.manual_seed(job.seed)
+    try:
+        model = recipe.build(lab)
+        rehearse(recipe, lab, images)
+    except NotImplementedError as blank:
+        empty = ", ".join(recipes.blanks(job.impl, used) or [str(blank)])
+        still = f"still blank in {job.impl}/: {empty}"
+        raise JobError(f"{job.recipe}: {still}: fill what it needs, or take --impl solutions") from None
+    model = model.to(device).train()
+    group.same_weights(model)
+    torch.manual_seed(job.seed + group.rank)  # of the noise: each process draws its own
+    size = job.batch_size or recipe.batch_size
+    stream = Stream(images, size, job.seed, device, drop_last=True, shard=(group.rank, group.world))
+    if len(images) < size * group.world:
+        raise JobError(f"a batch of {size * group.world} is more than the {len(images)} images that there are")
+    plateau, history = None, History()
+    if recipe.lr is None:
+        optimizers, update = optimizers_of(model), model.update
+    else:
+        fused = {"fused": True} if device != "mps" else {}
+        adam = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **fused)
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, patience=5) if recipe.plateau else None
+        beta = beta_of(recipe, model, lab, stream.steps_of_epoch)
+        optimizers, update = {"adam": adam}, training.descent(model, adam, history, beta=beta, clip=job.clip)
+    for optimizer in optimizers.values():
+        group.average_gradients(optimizer)
+    return Parts(model, optimizers, faster(update, model, job, device), plateau, stream, history)
+
+
+def rehearse(recipe: Recipe, lab: Lab, images: Images) -> None:
+    """All that a run will call, on a model of its own: blanks show only when they are called.
+
+    Raises:
+        NotImplementedError: one is empty.
+    """
+    model, x, y = recipe.build(lab), images.pixels(slice(4)).cpu(), images.y[:4].cpu()
+    if beta := beta_of(recipe, model, lab, 1):
+        beta(0)
+    for _ in range(getattr(model, "n_critic", 1)):  # a turn of everybody
+        model.terms(x) if recipe.lr else model.update(x, y)
+    model.eval()
+    gallery.samples(model, x, 2)
+    gallery.reconstructions(model, x)
+
+
+def optimizers_of(game: nn.Module) -> dict[str, torch.optim.Optimizer]:
+    return {name: value for name, value in vars(game).items() if isinstance(value, torch.optim.Optimizer)}
+
+
+def beta_of(recipe: Recipe, model: nn.Module, lab: Lab, epoch: int) -> Callable[[int], float] | None:
+    """The recipe's schedule of the KL's weight; sets the model's free bits."""
+    if recipe.schedule == "constant":
+        return None
+    schedule = lab("beta_vae").SCHEDULES[recipe.schedule]
+    model.floor = schedule.floor
+    return schedule.weights(model.beta, epoch)
+
+
+def faster(update: Update, model: nn.Module, job: Job, device: str) -> Update:
+    """On a GPU: convolutions in the layout that it likes, and bfloat16 when asked for."""
+    if not device.startswith("cuda"):
+        return update
+    if any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
+        model.to(memory_format=torch.channels_last)
+    if not job.amp:
+        return update
+
+    def update_in_bfloat16(x: Tensor, y: Tensor) -> NamedTuple:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            return update(x, y)
+
+    return update_in_bfloat16
