@@ -30,7 +30,8 @@ stands only where the same quantity was measured as reported.
 - SSIM and squared error compare images with their reconstructions, a VAE's from the mean of its posterior. The
   ratio supposes that the report's are from there, too; after few steps those from a sample are quite different.
 - `FID, features of digits` is a Fréchet distance of at most 1,000 samples, in the features of the course's own network
-  for digits, colours averaged. It compares rows of one data set and one `--measure`, and never with a published FID.
+  for digits. It compares rows of one data set and one `--measure`, and never with a published FID. Colours have none
+  where Inception's weights are not at hand (`python datasets/prepare.py inception`).
 - Seconds are those of training alone, by the clock: on a machine that does other things, too, they hold fewer steps.
   Options that differ from the report's settings stand in the command.
 
@@ -107,7 +108,7 @@ def row(recipe: Recipe, result: dict) -> tuple:
     test, machine, own = result["test"], result["environment"], result["data"]
     metric, target = recipe.targets.get(own, (None, None))
     shown = sorted((name for name in test if name not in HIDDEN), key=lambda name: name != metric)  # the reported first
-    ours = ", ".join(f"{name} {test[name]:.4g}" for name in shown) or "no number"
+    ours = ", ".join(f"{name} {test[name]:.4g}" for name in shown) or "samples, no number"
     ratio = f"{test[metric] / target:.3f}" if metric in test else ""
     threads = f", {machine['threads']} thread{'s' * (machine['threads'] > 1)}" if machine["device"] == "cpu" else ""
     hardware, command = machine["name"] + threads, f"`{result['command']}`" if "command" in result else ""

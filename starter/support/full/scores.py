@@ -78,7 +78,7 @@ def inception_scores(model: nn.Module, images: Images) -> dict[str, float]:
 def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
     """FID of samples against real images, in the course's features; nothing for models or data that have none."""
     x = images.pixels(slice(SAMPLES))
-    if len(x) <= features.DIM:
+    if x.shape[1] != GREY or len(x) <= features.DIM:
         return {}
     fake = gallery.samples(model, x, len(x))
     if fake is None or not fake.isfinite().all():  # a flow that has diverged
