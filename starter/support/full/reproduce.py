@@ -36,8 +36,9 @@ stands only where the same quantity was measured as reported.
   Options that differ from the report's settings stand in the command.
 
 """
-BUDGET = """The budgets here, {low:g} to {high:g} seconds of training, are fractions of the reports' epochs: **no result
-to compare**; they show that the system trains. """
+BUDGET = """The budgets here, at most {low:g} to {high:g} seconds of training, are fractions of the reports' epochs:
+**no result to compare**; they show that the system trains.{whole} """
+WHOLE = "\nTrained for as many epochs as reported: {names}."
 REMARKS = {"birds-2010": "birds-2010 (CUB-200-2010, 6,030 photographs), not CUB-200-2011"}
 HIDDEN = ("prior", "volume", "noise")  # parts of a flow's loss
 COLUMNS = ("recipe", "data", "reported", "ours", "ratio", "epochs", "seconds", "parameters", "hardware", "command")
@@ -88,7 +89,9 @@ def text(out: Path, notes: dict[tuple[str, str], str]) -> str:
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob(f"*/{RESULT}"))]
     seconds = [result["settings"]["seconds"] for result in found]
     short = seconds and max(seconds) < math.inf
-    budget = BUDGET.format(low=min(seconds), high=max(seconds)) if short else ""
+    names = [result["recipe"] for result in found if result["epochs"] == RECIPES[result["recipe"]].epochs]
+    whole = WHOLE.format(names=", ".join(f"`{name}`" for name in dict.fromkeys(names))) if names else ""
+    budget = BUDGET.format(low=min(seconds), high=max(seconds), whole=whole) if short else ""
     return HEAD.format(budget=budget) + markdown(rows(found, notes))
 
 
