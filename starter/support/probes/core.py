@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import re
 from collections.abc import Callable
 from types import ModuleType
@@ -48,8 +49,8 @@ class Draw:
 
     def mixed(self, *shape: int, low: float = 0.3, high: float = 1.6) -> Tensor:
         """Both signs, and nothing near 0: half of the numbers in [low, high], the others in [-high, -low]."""
-        size = int(np.prod(shape))
-        signs = self.rng.permutation(np.where(np.arange(size) % 2, 1.0, -1.0))
+        size = math.prod(shape)
+        signs = self.rng.permutation(2.0 * (np.arange(size) % 2) - 1)
         return tensor((signs * self.rng.uniform(low, high, size)).reshape(shape))
 
     def uniform(self, *shape: int, low: float = 0.1, high: float = 0.9) -> Tensor:
@@ -82,7 +83,7 @@ def at_home():
 
 
 def tensor(values: np.ndarray) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32)
+    return torch.from_numpy(np.array(values, dtype=np.float32))
 
 
 def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed: int) -> Tables:

@@ -12,8 +12,8 @@ from .core import Draw, array, observe, probe, tensor, weights
 
 def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
     """A loss of one logit per image, of a patch of logits per image, and of logits that no exponential survives."""
-    sizes = dict(zip(names, draw.dims(*names, low=3, high=7)))
-    h, w = draw.dims("h", "w", low=8, high=11)
+    *counts, h, w = draw.dims(*names, "h", "w", low=3, high=7)
+    sizes = dict(zip(names, counts))
     inputs = {f"{name}_logits": draw.mixed(size) for name, size in sizes.items()}
     patches = {f"{name}_logits": draw.mixed(size, h, w) for name, size in sizes.items()}
     far = {name: 120 * logits.sign() for name, logits in inputs.items()}  # half of them on the wrong side
