@@ -27,6 +27,11 @@ def probe(task: str, *neighbours: str):
     return register
 
 
+class Linear(nn.Linear):
+    def reset_parameters(self) -> None:
+        """Nothing: the weights come from a Draw, and random ones would take longer than the layer's work."""
+
+
 class Draw:
     """The random inputs of one probe. `sizes` remembers what its dimensions are called, for the messages."""
 
@@ -65,7 +70,7 @@ class Draw:
 
     def linear(self, n_in: int, n_out: int) -> nn.Linear:
         """A network with weights of our own: a stand-in for whatever a learner trains."""
-        layer = nn.Linear(n_in, n_out)
+        layer = Linear(n_in, n_out)
         layer.weight.data, layer.bias.data = self.mixed(n_out, n_in) / n_in**0.5, self.mixed(n_out)
         return layer
 
