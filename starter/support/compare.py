@@ -37,11 +37,11 @@ def directions(size: int, count: int) -> np.ndarray:
 
 
 def projections(flat: np.ndarray, count: int = 6) -> np.ndarray:
-    """A few numbers that two long arrays share only if they are alike."""
+    """A few numbers that two long arrays share only if they are alike; of many arrays, each in a row, a row each."""
     flat = flat.astype(float)
     if not np.isfinite(flat).all():
         flat = np.nan_to_num(flat, nan=7.7, posinf=8.8, neginf=9.9)
-    return directions(flat.size, count) @ flat
+    return (directions(flat.shape[-1], count) @ flat.T).T
 
 
 def fingerprint(arrays: Arrays) -> str:
@@ -101,13 +101,20 @@ def described(name: str, arrays: Arrays, want: np.ndarray, sizes: dict[str, int]
         return f"`{name}` {pattern}"
     if got.size > 1 and np.allclose(np.sort(got, axis=None), np.sort(want, axis=None), rtol=TOLERANCE):
         return f"`{name}` has the right numbers in the wrong order."
-    right = np.isclose(got, want, rtol=TOLERANCE, atol=TOLERANCE * np.abs(want).max())
+    right = agreeing(got, want)
     where = tuple(int(i) for i in np.argwhere(~right)[0])
     place = f"; the first wrong one, at {where}," if where else ","
     return (
         f"`{name}`: {int(right.sum())} of {right.size} numbers are right{place} "
         f"is {got[where]:.5g}, expected {want[where]:.5g}."
     )
+
+
+def agreeing(got: np.ndarray, want: np.ndarray) -> np.ndarray:
+    """Which numbers are right, as `error` has it."""
+    if want.dtype.kind != "f":
+        return got == want
+    return np.abs(got.astype(float) - want) <= TOLERANCE * max(np.abs(want).max(), 1e-3)
 
 
 def listed(sizes: dict[str, int]) -> str:

@@ -29,11 +29,25 @@ def key(arguments: dict) -> list[float]:
 
 def split(arguments: dict) -> list[dict]:
     """The calls on single examples that a call on a batch amounts to. Scalars belong to every example."""
-    batched = [name for name, a in arguments.items() if isinstance(a, Tensor) and a.ndim]
-    sizes = {len(arguments[name]) for name in batched}
+    batched = {name: a for name, a in arguments.items() if isinstance(a, Tensor) and a.ndim}
+    return [arguments | {name: a[i] for name, a in batched.items()} for i in range(batch(arguments))]
+
+
+def batch(arguments: dict) -> int:
+    """How many examples a call is about."""
+    sizes = {len(a) for a in arguments.values() if isinstance(a, Tensor) and a.ndim}
     if len(sizes) != 1:
         raise UnknownCall(f"the batch has {' or '.join(map(str, sorted(sizes))) or 'no'} examples")
-    return [arguments | {name: arguments[name][i] for name in batched} for i in range(sizes.pop())]
+    return sizes.pop()
+
+
+def flattened(arguments: dict, batched: bool) -> dict[str, Tensor]:
+    """Every argument with one row for each example; a call that is answered as a whole is one example."""
+    size, found = batch(arguments) if batched else 1, {}
+    for name, a in arguments.items():
+        a = a if isinstance(a, Tensor) else torch.from_numpy(np.asarray(a).astype(float))
+        found[name] = a.reshape(size, -1) if a.ndim and batched else a.reshape(1, -1).expand(size, -1)
+    return found
 
 
 @contextlib.contextmanager
@@ -64,8 +78,8 @@ def recorder(function, table: dict):
         }
         live = {name: a for name, a in numbers.items() if isinstance(a, Tensor) and a.requires_grad}
         value = function(**numbers, **words)
-        batch = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
-        table["batched"] = value.ndim > 0 and batch == {len(value)}  # otherwise a call is answered as a whole
+        sizes = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
+        table["batched"] = value.ndim > 0 and sizes == {len(value)}  # otherwise a call is answered as a whole
         for i, row in enumerate(split(numbers) if table["batched"] else [numbers]):
             mark, result = key(row), value[i] if table["batched"] else value
             smooth = result.requires_grad and result.ndim <= 1  # a number, or a vector: one row of derivatives for each
@@ -93,27 +107,32 @@ def noted(table: dict, mark: list[float], words: dict, wanted: int) -> bool:
 def replay(name: str, table: dict):
     """A function that knows the recorded calls, in batches of any size, and nothing else."""
 
-    keys = np.array([row["key"] for row in table["rows"]]).reshape(-1, 2)
+    rows = table["rows"]
+    keys = np.array([row["key"] for row in rows]).reshape(-1, 2)
     room = 1e-4 * np.abs(keys).max(axis=1, initial=1.0)
 
-    def looked_up(numbers: dict, words: dict) -> Tensor:
-        for i in np.flatnonzero(np.abs(keys - key(numbers)).max(axis=1, initial=0.0) <= room):
-            row = table["rows"][i]
-            if row["words"] == words:
-                value = torch.tensor(row["value"])
-                for argument, gradient in row["gradients"].items():  # right to first order: all that autograd asks for
-                    flat = numbers[argument].reshape(-1)  # float64, where an answer works in it
-                    value = value + torch.tensor(gradient, dtype=flat.dtype) @ (flat - flat.detach())
-                return value
-        raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
+    def looked_up(examples: dict[str, Tensor], words: dict) -> Tensor:
+        asked = projections(np.concatenate([a.detach().numpy().astype(float) for a in examples.values()], axis=1), 2)
+        known = np.abs(keys - asked[:, None]).max(axis=2, initial=0.0) <= room  # (examples, rows)
+        known &= np.array([row["words"] == words for row in rows], dtype=bool)
+        if not known.any(axis=1).all():
+            raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
+        found = [rows[i] for i in known.argmax(axis=1)]
+        value = torch.tensor([row["value"] for row in found])
+        for argument in dict.fromkeys(n for row in found for n in row["gradients"]):
+            flat = examples[argument]  # float64, where an answer works in it
+            flat = (flat - flat.detach()).reshape(len(found), *[1] * (value.ndim - 1), -1)
+            none = np.zeros((*value.shape[1:], flat.shape[-1]))
+            slopes = np.array([row["gradients"].get(argument, none) for row in found])
+            value = value + (torch.from_numpy(slopes).to(flat.dtype) * flat).sum(dim=-1)  # right to first order
+        return value
 
     def replayed(*args, **kwargs):
         given = dict(zip(table["parameters"], args)) | kwargs
         given = {parameter: given[parameter] for parameter in table["parameters"] if parameter in given}
         words = {n: a for n, a in given.items() if isinstance(a, str)}
         numbers = {n: a for n, a in given.items() if n not in words}
-        if table["batched"]:
-            return torch.stack([looked_up(row, words) for row in split(numbers)])
-        return looked_up(numbers, words)
+        values = looked_up(flattened(numbers, table["batched"]), words)
+        return values if table["batched"] else values[0]
 
     return replayed

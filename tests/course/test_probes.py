@@ -130,6 +130,14 @@ def test_sameness_is_one_tolerance_relative_to_the_largest_number(got, want, sam
     assert compare.same({"a": got}, {"a": want}) is same
 
 
+@pytest.mark.parametrize("share", [1.002e-3, 1.5e-3, 1e-2, 1.0])
+def test_whatever_is_not_the_same_can_be_explained(share):
+    got = {"number": np.array(2.0 * (1 + share)), "row": ONE + np.float32([0, 0, 3 * share])}
+    for name, want in {"number": np.array(2.0), "row": ONE}.items():
+        assert not compare.same({name: got[name]}, {name: want})
+        assert "is" in compare.explain({name: got[name]}, {name: want}, {})
+
+
 def test_fingerprints_recognise_arrays_within_the_tolerance_and_nothing_else():
     mark = compare.fingerprint({"a": ONE, "b": np.array("a list")})
     assert compare.alike(mark, compare.fingerprint({"b": np.array("a list"), "a": ONE * np.float32(1 + 1e-5)}))

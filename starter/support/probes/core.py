@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import re
 from collections.abc import Callable
 from types import ModuleType
@@ -26,6 +27,11 @@ def probe(task: str, *neighbours: str):
     return register
 
 
+class Linear(nn.Linear):
+    def reset_parameters(self) -> None:
+        """Nothing: the weights come from a Draw, and random ones would take longer than the layer's work."""
+
+
 class Draw:
     """The random inputs of one probe. `sizes` remembers what its dimensions are called, for the messages."""
 
@@ -48,8 +54,8 @@ class Draw:
 
     def mixed(self, *shape: int, low: float = 0.3, high: float = 1.6) -> Tensor:
         """Both signs, and nothing near 0: half of the numbers in [low, high], the others in [-high, -low]."""
-        size = int(np.prod(shape))
-        signs = self.rng.permutation(np.where(np.arange(size) % 2, 1.0, -1.0))
+        size = math.prod(shape)
+        signs = self.rng.permutation(2.0 * (np.arange(size) % 2) - 1)
         return tensor((signs * self.rng.uniform(low, high, size)).reshape(shape))
 
     def uniform(self, *shape: int, low: float = 0.1, high: float = 0.9) -> Tensor:
@@ -64,7 +70,7 @@ class Draw:
 
     def linear(self, n_in: int, n_out: int) -> nn.Linear:
         """A network with weights of our own: a stand-in for whatever a learner trains."""
-        layer = nn.Linear(n_in, n_out)
+        layer = Linear(n_in, n_out)
         layer.weight.data, layer.bias.data = self.mixed(n_out, n_in) / n_in**0.5, self.mixed(n_out)
         return layer
 
@@ -82,7 +88,7 @@ def at_home():
 
 
 def tensor(values: np.ndarray) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32)
+    return torch.from_numpy(np.array(values, dtype=np.float32))
 
 
 def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed: int) -> Tables:

@@ -12,8 +12,8 @@ from .core import Draw, array, observe, probe, tensor, weights
 
 def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
     """A loss of one logit per image, of a patch of logits per image, and of logits that no exponential survives."""
-    sizes = dict(zip(names, draw.dims(*names, low=3, high=7)))
-    h, w = draw.dims("h", "w", low=8, high=11)
+    *counts, h, w = draw.dims(*names, "h", "w", low=3, high=7)
+    sizes = dict(zip(names, counts))
     inputs = {f"{name}_logits": draw.mixed(size) for name, size in sizes.items()}
     patches = {f"{name}_logits": draw.mixed(size, h, w) for name, size in sizes.items()}
     far = {name: 120 * logits.sign() for name, logits in inputs.items()}  # half of them on the wrong side
@@ -146,9 +146,9 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
         elsewhere = name == "few points, most are elsewhere"
         found, other = draw.whole(2, 3) + 3 * elsewhere, draw.whole(2, 3)
         centres = 6 * np.arange(found + other)[:, None] * axis + draw.rng.uniform(-1, 1, (found + other, dims))
-        parts = [around(draw, centre, 13, near, None, radius) for centre in centres[:found]]
-        parts += [around(draw, centre, count, reach, direction, radius) for centre in centres[found:]]
-        noise = around(draw, np.full(dims, -20.0), 128 - sum(map(len, parts)), (3, 9), None, radius)
+        parts = [around(draw, centres[:found], 13, near, None, radius)]
+        parts += [around(draw, centres[found:], count, reach, direction, radius)]
+        noise = around(draw, np.full((1, dims), -20.0), 128 - sum(map(len, parts)), (3, 9), None, radius)
         inputs = {"samples": draw.rng.permutation(np.concatenate([*parts, noise])), "centres": centres}
         inputs = {key: tensor(values) for key, values in inputs.items()}
         seen[f"modes ({name})"] = whole(module.modes_covered(**inputs, radius=radius, least=least))
@@ -157,11 +157,13 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
     return seen
 
 
-def around(draw: Draw, centre: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
-    """Points at a distance of `reach` radii from a centre, to both sides of a direction or all around."""
-    aim = draw.rng.normal(size=(count, len(centre))) if direction is None else np.tile(direction, (count, 1))
-    length = radius * draw.rng.uniform(*reach, (count, 1)) * draw.rng.choice([-1, 1], (count, 1))
-    return centre + length * aim / np.linalg.norm(aim, axis=1, keepdims=True)
+def around(draw: Draw, centres: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
+    """Points at a distance of `reach` radii from each centre, to both sides of a direction or all around."""
+    each, dims = (len(centres), count, 1), centres.shape[1]
+    aim = draw.rng.normal(size=(*each[:2], dims)) if direction is None else direction
+    length = radius * draw.rng.uniform(*reach, each) * draw.rng.choice([-1, 1], each)
+    points = centres[:, None] + length * aim / np.sqrt(np.square(aim).sum(axis=-1, keepdims=True))
+    return points.reshape(-1, dims)
 
 
 def whole(count) -> np.ndarray:

@@ -13,8 +13,8 @@ from .core import Draw, observe, probe, tensor
 @probe("met-1")
 def ssim(module: ModuleType, draw: Draw) -> Arrays:
     """Pairs that are alike on the left and not on the right, so that windows differ; faint ones, for the constants."""
-    (b,), (c,) = draw.dims("B", low=4, high=6), draw.dims("C", low=2, high=3)
-    h, w = draw.dims("H", "W", low=16, high=22)
+    (b,), (c,) = draw.dims("B", low=4, high=5), draw.dims("C", low=2, high=3)
+    h, w = draw.dims("H", "W", low=14, high=18)
     shade, right = torch.linspace(0.5, 0.1, h).view(-1, 1), torch.linspace(0, 1, w)
     x = shade + 0.5 * right * draw.uniform(b, c, h, w, low=0, high=1)
     y = (1 - right) * x + right * (0.2 + 0.5 * draw.uniform(b, c, h, w, low=0, high=1))

@@ -1,6 +1,5 @@
 """Probes of lab 9: starter/wgan_gp.py."""
 
-import copy
 from types import ModuleType
 
 import numpy as np
@@ -90,7 +89,7 @@ def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
 
 def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
     """The penalty, its gradient in the critic's weight, and what the call left behind."""
-    given, bowl = x.clone(), copy.deepcopy(bowl)
+    given, bowl = x.clone(), Bowl(bowl.weight.detach().clone(), bowl.bottom.clone())
     penalty = module.gradient_penalty(bowl, given)
     seen = {"penalty": array(penalty), "grad left in the critic": array(bowl.weight.grad)}
     seen[KEPT] = np.array([torch.equal(given, x)])
@@ -109,7 +108,7 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
         weight.grad = draw.mixed(*weight.shape)
     optimizer = torch.optim.SGD(critic.parameters(), lr=draw.number(0.2, 0.3))
     inputs = {"real": draw.mixed(b, c, h, w), "z": draw.mixed(b, latent_dim), "eps": draw.uniform(b)}
-    weight, before = draw.number(2, 3), copy.deepcopy(generator.state_dict())
+    weight, before = draw.number(2, 3), {n: value.clone() for n, value in generator.state_dict().items()}
 
     def penalty(critic: nn.Module, x: Tensor) -> Tensor:
         return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
