@@ -54,19 +54,22 @@ def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
 
 @probe("met-4")
 def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
-    """Also for covariances of rank 2, whose other eigenvalues rounding has left a little below 0.
+    """Far apart, or close, so that the roots count; for rank 2 with eigenvalues that rounding left a little below 0.
 
     Where only the second is one, they are still below 0 in the product: the first has nothing to wipe them out with.
     """
     seen = {}
-    for kind in ("full rank", "rank 2", "rank 2 in the second only"):
+    for kind in ("full rank", "full rank, close", "rank 2 in the first", "rank 2 in the second"):
         (d,) = draw.dims("D", low=4, high=7)
         inputs = {}
         for i, scale in enumerate((1.0, 0.5), 1):
             values = scale * np.geomspace(draw.number(3, 4), draw.number(0.02, 0.05), d)
-            if kind == "rank 2" or kind != "full rank" and i == 2:
+            if kind == f"rank 2 in the {('first', 'second')[i - 1]}":
                 values[2:] = -1e-11
-            inputs |= {f"mu_{i}": 0.4 * draw.mixed(d).double(), f"cov_{i}": symmetric(draw, values)}
+            inputs |= {
+                f"mu_{i}": (1 if kind == "full rank" else 0.15) * draw.mixed(d).double(),
+                f"cov_{i}": symmetric(draw, values),
+            }
         found = observe(module.frechet_distance, inputs)
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
     return seen
@@ -74,10 +77,15 @@ def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("met-5")
 def kid(module: ModuleType, draw: Draw) -> Arrays:
+    """In float64, where an estimate near 0 is no mere rounding, the i-th of both alike, and no pair; then far apart."""
     seen = {}
     for i in range(3):
         n, m, d = draw.dims("N", "M", "D", low=3, high=6)
-        found = observe(module.kid, {"real": draw.mixed(n, d), "fake": draw.mixed(m, d) + 0.5})
+        real, fake = draw.mixed(n, d), draw.mixed(m, d) + (3 if i == 2 else 1)
+        if i < 2:
+            fake[:n] += real[:m]
+            real, fake = real.double(), fake.double()
+        found = observe(module.kid, {"real": real, "fake": fake})
         seen |= {f"{name} ({i + 1})": value for name, value in found.items()}
     return seen
 

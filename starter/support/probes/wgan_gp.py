@@ -36,7 +36,7 @@ def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
     n, m = draw.dims("n_in", "n_out", low=4)
     critic = draw.linear(n, m)
     critic.weight.data, critic.bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
-    critic.register_buffer("buffer", draw.mixed(n))
+    critic.register_buffer("buffer", draw.mixed(n, low=0.9))
     given = dict(critic.named_parameters())
     for weight in given.values():
         weight.grad = draw.mixed(*weight.shape)
