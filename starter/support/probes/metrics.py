@@ -81,7 +81,7 @@ def kid(module: ModuleType, draw: Draw) -> Arrays:
     seen = {}
     for i in range(3):
         n, m, d = draw.dims("N", "M", "D", low=3, high=6)
-        real, fake = draw.mixed(n, d), draw.mixed(m, d) + (3 if i == 2 else 1)
+        real, fake = draw.mixed(n, d), draw.mixed(m, d) + (1.5 if i == 2 else 1)
         if i < 2:
             fake[:n] += real[:m]
             real, fake = real.double(), fake.double()
