@@ -280,7 +280,7 @@ def test_a_batch_size_below_1_is_refused(images):
         next(data.batches(images, 0))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device to load images onto")
 def test_batches_arrive_on_the_device(images):
     for x, y in data.batches(images, 2, device="cuda"):
         assert x.is_cuda and y.is_cuda and (x[:, 0, 0, 0] * 40).long().equal(y)

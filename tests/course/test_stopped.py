@@ -86,7 +86,9 @@ def scores(course: Course) -> list[tuple[str, float]]:
         return sorted((one.student_id, one.score) for one in gradebook.assignment_submissions(LAB))
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="finds the processes that it kills in /proc, which is Linux only"
+)
 def test_kill_9_of_a_worker_of_its_server_and_of_the_grader(course, solution, blank):
     wrong = catalogue.changed(solution, catalogue.answers("wrong")["vae-2"][0])
     hand_in(course, {f"s{i}": (solution, blank, wrong)[i % 3] for i in range(9)})
