@@ -150,11 +150,13 @@ def collect(given) -> int:
 
 def autograde(given) -> int:
     lab, jail = lab_named(given.lab), allowed(given.no_jail, here=not given.cluster)
-    from .grade import autograde as graded
     from .pools import Cluster, Local
 
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # submissions are graded side by side; and what forks has one thread
+    pool = Cluster(given.cluster) if given.cluster else Local(max(given.workers, 1)).prepared()
+    from .grade import autograde as graded
+
     limits = {"cpu": max(given.seconds, 1), "wall": 2.0 * max(given.seconds, 1)}
-    pool = Cluster(given.cluster) if given.cluster else Local(max(given.workers, 1))
     words = Terminal() if sys.stdout.isatty() else None
     say, show = (words.say, words.show) if words else (print, print)
     options = {"jail": jail, "say": say, "show": show}

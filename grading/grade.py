@@ -19,13 +19,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from . import table
+from .cells import NOTEBOOK
 from .course import Course, Mistake, kept
 from .gradebook import Writer
 from .lint import NOTE
 from .names import folder_name
 from .plain import line
 from .pools import Local, as_done, finished
-from .rebuild import NOTEBOOK, rebuilt, scored
+from .rebuild import rebuilt, scored
 from .table import handed_in
 from .work import judged_by, work
 
@@ -93,15 +94,14 @@ class Run:
         self.blank = (self.course.folder("release", self.lab) / module).read_bytes() if module else b""
 
     def give(self, executor: Executor, found: Submission) -> Future:
-        """Have a submission judged. A refused one is, and so is one of a lab that only asks written questions."""
-        tasks = table.tasks_of(self.lab)
+        """Have a submission judged. A refused one is."""
         if refused := found.note.get("refused"):
-            return finished({"seconds": 0, "tasks": {t: ["refused", f"Nothing was graded: {refused}"] for t in tasks}})
-        if not tasks:
-            return finished({"seconds": 0, "tasks": {}})
+            tasks = {task: ["refused", f"Nothing was graded: {refused}"] for task in table.tasks_of(self.lab)}
+            return finished({"seconds": 0, "tasks": tasks, "cells": []})
         module = self.blank if found.module is None else found.module
         own = hashlib.sha256(self.secret + found.student.encode()).digest()
-        return executor.submit(work, self.lab, self.version, module, own, found.student, self.limits, self.jail)
+        who = (own, found.student)
+        return executor.submit(work, self.lab, self.version, module, *who, self.limits, self.jail, found.notebook)
 
     def save(self, found: Submission, result: dict, writer: Writer) -> float:
         """Grades into the gradebook, files to autograded/, in an order that survives an end at any point; the points.
@@ -111,7 +111,7 @@ class Run:
         """
         points = {t: table.TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
         marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
-        notebook = scored(rebuilt(self.released, found.notebook), marks)
+        notebook = scored(rebuilt(self.released, result["cells"]), marks)
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         for old in (fresh, target):
@@ -132,7 +132,7 @@ class Run:
             **({module: found.module or b""} if module else {}),
             **({"timestamp.txt": stamp} if stamp else {}),
             "intake.json": json.dumps(found.note),
-            "verdicts.json": json.dumps(result),
+            "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
             "graded.txt": f"{found.digest} {self.version}",
         }
 

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import forkserver, util
+from multiprocessing.context import BaseContext
 from typing import TypeVar
 
+from . import work
 from .course import Mistake
 
 Job = TypeVar("Job")
@@ -20,22 +23,34 @@ MISSING = "dask.distributed is not installed: run `pip install -r grading/requir
 
 @dataclass(frozen=True)
 class Local:
-    """Processes of this machine."""
+    """Processes of this machine: forks of one that has imported what judges, and never held a gradebook."""
 
     workers: int = 2
+
+    def prepared(self) -> "Local":
+        """Itself, with the process that is forked started: its imports go on while this one does something else."""
+        with_judges()
+        forkserver.ensure_running()
+        return self
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[Executor, int]]:
         """An executor, and how many jobs keep it busy."""
-        spawn = multiprocessing.get_context("spawn")  # a fork would inherit the gradebook
-        theirs, ours = spawn.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(self.workers, spawn, initializer=bound, initargs=(theirs,))
+        context = with_judges()
+        theirs, ours = context.Pipe(duplex=False)
+        pool = ProcessPoolExecutor(self.workers, context, initializer=bound, initargs=(theirs,))
         try:
             yield pool, 2 * self.workers
         finally:
             ours.close()  # ends them, whatever they wait for
             pool.shutdown(cancel_futures=True)
             theirs.close()
+
+
+def with_judges() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}.verdicts", f"{__package__}.cells"])
+    return context
 
 
 def bound(lifeline) -> None:
@@ -45,12 +60,11 @@ def bound(lifeline) -> None:
         with contextlib.suppress(EOFError, OSError):
             lifeline.recv()
         with contextlib.suppress(Exception):
-            from . import work
-
             work.cool()
         os._exit(1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's to answer
+    util.Finalize(None, work.cool, exitpriority=0)  # such a process ends without `atexit`
     threading.Thread(target=hold, daemon=True).start()
 
 

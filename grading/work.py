@@ -15,6 +15,7 @@ from . import table
 from .overlay import ROOT
 
 LOCK = threading.Lock()  # a process that is given several jobs at once does them one after another
+COOLING = threading.Lock()
 warm: dict = {}  # lab, limits, jail -> the runner that this process keeps
 
 
@@ -22,27 +23,39 @@ class OtherVersion(RuntimeError):
     """This process would judge by other probes or answers than the grader that sent the work."""
 
 
-def work(lab: str, version: str, module: bytes, secret: bytes, student: str, limits: dict, jail: bool = True) -> dict:
-    """Seconds, and for each task its state and a message.
+def work(
+    lab: str,
+    version: str,
+    module: bytes,
+    secret: bytes,
+    student: str,
+    limits: dict,
+    jail: bool = True,
+    notebook: bytes | None = None,
+) -> dict:
+    """Seconds, for each task its state and a message, and what is taken from the notebook.
 
     Args:
         version: by what the grader wants it judged.
         secret: of this learner in this run; nobody else's inputs follow from it.
         limits: of one question, by their names in `Limits`.
         jail: False lets the module do whatever this process may.
+        notebook: pictures in it are decoded here, not where the gradebook is.
 
     Raises:
         OtherVersion: this checkout of the course is another one.
     """
+    from .cells import cells_of
     from .verdicts import judged, seeds  # torch: not for whoever only hands work out
 
     if judged_by(lab) != version:
         raise OtherVersion(f"a worker has another version of {lab}: bring its checkout of the course up to date")
     with LOCK:
         begun = time.monotonic()
-        found = judged(runner(lab, limits, jail), lab, module, seeds(secret, student))
+        found = judged(runner(lab, limits, jail), lab, module, seeds(secret, student)) if table.tasks_of(lab) else {}
         seconds = round(time.monotonic() - begun, 3)
-    return {"seconds": seconds, "tasks": {task: [verdict.state, verdict.message] for task, verdict in found.items()}}
+    tasks = {task: [verdict.state, verdict.message] for task, verdict in found.items()}
+    return {"seconds": seconds, "tasks": tasks, "cells": cells_of(notebook)}
 
 
 def runner(lab: str, limits: dict, jail: bool):
@@ -61,10 +74,11 @@ def runner(lab: str, limits: dict, jail: bool):
 @atexit.register
 def cool() -> None:
     """End what this process keeps warm; also from another thread, which is why the server dies first."""
-    for key in [*warm]:
-        kept = warm.pop(key)
-        kept.abandon()
-        kept.__exit__()
+    with COOLING:
+        for key in [*warm]:
+            kept = warm.pop(key)
+            kept.abandon()
+            kept.__exit__()
 
 
 @cache

@@ -29,7 +29,8 @@ class Recorded:
         yield self, 2
 
     def submit(self, *_):
-        return finished({"seconds": 0.5, "tasks": {task: ["right", "right"] for task in table.tasks_of(LAB)}})
+        tasks = {task: ["right", "right"] for task in table.tasks_of(LAB)}
+        return finished({"seconds": 0.5, "tasks": tasks, "cells": []})
 
 
 def forked(function) -> int:

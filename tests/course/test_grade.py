@@ -12,10 +12,11 @@ import pytest
 
 from grading import catalogue, grade
 from grading.__main__ import HELP, main
+from grading.cells import cells_of
+from grading.cells import picture as fresh_picture
 from grading.course import Course, Mistake
 from grading.demo import demo
 from grading.grade import autograde
-from grading.rebuild import picture as fresh_picture
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS
 
@@ -222,7 +223,7 @@ def test_a_cell_without_a_verdict_gets_no_points(released):
 )
 def test_what_is_no_notebook_leaves_the_released_one(released, handed_in):
     notebook = nbformat.read(released.released(LAB), as_version=4)
-    assert rebuilt(notebook, handed_in) == notebook
+    assert rebuilt(notebook, cells_of(handed_in)) == notebook
 
 
 def answers_of(released: Course, change) -> list[str]:
@@ -232,7 +233,7 @@ def answers_of(released: Course, change) -> list[str]:
         if cell.get("id", "").startswith("vae-q"):
             cell["source"] = ["Because\r\n", "of it."]
     change(handed_in)
-    fresh = rebuilt(notebook, json.dumps(handed_in).encode())
+    fresh = rebuilt(notebook, cells_of(json.dumps(handed_in).encode()))
     return [cell.source for cell in fresh.cells if cell.id.startswith("vae-q")]
 
 
