@@ -33,15 +33,18 @@ def same(got: Arrays, want: Arrays) -> bool:
 
 @lru_cache(maxsize=256)
 def directions(size: int, count: int) -> np.ndarray:
-    return np.random.RandomState(0).randn(size, count).T  # a frozen stream, unlike default_rng
+    return np.random.RandomState(0).randn(size, count).T.copy()  # a frozen stream, unlike default_rng
 
 
 def projections(flat: np.ndarray, count: int = 6) -> np.ndarray:
-    """A few numbers that two long arrays share only if they are alike; of many arrays, each in a row, a row each."""
+    """A few numbers that two long arrays share only if they are alike; of many arrays, each in a row, a row each.
+
+    Sums, not a product of matrices: a row's numbers are then the same to the last bit, whatever stands beside it.
+    """
     flat = flat.astype(float)
     if not np.isfinite(flat).all():
         flat = np.nan_to_num(flat, nan=7.7, posinf=8.8, neginf=9.9)
-    return (directions(flat.shape[-1], count) @ flat.T).T
+    return (flat[..., None, :] * directions(flat.shape[-1], count)).sum(axis=-1)
 
 
 def fingerprint(arrays: Arrays) -> str:

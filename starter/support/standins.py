@@ -21,10 +21,9 @@ class UnknownCall(ValueError):
     """A neighbour was called with something that no right answer gives it."""
 
 
-def key(arguments: dict) -> list[float]:
-    """Two numbers that stand for the arguments of a call, whatever their shapes."""
-    flat = [np.asarray(a.detach() if isinstance(a, Tensor) else a).astype(float).ravel() for a in arguments.values()]
-    return projections(np.concatenate(flat), 2).tolist()
+def keys(examples: dict[str, Tensor]) -> np.ndarray:
+    """Two numbers for each example that stand for its arguments, whatever their shapes."""
+    return projections(np.concatenate([a.detach().numpy().astype(float) for a in examples.values()], axis=1), 2)
 
 
 def split(arguments: dict) -> list[dict]:
@@ -67,21 +66,31 @@ def recorder(function, table: dict):
     """The reference's function, noting each call's arguments, value and derivatives in a table."""
     signature = inspect.signature(function)
     table |= {"parameters": list(signature.parameters), "batched": True, "rows": []}
+    asked: dict[tuple, int] = {}  # a call's key and words -> with derivatives at how many arguments it was noted
 
     def recorded(*args, **kwargs):
         given = signature.bind(*args, **kwargs).arguments
         words = {name: a for name, a in given.items() if isinstance(a, str)}
-        numbers = {  # leaves of their own, so that derivatives can be asked for here
-            name: a.detach().clone().requires_grad_(a.requires_grad) if isinstance(a, Tensor) else a
-            for name, a in given.items()
-            if name not in words
-        }
-        live = {name: a for name, a in numbers.items() if isinstance(a, Tensor) and a.requires_grad}
+        numbers = {name: a.detach() if isinstance(a, Tensor) else a for name, a in given.items() if name not in words}
+        live = [name for name in numbers if isinstance(given[name], Tensor) and given[name].requires_grad]
+        known = [asked.get((*mark, *words.values()), -1) for mark in marks(numbers)]
+        if min(known, default=-1) < len(live):  # most calls of an alternative are those of the reference
+            leaves = {name: numbers[name].clone().requires_grad_() for name in live}  # derivatives are asked for here
+            note(numbers | leaves, words, leaves)
+        return function(*args, **kwargs)
+
+    def marks(numbers: dict) -> list[list[float]]:
+        sizes = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
+        return keys(flattened(numbers, table["batched"] and len(sizes) == 1)).tolist()
+
+    def note(numbers: dict, words: dict, live: dict) -> None:
         value = function(**numbers, **words)
         sizes = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
         table["batched"] = value.ndim > 0 and sizes == {len(value)}  # otherwise a call is answered as a whole
-        for i, row in enumerate(split(numbers) if table["batched"] else [numbers]):
-            mark, result = key(row), value[i] if table["batched"] else value
+        rows = split(numbers) if table["batched"] else [numbers]
+        for i, (row, mark) in enumerate(zip(rows, marks(numbers), strict=True)):
+            result = value[i] if table["batched"] else value
+            asked[*mark, *words.values()] = len(live)
             smooth = result.requires_grad and result.ndim <= 1  # a number, or a vector: one row of derivatives for each
             if noted(table, mark, words, len(live) if smooth else 0):
                 continue
@@ -91,7 +100,6 @@ def recorder(function, table: dict):
                 own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
                 found[n] = own if result.ndim else own[0]
             table["rows"].append({"key": mark, "words": words, "value": result.tolist(), "gradients": found})
-        return function(*args, **kwargs)
 
     return recorded
 
@@ -108,23 +116,26 @@ def replay(name: str, table: dict):
     """A function that knows the recorded calls, in batches of any size, and nothing else."""
 
     rows = table["rows"]
-    keys = np.array([row["key"] for row in rows]).reshape(-1, 2)
-    room = 1e-4 * np.abs(keys).max(axis=1, initial=1.0)
+    marks = np.array([row["key"] for row in rows]).reshape(-1, 2)
+    room = 1e-4 * np.abs(marks).max(axis=1, initial=1.0)
+    values = [plain(row["value"]) for row in rows]
+    slopes = [{argument: plain(numbers) for argument, numbers in row["gradients"].items()} for row in rows]
 
     def looked_up(examples: dict[str, Tensor], words: dict) -> Tensor:
-        asked = projections(np.concatenate([a.detach().numpy().astype(float) for a in examples.values()], axis=1), 2)
-        known = np.abs(keys - asked[:, None]).max(axis=2, initial=0.0) <= room  # (examples, rows)
-        known &= np.array([row["words"] == words for row in rows], dtype=bool)
+        asked = keys(examples)
+        known = np.array([row["words"] == words for row in rows], dtype=bool)
+        for mark, number in zip(marks.T, asked.T):
+            known = known & (np.abs(mark - number[:, None]) <= room)  # (examples, rows)
         if not known.any(axis=1).all():
             raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
-        found = [rows[i] for i in known.argmax(axis=1)]
-        value = torch.tensor([row["value"] for row in found])
-        for argument in dict.fromkeys(n for row in found for n in row["gradients"]):
+        found = known.argmax(axis=1)
+        value = torch.from_numpy(np.stack([values[i] for i in found]))
+        for argument in dict.fromkeys(n for i in found for n in slopes[i]):
             flat = examples[argument]  # float64, where an answer works in it
             flat = (flat - flat.detach()).reshape(len(found), *[1] * (value.ndim - 1), -1)
-            none = np.zeros((*value.shape[1:], flat.shape[-1]))
-            slopes = np.array([row["gradients"].get(argument, none) for row in found])
-            value = value + (torch.from_numpy(slopes).to(flat.dtype) * flat).sum(dim=-1)  # right to first order
+            none = np.zeros((*value.shape[1:], flat.shape[-1]), dtype=np.float32)
+            steep = torch.from_numpy(np.stack([slopes[i].get(argument, none) for i in found]))
+            value = value + (steep.to(flat.dtype) * flat).sum(dim=-1)  # right to first order
         return value
 
     def replayed(*args, **kwargs):
@@ -136,3 +147,9 @@ def replay(name: str, table: dict):
         return values if table["batched"] else values[0]
 
     return replayed
+
+
+def plain(numbers) -> np.ndarray:
+    """Numbers of a table as an array of the type that torch would make of them."""
+    found = np.array(numbers)
+    return found.astype(np.float32) if found.dtype.kind == "f" else found

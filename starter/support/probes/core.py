@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -28,15 +29,25 @@ def probe(task: str, *neighbours: str):
 
 
 class Linear(nn.Linear):
-    def reset_parameters(self) -> None:
-        """Nothing: the weights come from a Draw, and random ones would take longer than the layer's work."""
+    """With given weights: to draw random ones first would take longer than the layer's work."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        nn.Module.__init__(self)
+        self.out_features, self.in_features = weight.shape
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+
+@lru_cache(maxsize=64)
+def origin(task: str, seed: int) -> np.random.SeedSequence:
+    """One for all answers that are asked the same: it takes longer to make than some of them to run."""
+    return np.random.SeedSequence([seed, *task.encode()])
 
 
 class Draw:
     """The random inputs of one probe. `sizes` remembers what its dimensions are called, for the messages."""
 
     def __init__(self, task: str, seed: int) -> None:
-        self.rng = np.random.default_rng([seed, *task.encode()])
+        self.rng = np.random.default_rng(origin(task, seed))
         self.sizes: dict[str, int] = {}
 
     def dims(self, *names: str, low: int = 2, high: int = 7) -> list[int]:
@@ -70,21 +81,24 @@ class Draw:
 
     def linear(self, n_in: int, n_out: int) -> nn.Linear:
         """A network with weights of our own: a stand-in for whatever a learner trains."""
-        layer = Linear(n_in, n_out)
-        layer.weight.data, layer.bias.data = self.mixed(n_out, n_in) / n_in**0.5, self.mixed(n_out)
-        return layer
+        return Linear(self.mixed(n_out, n_in) / n_in**0.5, self.mixed(n_out))
 
 
 @contextlib.contextmanager
 def at_home():
-    """float32 on the CPU with gradients, whatever the caller has made the default: the same question everywhere."""
+    """float32 on the CPU with gradients, whatever the caller has made the default: the same question everywhere.
+
+    Without oneDNN, whose convolutions take four times as long where images have some twenty pixels.
+    """
     dtype, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
+    one_dnn, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
     torch.set_default_dtype(torch.float32)
     try:
         with torch.enable_grad(), torch.device("cpu") if elsewhere else contextlib.nullcontext():
             yield
     finally:
         torch.set_default_dtype(dtype)
+        torch.backends.mkldnn.enabled = one_dnn
 
 
 def tensor(values: np.ndarray) -> Tensor:
@@ -142,8 +156,8 @@ def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
     live = [term for term in terms.values() if isinstance(term, Tensor) and term.requires_grad]
     if not live or not leaves:
         return {}
-    total = sum((1 + 0.4 * i) * (term * ramp(term)).sum() for i, term in enumerate(live))
-    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    shares = [ramp(term.numel(), term.dtype, 1 + 0.4 * i).view(term.shape) for i, term in enumerate(live)]
+    found = torch.autograd.grad(live, list(leaves.values()), shares, allow_unused=True)
     return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
 
 
@@ -152,8 +166,9 @@ def weights(net: nn.Module) -> Tensor:
     return torch.cat([weight.detach().reshape(-1) for weight in net.parameters()])
 
 
-def ramp(term: Tensor) -> Tensor:
-    return torch.linspace(0.6, 1.4, term.numel(), dtype=term.dtype).reshape(term.shape)
+@lru_cache(maxsize=256)
+def ramp(count: int, dtype: torch.dtype, height: float) -> Tensor:
+    return height * torch.linspace(0.6, 1.4, count, dtype=dtype)
 
 
 def named(result) -> dict:

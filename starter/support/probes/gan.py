@@ -160,10 +160,12 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
 def around(draw: Draw, centres: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
     """Points at a distance of `reach` radii from each centre, to both sides of a direction or all around."""
     each, dims = (len(centres), count, 1), centres.shape[1]
-    aim = draw.rng.normal(size=(*each[:2], dims)) if direction is None else direction
+    aim = direction  # of length 1
+    if direction is None:
+        aim = draw.rng.normal(size=(*each[:2], dims))
+        aim /= np.sqrt(np.square(aim).sum(axis=-1, keepdims=True))
     length = radius * draw.rng.uniform(*reach, each) * draw.rng.choice([-1, 1], each)
-    points = centres[:, None] + length * aim / np.sqrt(np.square(aim).sum(axis=-1, keepdims=True))
-    return points.reshape(-1, dims)
+    return (centres[:, None] + length * aim).reshape(-1, dims)
 
 
 def whole(count) -> np.ndarray:
