@@ -51,9 +51,8 @@ def test_a_probe_that_leaves_the_defaults_as_they_are_does_not_pass(entries, mon
     entries("right", "return mu + (log_var / 2).exp() * torch.tensor([1.0]) * eps")
     assert audit.audit(range(3), [TASK]) == []
     monkeypatch.setattr(probes.core, "at_home", torch.enable_grad)
-    assert any("vae-1-mine fails" in line for line in audit.audit(range(1), [TASK]))  # the first seed: in float64
-    with pytest.raises(RuntimeError, match="device meta"):
-        audit.audit(range(2), [TASK])
+    found = audit.audit(range(2), [TASK])  # the first seed in float64, the second on another device
+    assert [line for line in found if "vae-1-mine fails (on 2 seeds)" in line]
 
 
 @pytest.mark.parametrize("surroundings", [styles.in_float64, styles.on_another_device, styles.two_threads])

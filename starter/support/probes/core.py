@@ -157,7 +157,8 @@ def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
     if not live or not leaves:
         return {}
     shares = [ramp(term.numel(), term.dtype, 1 + 0.4 * i).view(term.shape) for i, term in enumerate(live)]
-    found = torch.autograd.grad(live, list(leaves.values()), shares, allow_unused=True)
+    total = sum((term * share).sum() for term, share in zip(live, shares))  # as grad_outputs they would load sympy
+    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
     return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
 
 
@@ -168,7 +169,7 @@ def weights(net: nn.Module) -> Tensor:
 
 @lru_cache(maxsize=256)
 def ramp(count: int, dtype: torch.dtype, height: float) -> Tensor:
-    return height * torch.linspace(0.6, 1.4, count, dtype=dtype)
+    return torch.from_numpy(height * np.linspace(0.6, 1.4, count)).to(dtype)  # of numpy: the same in all surroundings
 
 
 def named(result) -> dict:
