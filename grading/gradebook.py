@@ -96,8 +96,11 @@ class Writer:
         """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing."""
         db, cells = self.book.db, [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
         try:
-            self.book.update_or_create_student(student)
-            one = self.book.update_or_create_submission(self.lab, student, **({"timestamp": stamp} if stamp else {}))
+            with patch.object(db, "commit", db.flush):  # all of it or nothing, and the disk is waited for once
+                self.book.update_or_create_student(student)
+                when = {"timestamp": stamp} if stamp else {}
+                one = self.book.update_or_create_submission(self.lab, student, **when)
+            db.expire_all()  # as a commit does: times are read back as the database has them
             sheet, late = self.book.find_submission_notebook(self.lab, self.lab, student), one.total_seconds_late > 0
             grades = {grade.cell_id: grade for grade in sheet.grades}
             comments = {comment.cell_id: comment for comment in sheet.comments}

@@ -8,6 +8,7 @@ import ast
 import resource
 import signal
 import tomllib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -120,7 +121,8 @@ def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[
 
 
 def confined() -> None:
-    """Of a process that runs mutants: what grows without end stops for want of memory."""
+    """Of a process that runs mutants: what grows without end stops for want of memory; nobody reads their warnings."""
+    warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 

@@ -90,12 +90,17 @@ def free_bits(module: ModuleType, draw: Draw) -> Arrays:
 
 
 def codes_and_factors(draw: Draw) -> dict[str, Tensor]:
-    """Fewer examples than cells of a table, so that some are empty; factors with different numbers of values."""
+    """Fewer examples than cells of a table, so that some are empty; factors with different numbers of values.
+
+    One code knows the factor with the fewest of them, so that gaps are large, and unlike each other.
+    """
     latent_dim, n_factors = draw.dims("latent_dim", "n_factors", low=3, high=5)
     (n,) = draw.dims("N", low=13, high=16)
-    levels = draw.rng.choice(np.arange(2, 7), n_factors, replace=False)
+    levels = [4, *draw.rng.choice(np.arange(5, 9), n_factors - 1, replace=False)]  # entropies are above 1
     factors = np.stack([draw.rng.permutation(np.minimum(np.arange(n) % (k + 2), k - 1)) for k in levels], axis=1)
-    return {"codes": draw.mixed(n, latent_dim), "factors": torch.from_numpy(factors)}
+    codes = draw.mixed(n, latent_dim)
+    codes[:, draw.whole(0, latent_dim - 1)] += tensor(5 * factors[:, 0])
+    return {"codes": codes, "factors": torch.from_numpy(factors)}
 
 
 @probe("beta-6")

@@ -152,7 +152,7 @@ def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
 @probe("cgan-7")
 def receptive_field(module: ModuleType, draw: Draw) -> Arrays:
     seen = {}
-    for i, count in enumerate((3, 4), 1):
+    for i, count in enumerate((3, 4, 5), 1):
         kernels, paddings = draw.rng.integers(2, 6, count), draw.rng.integers(1, 3, count)
         strides = [2, *draw.rng.integers(1, 4, count - 2), draw.whole(2, 3)]
         plan = tuple(Conv(n, n + 1, *map(int, row)) for n, row in enumerate(zip(kernels, strides, paddings), 2))

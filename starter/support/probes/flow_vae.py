@@ -19,6 +19,8 @@ def parameters_of_step(draw: Draw, b: int, d: int) -> dict[str, Tensor]:
 def u_hat(module: ModuleType, draw: Draw) -> Arrays:
     b, d = draw.dims("B", "latent_dim")
     inputs = {"w": draw.mixed(b, d), "u": draw.mixed(b, d)}
+    along = draw.mixed(b, 1, low=0.1, high=0.8) - (inputs["w"] * inputs["u"]).sum(dim=1, keepdim=True)
+    inputs["u"] = inputs["u"] + along * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)  # w . u near 0
     far = {"w": inputs["w"], "u": 120 * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
     far["u"] = far["u"] + 0.1 * inputs["u"]  # w . u near 120: exp() of it is infinite in float32
     seen = observe(module.u_hat, inputs, ("w", "u"))
@@ -34,7 +36,7 @@ def planar(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("flow-3", "u_hat")
 def planar_log_det(module: ModuleType, draw: Draw) -> Arrays:
-    b, d = draw.dims("B", "latent_dim")
+    b, d = draw.dims("B", "latent_dim", low=3)
     inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
     return observe(module.planar_log_det, inputs, tuple(inputs))
 

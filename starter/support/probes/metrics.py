@@ -54,18 +54,18 @@ def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
 
 @probe("met-4")
 def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
-    """Far apart, or close, so that the roots count; for rank 2 with eigenvalues that rounding left a little below 0.
+    """Far apart, or close, so that the roots count; for low rank with eigenvalues that rounding left a little below 0.
 
     Where only the second is one, they are still below 0 in the product: the first has nothing to wipe them out with.
     """
     seen = {}
-    for kind in ("full rank", "full rank, close", "rank 2 in the first", "rank 2 in the second"):
+    for kind in ("full rank", "full rank, close", "rank 2 in the first", "rank 1 in the first", "rank 2 in the second"):
         (d,) = draw.dims("D", low=4, high=7)
         inputs = {}
         for i, scale in enumerate((1.0, 0.5), 1):
             values = scale * np.geomspace(draw.number(3, 4), draw.number(0.02, 0.05), d)
-            if kind == f"rank 2 in the {('first', 'second')[i - 1]}":
-                values[2:] = -1e-11
+            if kind.endswith(f"in the {('first', 'second')[i - 1]}"):
+                values[int(kind.split()[1]) :] = -1e-11
             inputs |= {
                 f"mu_{i}": (1 if kind == "full rank" else 0.15) * draw.mixed(d).double(),
                 f"cov_{i}": symmetric(draw, values),
