@@ -1,6 +1,7 @@
 """A class is graded whatever it hands in; a run can be killed, and goes on where it was."""
 
 import base64
+import io
 import json
 import struct
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 from grading import catalogue, grade
 from grading.__main__ import HELP, main
@@ -267,6 +269,18 @@ def test_a_picture_is_encoded_afresh_or_dropped(picture):
     assert "hidden" not in str(base64.b64decode(fresh_picture(picture(secret="hidden"))))
     for bad in (picture(3000, 3000), picture()[:60], "no base64", "", base64.b64encode(b"GIF89a" + bytes(99)).decode()):
         assert fresh_picture(bad) is None
+
+
+def test_a_picture_keeps_its_colours_and_lies_on_white():
+    drawn = Image.new("RGBA", (3, 1), (10, 20, 30, 255))
+    drawn.putpixel((1, 0), (0, 0, 0, 0))
+    drawn.putpixel((2, 0), (0, 0, 0, 51))
+    memory = io.BytesIO()
+    drawn.save(memory, "PNG")
+    fresh = base64.b64decode(fresh_picture(base64.b64encode(memory.getvalue()).decode()))
+    with Image.open(io.BytesIO(fresh)) as image:
+        assert image.mode == "RGB"
+        assert [image.getpixel((x, 0)) for x in range(3)] == [(10, 20, 30), (255,) * 3, (204,) * 3]
 
 
 @pytest.mark.parametrize("command", HELP)

@@ -99,6 +99,15 @@ def test_a_task_that_was_added_after_the_first_grading_is_graded(late):
         assert writer.book.find_submission(LAB, "1").score == 15
 
 
+def test_a_submission_is_in_the_gradebook_with_all_its_grades_or_not_at_all(late, monkeypatch):
+    monkeypatch.setattr(Writer, "grade", lambda *_: 1 / 0)
+    notebook = nbformat.read(late.folder("autograded", LAB, "1") / f"{LAB}.ipynb", as_version=4)
+    with Writer(late, LAB) as writer, pytest.raises(ZeroDivisionError):
+        writer.enter("1", notebook, None)
+    with late.gradebook() as gradebook:
+        assert gradebook.students == [] and gradebook.assignment_submissions(LAB) == []
+
+
 def test_one_learners_grades_are_found_by_an_index(late):
     with late.gradebook() as gradebook:
         for table in ("grade", "comment"):
