@@ -27,6 +27,7 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy import func
 
 from . import table
 from .course import Course, Mistake, replace
@@ -48,7 +49,7 @@ class Result:
     penalty: float
     out_of: float
     to_read: bool = False
-    scores: dict[str, float] = field(default_factory=dict)  # by task and question
+    scores: dict[str, float] = field(default_factory=dict)  # by task and question; none for an answer that nobody read
 
     @property
     def total(self) -> float:
@@ -70,12 +71,13 @@ def results(course: Course, gradebook: Gradebook, lab: str) -> dict[str, Result]
         for one, sheet in sheets.join(SubmittedAssignment.assignment).filter(Assignment.name == lab)
         if one.student_id in done
     }
-    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, Grade.needs_manual_grade)
+    given = func.coalesce(Grade.manual_score, Grade.auto_score, Grade.extra_credit)
+    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, given, Grade.needs_manual_grade)
     grades = gradebook.db.query(*columns).select_from(Grade).join(Grade.cell).join(Grade.notebook)
     grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-    for student, name, score, waits in grades.filter(Assignment.name == lab):
+    for student, name, score, given, waits in grades.filter(Assignment.name == lab):
         if student in found:
-            found[student].scores[name] = score
+            found[student].scores |= {name: score} if given is not None else {}
             found[student].to_read |= waits
     return found
 

@@ -46,11 +46,13 @@ def states(lab: str, notes: list[dict]) -> Iterator[list]:
 
 
 def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
-    """Written answers: the mean of the points that humans gave."""
+    """Written answers: the mean of the points that humans gave, and how many wait for theirs."""
     for name, row in table.QUESTIONS.items():
         scores = [result.scores[name] for result in found.values() if name in result.scores]
         if row["lab"] == lab and scores:
             yield [name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"]
+        if row["lab"] == lab and (waiting := len(found) - len(scores)):
+            yield [name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"]
 
 
 def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
@@ -75,7 +77,9 @@ def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
     for task, what, n, mean, _ in rows:
         if what == "points":
             yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average ({n} answers)"
-    named = [row for row in rows if row[1] not in (*STATES, "points")]
+        if what == "to read":
+            yield f"{task:8} still to be read: {n}"
+    named = [row for row in rows if row[1] not in (*STATES, "points", "to read")]
     yield "What to teach next:" if named else "Nothing is wrong."
     named.sort(key=lambda row: (row[4] == OTHER, -row[2]))  # what has a name can be taught
     yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in named[:12])

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -64,11 +65,38 @@ def test_moodle_gets_the_participants_numbers_and_the_columns_that_it_reads(grad
     assert len(rows) == 5 and ben["Last modified (grade)"] == ""
 
 
-def test_what_is_not_graded_yet_is_said_at_the_export(graded, tmp_path):
-    import shutil
+def copied(graded: Course, folder: Path) -> Course:
+    shutil.copytree(graded.root, folder)
+    return Course(folder)
 
-    course, said = Course(tmp_path / "course"), []
-    shutil.copytree(graded.root, course.root)
+
+def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
+    """Learner 3 wrote an answer to vae-q1; the four others left it as it was, which is 0 points for certain."""
+    course, said = copied(graded, tmp_path / "course"), []
+    report(course, LAB, said.append)
+    line = said.index("vae-q1   0.00 of 2 points on average (4 answers)")
+    assert said[line + 1] == "vae-q1   still to be read: 1"
+    export(course, said.append)
+    assert exported(course)["vae-q1"] == ""
+    with course.gradebook() as gradebook:
+        grade = next(g for g in gradebook.find_submission_notebook(LAB, LAB, "3").grades if g.name == "vae-q1")
+        grade.manual_score, grade.needs_manual_grade = 2, False
+        gradebook.db.commit()
+    said.clear()
+    report(course, LAB, said.append)
+    assert "vae-q1   0.40 of 2 points on average (5 answers)" in said
+    assert not any("vae-q1" in words and "to be read" in words for words in said)
+    export(course, said.append)
+    assert exported(course)["vae-q1"] == "2"
+
+
+def exported(course: Course) -> dict:
+    rows = csv.DictReader((course.root / "grades.csv").open(encoding="utf-8-sig", newline=""))
+    return next(row for row in rows if row["student"] == "3")
+
+
+def test_what_is_not_graded_yet_is_said_at_the_export(graded, tmp_path):
+    course, said = copied(graded, tmp_path / "course"), []
     course.record(LAB, "2").unlink()
     export(course, said.append)
     assert "02_vae: 1 submissions are not graded yet" in said[0] and "4 submissions" in said[-1]
