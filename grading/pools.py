@@ -83,7 +83,7 @@ class Cluster:
     def opened(self) -> Iterator[tuple[Executor, int]]:
         """
         Raises:
-            Mistake: dask is not installed, nobody answers at the address, or there are no workers.
+            Mistake: dask is not installed, nobody answers at the address, or no workers with the course are there.
         """
         try:
             from distributed import Client
@@ -98,7 +98,33 @@ class Cluster:
                 client.wait_for_workers(1, timeout=self.patience)
             except TimeoutError:
                 raise Mistake(f"the scheduler at {self.address} has no workers: start some first") from None
-            yield client.get_executor(pure=False), max(16, 2 * sum(client.nthreads().values()))
+            if lacking := [where for where, found in client.run(knows_the_course()).items() if not found]:
+                raise Mistake(f"the worker {lacking[0]} does not find the course: start it in a checkout, PYTHONPATH=.")
+            yield ByName(client.get_executor(pure=False)), max(16, 2 * sum(client.nthreads().values()))
+
+
+@dataclass(frozen=True)
+class ByName:
+    """An executor that sends a function's name: the scheduler, which looks at what it passes on, has no course."""
+
+    executor: Executor
+
+    def submit(self, function: Callable, *given) -> Future:
+        def there(name: str, *given):  # travels by value, as every function does that is made in another
+            from pkgutil import resolve_name
+
+            return resolve_name(name)(*given)
+
+        return self.executor.submit(there, f"{function.__module__}:{function.__qualname__}", *given)
+
+
+def knows_the_course() -> Callable[[], bool]:
+    def there() -> bool:
+        from importlib.util import find_spec
+
+        return find_spec("grading") is not None
+
+    return there
 
 
 def as_done(pool, give: Callable[[Executor, Job], Future], jobs: Iterable[Job]) -> Iterator[tuple[Job, Future]]:

@@ -1,5 +1,6 @@
 """A cluster of other machines grades like this one, and loses nothing when one of them dies."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -19,11 +20,18 @@ LAB = "02_vae"
 ROOT = Path(__file__).parents[2]
 
 
-def program(name: str, *words: str) -> subprocess.Popen:
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+def program(name: str, *words: str, path: Path | str = ROOT) -> subprocess.Popen:
     command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *words, "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, **quiet)
+    return subprocess.Popen(command, cwd="/", env=os.environ | {"PYTHONPATH": str(path)}, **quiet)
+
+
+def scheduler(address: str) -> subprocess.Popen:
+    return program("scheduler", "--host", address, path="")  # it has no checkout of the course
+
+
+def worker(address: str, path: Path | str = ROOT) -> subprocess.Popen:
+    return program("worker", address, "--no-nanny", "--nthreads", "1", "--memory-limit", "0", path=path)
 
 
 def free_port() -> int:
@@ -37,11 +45,14 @@ def cluster():
     """A scheduler on loopback with two workers: its address, and their processes."""
     pytest.importorskip("distributed", reason=pools.MISSING)
     address = f"tcp://127.0.0.1:{free_port()}"
-    started = [program("scheduler", "--host", address)]
-    try:
-        for _ in range(2):
-            started.append(program("worker", address, "--no-nanny", "--nthreads", "1", "--memory-limit", "0"))
+    with killed(scheduler(address), worker(address), worker(address)) as started:
         yield address, started[1:]
+
+
+@contextlib.contextmanager
+def killed(*started: subprocess.Popen):
+    try:
+        yield started
     finally:
         for process in started:
             process.kill()
@@ -70,6 +81,17 @@ def test_a_worker_that_dies_in_the_middle_costs_nothing(course, jail, cluster, s
     with course.gradebook() as gradebook:
         found = sorted((one.student_id, one.score) for one in gradebook.assignment_submissions(LAB))
     assert found == [(f"s{i:02}", (15, 0, 13)[i % 3]) for i in range(12)]
+
+
+def test_a_worker_without_the_course_is_one_line():
+    pytest.importorskip("distributed", reason=pools.MISSING)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with (
+        killed(scheduler(address), worker(address, path="")),
+        pytest.raises(Mistake, match="the worker tcp://127.0.0.1:.* does not find the course: .* PYTHONPATH=."),
+        Cluster(address, 120).opened(),
+    ):
+        pass
 
 
 def test_nobody_at_the_address_is_one_line():
