@@ -61,6 +61,13 @@ def submission(course: Course, lab: str, student: str) -> Submission:
     return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note, stamp)
 
 
+def submissions(course: Course, lab: str, students: list[str], regrade: bool) -> Iterator[Submission]:
+    """Asked for the first one, once there is somebody to judge it, it marks all that is graded again as not graded."""
+    for student in students if regrade else ():
+        course.record(lab, student).unlink(missing_ok=True)
+    yield from (submission(course, lab, student) for student in students)
+
+
 def taken(path: Path, limit: int) -> bytes | None:
     """A plain file of bounded size; None for anything else: a link could show what lies behind it."""
     if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > limit:
@@ -172,12 +179,9 @@ def autograde(
     run, show = Run(course, lab, limits or {}, jail), show or say
     students = chosen(course.students("submitted", lab), student, course, lab)
     with course.alone(), Writer(course, lab) as writer:
-        if regrade:
-            for name in students:
-                course.record(lab, name).unlink(missing_ok=True)
-        versions = {name: graded_as(course, lab, name) for name in students}
+        versions = {name: None if regrade else graded_as(course, lab, name) for name in students}
         pending = [name for name in students if versions[name] is None]
-        jobs, begun, failed = (submission(course, lab, name) for name in pending), time.monotonic(), 0
+        jobs, begun, failed = submissions(course, lab, pending, regrade), time.monotonic(), 0
         for done, (found, future) in enumerate(as_done(pool or Local(), run.give, jobs) if pending else (), 1):
             saved, words = run.settle(found, future, writer)
             failed += not saved

@@ -1,6 +1,7 @@
 """A class is graded whatever it hands in; a run can be killed, and goes on where it was."""
 
 import base64
+import contextlib
 import io
 import json
 import struct
@@ -156,6 +157,22 @@ def test_a_human_grade_survives_grading_again(three, full_points):
     run(three, regrade=True)
     with three.gradebook() as gradebook:
         assert gradebook.find_grade("vae-1", LAB, LAB, "anna").score == 1
+
+
+class Closed:
+    """A pool like a cluster at whose address nobody answers."""
+
+    @contextlib.contextmanager
+    def opened(self):
+        raise Mistake("nobody answers")
+        yield
+
+
+def test_a_class_stays_graded_when_nobody_can_grade_it_again(three, full_points):
+    run(three)
+    with pytest.raises(Mistake, match="nobody answers"):
+        run(three, pool=Closed(), regrade=True)
+    assert three.graded(LAB) == ["anna", "ben", "cleo"]
 
 
 def test_the_time_of_a_submission_reaches_the_gradebook(three, full_points):
