@@ -1,9 +1,10 @@
 """Report: what a class knows of a lab, and which mistakes it makes. The most frequent one is what to teach next."""
 
 import json
+import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from . import table
@@ -12,7 +13,8 @@ from .export import Result, results, text
 
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
-OTHER = "something that the catalogue does not name"
+UNNAMED, OTHER = "other", "something that the catalogue does not name"
+RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `checks.stopped` says it
 HEAD = ["task", "what", "learners", "share", "says"]
 
 
@@ -56,14 +58,21 @@ def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
 
 
 def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
-    """Catalogued wrong answers by how many learners gave them."""
+    """Catalogued wrong answers by how many learners gave them, and what stops with an exception."""
     from .catalogue import answers
 
     for task in table.tasks_of(lab):
         says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
         wrong = [note["tasks"][task][1] for note in notes if note["tasks"].get(task, [""])[0] == "wrong"]
-        met = Counter(next((known for known in says if message.startswith(known)), OTHER) for message in wrong)
-        yield from ([task, says.get(known, "other"), n, n / len(notes), known] for known, n in met.most_common())
+        met = Counter(named(message, says) for message in wrong)
+        yield from ([task, says.get(name, UNNAMED), n, n / len(notes), name] for name, n in met.most_common())
+
+
+def named(message: str, says: Iterable[str]) -> str:
+    if known := next((words for words in says if message.startswith(words)), None):
+        return known
+    raised = RAISES.match(message)
+    return f"stops with {raised[1]}" if raised else OTHER
 
 
 def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
@@ -79,10 +88,10 @@ def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
             yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average ({n} answers)"
         if what == "to read":
             yield f"{task:8} still to be read: {n}"
-    named = [row for row in rows if row[1] not in (*STATES, "points", "to read")]
-    yield "What to teach next:" if named else "Nothing is wrong."
-    named.sort(key=lambda row: (row[4] == OTHER, -row[2]))  # what has a name can be taught
-    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in named[:12])
+    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read")]
+    yield "What to teach next:" if wrong else "Nothing is wrong."
+    wrong.sort(key=lambda row: (row[1] == UNNAMED, -row[2]))  # what has a name can be taught
+    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])
 
 
 def times(notes: list[dict]) -> str:

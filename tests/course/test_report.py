@@ -46,6 +46,14 @@ def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
     assert any(entry["says"] in words for words in said[said.index("What to teach next:") :])
 
 
+def test_an_exception_is_counted_by_its_type_behind_what_has_a_name(reported):
+    """One of the five has a syntax error, for all tasks."""
+    said, rows = reported
+    row = next(row for row in rows if (row["task"], row["what"]) == ("vae-1", "other"))
+    assert (row["learners"], row["says"]) == ("1", "stops with SyntaxError")
+    assert any("stops with SyntaxError" in words for words in said[said.index("What to teach next:") + 2 :])
+
+
 def test_points_and_times_of_the_class_are_said(reported):
     said, _ = reported
     assert any(words.startswith("Points: median 0 of 19, the middle half from 0 to 13") for words in said)
