@@ -1,7 +1,9 @@
 """nbgrader's gradebook: opened wherever it is, and a submission's grades written into it."""
 
+import contextlib
 import os
 import zlib
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -78,23 +80,44 @@ class Writer:
         self.graded = {cell.name: cell.id for cell in cells.grade_cells}
         self.answered = {cell.name: cell.id for cell in cells.solution_cells}
         self.book.db.commit()
-        self.alone = self.book.engine.connect()  # a lock on the data itself: other machines see no file of ours
-        if self.book.engine.dialect.name == "postgresql":
-            mark = {"mark": zlib.crc32(COURSE_ID.encode())}
-            if not self.alone.execute(text("SELECT pg_try_advisory_lock(:mark)"), mark).scalar():
-                self.__exit__()
-                raise Mistake(f"another grader is at work in {shown(self.url)}: wait until it has ended")
+        self.alone = self.book.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            self.hold()
+        except Mistake:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_) -> None:
-        self.alone.close()
-        self.book.close()
+        with contextlib.suppress(SQLAlchemyError):  # a server that is gone has let go of all
+            self.alone.close()
+        with contextlib.suppress(SQLAlchemyError):
+            self.book.close()
+
+    def hold(self) -> None:
+        """A lock on the data itself, since other machines see no file of ours; a server that came back forgot it.
+
+        Raises:
+            Mistake: another grader has it.
+        """
+        if self.book.engine.dialect.name != "postgresql":
+            return
+        mark = {"mark": zlib.crc32(COURSE_ID.encode())}
+        ask = partial(self.alone.execute, text("SELECT pg_try_advisory_lock(:mark)"), mark)
+        try:
+            held = ask().scalar()
+        except SQLAlchemyError:  # all connections to that server are void: the next ones are new
+            self.alone.rollback()
+            held = ask().scalar()
+        if not held:
+            raise Mistake(f"another grader is at work in {shown(self.url)}: wait until it has ended")
 
     def enter(self, student: str, notebook: NotebookNode, stamp: str | None) -> None:
         """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing."""
         db, cells = self.book.db, [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+        self.hold()
         try:
             with patch.object(db, "commit", db.flush):  # all of it or nothing, and the disk is waited for once
                 self.book.update_or_create_student(student)

@@ -199,6 +199,31 @@ def test_the_whole_way_works_on_postgresql(postgres, notebooks, graded, recorded
         Writer(course, LAB)
 
 
+def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, recorded, tmp_path):
+    """All connections are cut, and with them the lock is gone; the run connects again, and takes the lock again."""
+    course, said, locked = Course(tmp_path / "course"), [], []
+    course.keep_grades_in(postgres)
+    release(course, LAB, notebooks)
+    shutil.copytree(graded.root / "submitted", course.root / "submitted")
+    cut = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = :name"
+    )
+
+    def say(words: str) -> None:
+        said.append(words)
+        if len(said) == 1:
+            with opened(address(postgres)) as gradebook:
+                gradebook.db.execute(cut, {"name": "postgres"})
+        if len(said) == 3:
+            with pytest.raises(Mistake, match="another grader is at work"):
+                Writer(course, LAB)
+            locked.append(True)
+
+    pool = recorded({task: ["right", f"{task} is right"] for task in TASKS})
+    assert autograde(course, LAB, pool=pool, say=say) == 0
+    assert locked and said[-1] == f"{LAB}: 5 of 5 submissions graded."
+
+
 def test_plain_nbgrader_finds_the_same_gradebook(postgres, notebooks, tmp_path):
     course = Course(tmp_path / "course")
     course.keep_grades_in(postgres)
