@@ -11,7 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,6 +149,8 @@ class Run:
         try:
             result = future.result()
             points = self.save(found, result, writer)
+        except CancelledError:
+            return False, f"{who}: NOT SAVED: the scheduler that was to have it judged is gone"
         except Exception as trouble:
             return False, f"{who}: NOT SAVED: {line(f'{type(trouble).__name__}: {trouble}')}"
         noted = [task for task, (state, words) in result["tasks"].items() if state == "right" and NOTE in words]

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zlib
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_trouble_with_one_submission_does_not_stop_the_others(three, recorded):
     assert autograde(three, LAB, pool=Odd({task: ["wrong", "wrong"] for task in TASKS}), say=said.append) == 1
     assert any("ben (unnamed): NOT SAVED: KeyError" in line for line in said) and "run it again" in said[-1]
     assert not three.record(LAB, "ben").exists() and three.record(LAB, "cleo").exists()
+
+
+def test_what_a_scheduler_took_with_it_is_not_saved_and_says_so(three, recorded):
+    class Gone(type(recorded({}))):
+        def submit(self, function, *words):
+            future = Future()
+            future.cancel() and future.set_running_or_notify_cancel()
+            return future
+
+    said = []
+    assert autograde(three, LAB, pool=Gone({}), say=said.append) == 3
+    assert "NOT SAVED: the scheduler that was to have it judged is gone" in said[0] and len(said) == 4
 
 
 def test_a_human_grade_survives_grading_again(three, full_points):
