@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from html import escape
 
+import mistune
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedNotebook
@@ -28,7 +29,7 @@ table {{ border-collapse: collapse; width: 100%; }}
 td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
 td:nth-child(-n+2) {{ white-space: nowrap; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }}
-pre {{ border-left: 3px solid #8886; padding-left: 1rem; }}
+pre, blockquote {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; }}
 img {{ max-width: 100%; background: #fff; }}
 .all {{ color: #2a7d2a; }} .none {{ color: #b3362b; }}
 @media (prefers-color-scheme: dark) {{ .all {{ color: #7fd07f; }} .none {{ color: #ff9488; }} }}
@@ -102,7 +103,7 @@ def task_row(cell: NotebookNode, grade) -> str:
 
 
 def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
-    """Written answers, each with the cell before it, which asks."""
+    """Written answers, each with the cell before it, which asks: the released one, and so our own text."""
     return [(before, cell) for before, cell in zip(notebook.cells, notebook.cells[1:]) if is_answer(cell)]
 
 
@@ -111,7 +112,7 @@ def answer(question: NotebookNode, cell: NotebookNode, points: dict, comments: d
     result = "still to be read" if grade.needs_manual_grade else f"{grade.score:g} of {grade.max_score:g} points"
     comment = comments.get(grade.name)
     return (
-        f"<h2>{escape(grade.name)}: {result}</h2>\n<pre>{shown(question.source)}</pre>\n"
+        f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{mistune.markdown(question.source)}</blockquote>\n"
         f"<p>Your answer:</p>\n<pre>{shown(cell.source.replace(LESS_THAN, '<'))}</pre>"
         + (f"\n<p>Comment:</p>\n<pre>{shown(comment)}</pre>" if comment else "")
     )

@@ -65,6 +65,10 @@ def test_written_answers_come_with_points_and_comment_of_the_human(pages):
     assert "Because **&lt;script&gt;alert(1)&lt;/script&gt;**" in pages["3"] and " 1 &lt; 2 " in pages["3"]
 
 
+def test_a_question_reads_as_in_the_notebook(pages):
+    assert "<blockquote><p><strong>Why (vae-q1)?</strong></p>" in pages["3"]
+
+
 def test_the_learners_own_plots_are_on_the_page(pages):
     assert pages["3"].count("data:image/png;base64,") == 1 and "Your plots" not in pages["1"]
 
@@ -73,7 +77,7 @@ def test_a_page_runs_and_loads_nothing(pages):
     for page in pages.values():
         tags = Tags(page).found
         assert {tag for tag, _ in tags} <= set(
-            "html head meta title style body h1 h2 p table tr td th span pre img".split()
+            "html head meta title style body h1 h2 p table tr td th span pre img blockquote strong".split()
         )
         assert not [name for _, given in tags for name in given if name.startswith("on") or name in ("href", "action")]
         assert all(given["src"].startswith("data:image/png;base64,") for tag, given in tags if tag == "img")
