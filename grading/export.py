@@ -71,13 +71,13 @@ def results(course: Course, gradebook: Gradebook, lab: str) -> dict[str, Result]
         for one, sheet in sheets.join(SubmittedAssignment.assignment).filter(Assignment.name == lab)
         if one.student_id in done
     }
-    given = func.coalesce(Grade.manual_score, Grade.auto_score, Grade.extra_credit)
-    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, given, Grade.needs_manual_grade)
+    known = func.coalesce(Grade.manual_score, Grade.auto_score, Grade.extra_credit).is_not(None)
+    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, known, Grade.needs_manual_grade)
     grades = gradebook.db.query(*columns).select_from(Grade).join(Grade.cell).join(Grade.notebook)
     grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-    for student, name, score, given, waits in grades.filter(Assignment.name == lab):
+    for student, name, score, is_known, waits in grades.filter(Assignment.name == lab):
         if student in found:
-            found[student].scores |= {name: score} if given is not None else {}
+            found[student].scores |= {name: score} if is_known else {}
             found[student].to_read |= waits
     return found
 

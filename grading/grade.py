@@ -107,8 +107,8 @@ class Run:
             return finished({"seconds": 0, "tasks": tasks, "cells": []})
         module = self.blank if found.module is None else found.module
         own = hashlib.sha256(self.secret + found.student.encode()).digest()
-        who = (own, found.student)
-        return executor.submit(work, self.lab, self.version, module, *who, self.limits, self.jail, found.notebook)
+        job = (self.lab, self.version, module, own, found.student, self.limits, self.jail, found.notebook)
+        return executor.submit(work, *job)
 
     def save(self, found: Submission, result: dict, writer: Writer) -> float:
         """Grades into the gradebook, files to autograded/, in an order that survives an end at any point; the points.

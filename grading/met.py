@@ -16,7 +16,7 @@ from .runner import Runner
 from .verdicts import expected, judged
 
 SEEDS = (checks.PUBLIC_SEED, 101, 102, 103)
-TODO = "..."  # stands in an entry for what only whoever met the answer can say
+GAP = "..."  # stands in an entry for what only whoever met the answer can say
 
 
 class Seen(NamedTuple):
@@ -87,10 +87,10 @@ def passed(task: str, region: str, says: dict[str, str], sometimes: bool) -> int
 def entry(task: str, region: str, says: dict[str, str], first: tuple[str, ...], last: tuple[str, ...]) -> str:
     """An entry of the catalogue."""
     quoted = "'''" if "'''" not in region else '"""'
-    rows = [f"id = {json.dumps(task + '-' + says.get('id', TODO))}"]
-    rows += [f"{key} = {json.dumps(says.get(key, TODO), ensure_ascii=False)}" for key in first]
+    rows = [f"id = {json.dumps(task + '-' + says.get('id', GAP))}"]
+    rows += [f"{key} = {json.dumps(says.get(key, GAP), ensure_ascii=False)}" for key in first]
     rows += [f"region = {quoted}\n{region}\n{quoted}"]
-    rows += [f"{key} = {json.dumps(says.get(key, TODO), ensure_ascii=False)}" for key in last]
+    rows += [f"{key} = {json.dumps(says.get(key, GAP), ensure_ascii=False)}" for key in last]
     return f"[[{'wrong' if first else 'right'}]]\n" + "\n".join(rows)
 
 
@@ -103,10 +103,10 @@ def offered(task: str, text: str, write: bool) -> int:
     print(text)
     if not write:
         print(
-            f"\nTo add it: fill in what is {TODO!r}, put it into {path.relative_to(catalogue.ROOT)}, run `make build`."
+            f"\nTo add it: fill in what is {GAP!r}, put it into {path.relative_to(catalogue.ROOT)}, run `make build`."
         )
         return 1
-    if TODO in text:
+    if GAP in text:
         raise Mistake("nothing written: --write needs --id, --kind, --believes and --says")
     with path.open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import forkserver, util
 from multiprocessing.context import BaseContext
@@ -18,6 +19,7 @@ from .course import Mistake
 
 Job = TypeVar("Job")
 TRIES = 3  # of a job whose process ends under it
+START = "start it in a checkout, with `PYTHONPATH=. dask worker ...`"
 MISSING = "dask.distributed is not installed: run `pip install -r grading/requirements.txt` first"
 
 
@@ -98,8 +100,8 @@ class Cluster:
                 client.wait_for_workers(1, timeout=self.patience)
             except TimeoutError:
                 raise Mistake(f"the scheduler at {self.address} has no workers: start some first") from None
-            if lacking := [where for where, found in client.run(knows_the_course()).items() if not found]:
-                raise Mistake(f"the worker {lacking[0]} does not find the course: start it in a checkout, PYTHONPATH=.")
+            if lacking := [where for where, found in client.run(find_spec, __package__).items() if not found]:
+                raise Mistake(f"the worker {lacking[0]} does not find the course: {START}")
             yield ByName(client.get_executor(pure=False)), max(16, 2 * sum(client.nthreads().values()))
 
 
@@ -116,15 +118,6 @@ class ByName:
             return resolve_name(name)(*given)
 
         return self.executor.submit(there, f"{function.__module__}:{function.__qualname__}", *given)
-
-
-def knows_the_course() -> Callable[[], bool]:
-    def there() -> bool:
-        from importlib.util import find_spec
-
-        return find_spec("grading") is not None
-
-    return there
 
 
 def as_done(pool, give: Callable[[Executor, Job], Future], jobs: Iterable[Job]) -> Iterator[tuple[Job, Future]]:

@@ -32,9 +32,14 @@ def split(arguments: dict) -> list[dict]:
     return [arguments | {name: a[i] for name, a in batched.items()} for i in range(batch(arguments))]
 
 
+def lengths(arguments: dict) -> set[int]:
+    """Of the first dimensions; one, where a call is about a batch."""
+    return {len(a) for a in arguments.values() if isinstance(a, Tensor) and a.ndim}
+
+
 def batch(arguments: dict) -> int:
     """How many examples a call is about."""
-    sizes = {len(a) for a in arguments.values() if isinstance(a, Tensor) and a.ndim}
+    sizes = lengths(arguments)
     if len(sizes) != 1:
         raise UnknownCall(f"the batch has {' or '.join(map(str, sorted(sizes))) or 'no'} examples")
     return sizes.pop()
@@ -80,13 +85,13 @@ def recorder(function, table: dict):
         return function(*args, **kwargs)
 
     def marks(numbers: dict) -> list[list[float]]:
-        sizes = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
-        return keys(flattened(numbers, table["batched"] and len(sizes) == 1)).tolist()
+        return keys(flattened(numbers, table["batched"] and len(lengths(numbers)) == 1)).tolist()
 
     def note(numbers: dict, words: dict, live: dict) -> None:
         value = function(**numbers, **words)
-        sizes = {len(a) for a in numbers.values() if isinstance(a, Tensor) and a.ndim}
-        table["batched"] = value.ndim > 0 and sizes == {len(value)}  # otherwise a call is answered as a whole
+        table["batched"] = value.ndim > 0 and lengths(numbers) == {
+            len(value)
+        }  # otherwise a call is answered as a whole
         rows = split(numbers) if table["batched"] else [numbers]
         for i, (row, mark) in enumerate(zip(rows, marks(numbers), strict=True)):
             result = value[i] if table["batched"] else value

@@ -136,7 +136,9 @@ def test_a_damaged_archive_is_one_line(tmp_path, content, words):
         archives.read_cifar(tmp_path / CIFAR, {})
 
 
-@pytest.mark.skipif(not (OFFICIAL / "CIFAR10").is_dir(), reason=f"official files not found in {OFFICIAL}")
+@pytest.mark.skipif(
+    not (OFFICIAL / "CIFAR10").is_dir(), reason=f"official files not found: set COURSE_DATA (looked in {OFFICIAL})"
+)
 def test_the_official_batches_are_what_the_registry_says(tmp_path):
     """Rebuilt from lossless packs by the script beside them, which compares them with their published MD5."""
     import subprocess

@@ -88,7 +88,9 @@ def test_a_worker_without_the_course_is_one_line():
     address = f"tcp://127.0.0.1:{free_port()}"
     with (
         killed(scheduler(address), worker(address, path="")),
-        pytest.raises(Mistake, match="the worker tcp://127.0.0.1:.* does not find the course: .* PYTHONPATH=."),
+        pytest.raises(
+            Mistake, match="the worker tcp://127.0.0.1:.* does not find the course: .*PYTHONPATH=. dask worker"
+        ),
         Cluster(address, 120).opened(),
     ):
         pass

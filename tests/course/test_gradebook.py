@@ -147,7 +147,7 @@ def postgres(tmp_path_factory):
     places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), Path("/usr/local/bin"), Path("/usr/bin")]
     programs = next((folder for folder in places if (folder / "initdb").exists()), None)
     if not programs:
-        pytest.skip("PostgreSQL's programs are not installed")
+        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql): a private server is started from it")
     root = Path("/tmp") / f"pg-{os.getpid()}-{time.time_ns()}"  # a socket's path must be short
     root.mkdir()
     user = {"user": "nobody", "group": None} if os.getuid() == 0 else {}  # PostgreSQL refuses root
