@@ -32,6 +32,7 @@ c.CourseDirectory.root = str(here)
 if elsewhere.exists():
     c.CourseDirectory.db_url = elsewhere.read_text().strip()
 c.Exchange.root = str(here / "exchange")
+c.ClearSolutions.text_stub = {unanswered!r}
 c.Autograde.exclude_overwriting = {modules!r}  # what a learner edits, and must not be replaced by the blanks
 '''
 
@@ -122,7 +123,8 @@ class Course:
         """Make the folder one that nbgrader knows."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "exchange").mkdir(exist_ok=True)
-        replace(self.root / "nbgrader_config.py", CONFIG.format(course_id=COURSE_ID, modules=modules_kept()))
+        config = CONFIG.format(course_id=COURSE_ID, unanswered=table.UNANSWERED, modules=modules_kept())
+        replace(self.root / "nbgrader_config.py", config)
         replace(self.root / "autotests.yml", (ROOT / "grading/autotests.yml").read_text(encoding="utf-8"))
 
 

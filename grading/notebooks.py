@@ -19,6 +19,7 @@ from starter.support.checks import AUTOTEST_SEED
 
 from .catalogue import MODULES, QUESTIONS, TASKS
 from .overlay import ROOT, overlay
+from .table import UNANSWERED
 
 FOLDER = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -39,6 +40,8 @@ def marked(cell: nbformat.NotebookNode) -> None:
         rules |= {"grade_id": "setup"}
     elif "answer" in cell.metadata:
         question = known(cell.metadata.pop("answer"), QUESTIONS)
+        if cell.source != UNANSWERED:
+            raise ValueError(f"the cell of {question} holds more than {UNANSWERED!r}: {cell.source[:80]!r}")
         points = QUESTIONS[question]["points"]
         rules |= {"grade_id": question, "grade": True, "points": points, "locked": False, "solution": True}
     else:
@@ -56,7 +59,7 @@ def read(text: Path) -> nbformat.NotebookNode:
     """The notebook that a text file describes, without outputs. Cell ids come from tasks and headings.
 
     Raises:
-        ValueError: an unknown task or question, or one that the lab lacks or has twice.
+        ValueError: an unknown task or question, one that the lab lacks or has twice, or an answer that is given.
     """
     notebook = jupytext.read(text, fmt="py:percent")
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}

@@ -45,7 +45,7 @@ def answer(cell: NotebookNode, cells: list[dict], question: str) -> str:
     """What was written: found by its grade id, its cell id, or by standing behind the question."""
     behind = next((b for a, b in zip(cells, cells[1:]) if question and a["source"] == question), None)
     for found in (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind):
-        if found and found["source"].strip() and found["source"] != cell.source:
+        if found and found["source"].strip() not in ("", cell.source):
             return plain(found["source"], ANSWER).replace("<", LESS_THAN)
     return cell.source
 

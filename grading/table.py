@@ -8,6 +8,7 @@ TABLE = tomllib.loads((ROOT / "grading/tasks.toml").read_text(encoding="utf-8"))
 LABS = {lab["name"]: lab for lab in TABLE["lab"]}
 TASKS = {task["id"]: task for task in TABLE["task"]}
 QUESTIONS = {question["id"]: question for question in TABLE["question"]}
+UNANSWERED = "Your answer."  # stands where an answer is to be written: whoever leaves it has given none
 
 MODULES = {name: lab["module"] for name, lab in LABS.items() if "module" in lab}  # the last lab only asks questions
 

@@ -37,7 +37,7 @@ def small_notebook() -> nbformat.NotebookNode:
     for question in ("vae-q1", "vae-q2"):
         marks = rules | {"grade": True, "grade_id": question, "points": 2, "locked": False, "solution": True}
         cells.append(new_markdown_cell(f"**Why ({question})?**", id=f"asks-{question}"))
-        cells.append(new_markdown_cell("Your answer here.", id=question, metadata={"nbgrader": marks}))
+        cells.append(new_markdown_cell("Your answer.", id=question, metadata={"nbgrader": marks}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 

@@ -285,6 +285,16 @@ def test_written_answers_are_found_in_odd_notebooks(released, change):
     assert answers_of(released, change) == ["Because\nof it."] * 2
 
 
+def test_an_answer_that_was_left_as_it_was_is_none(released):
+    def left(notebook):
+        for cell in notebook["cells"]:
+            if cell.get("id", "").startswith("vae-q"):
+                cell["source"] = [" Your answer.\n"]
+
+    notebook = nbformat.read(released.released(LAB), as_version=4)
+    assert answers_of(released, left) == [cell.source for cell in notebook.cells if cell.id.startswith("vae-q")]
+
+
 def test_the_size_of_a_picture_is_the_one_that_is_decoded(picture):
     """A second header that comes later counts: the first one may say anything."""
     raw = base64.b64decode(picture(4, 4))

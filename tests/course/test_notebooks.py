@@ -46,6 +46,7 @@ def test_cell_ids_do_not_depend_on_the_text_of_a_cell(tmp_path):
     [
         ((SETUP, CHECKS.replace(TASKS[0], "vae-99"), ANSWERS), "vae-99 is not in tasks.toml"),
         ((SETUP, CHECKS, ANSWERS.replace(QUESTIONS[0], "vae-q99")), "vae-q99 is not in tasks.toml"),
+        ((SETUP, CHECKS, ANSWERS.replace("Your answer.", "42", 1)), f"the cell of {QUESTIONS[0]} holds more .*: '42'"),
         ((SETUP, ANSWERS), f"02_vae.py lacks a cell for {', '.join(TASKS)}"),
         ((SETUP, CHECKS), f"02_vae.py lacks a cell for {', '.join(QUESTIONS)}"),
         ((SETUP, CHECKS, ANSWERS, '# %%\ncheck("ae-1")\n'), "has a cell for another lab's ae-1"),

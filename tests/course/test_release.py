@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading import build, catalogue, knife
+from grading import build, catalogue, knife, table
 from grading.course import Course, Mistake
 from grading.release import learners_files, release, zipped
 
@@ -117,3 +117,11 @@ def test_the_real_first_lab_is_released(tmp_path):
     assert modules == build.blanks()[catalogue.ROOT / "starter/autoencoder.py"]
     notebook = nbformat.reads(text, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), textwrap.shorten(text, 200)
+    ours = nbformat.read(catalogue.ROOT / "notebooks/01_autoencoder.ipynb", as_version=4)
+    assert written(notebook) == written(ours), "who hands in our notebook untouched would seem to have answered"
+
+
+def written(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    found = {cell.id: cell.source for cell in notebook.cells if cell.id in table.QUESTIONS}
+    assert found
+    return found
