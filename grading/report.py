@@ -85,7 +85,7 @@ def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
         yield f"{task:8} {right:6} {wrong:6} {blank:6}  {bar:{BAR}} {share[task, 'right']:.0%}"
     for task, what, n, mean, _ in rows:
         if what == "points":
-            yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average ({n} answers)"
+            yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average (of {n})"
         if what == "to read":
             yield f"{task:8} still to be read: {n}"
     wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read")]

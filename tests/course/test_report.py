@@ -84,7 +84,7 @@ def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
     """Learner 3 wrote an answer to vae-q1; the four others left it as it was, which is 0 points for certain."""
     course, said = copied(graded, tmp_path / "course"), []
     report(course, LAB, said.append)
-    line = said.index("vae-q1   0.00 of 2 points on average (4 answers)")
+    line = said.index("vae-q1   0.00 of 2 points on average (of 4)")
     assert said[line + 1] == "vae-q1   still to be read: 1"
     export(course, said.append)
     assert exported(course)["vae-q1"] == ""
@@ -94,7 +94,7 @@ def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
         gradebook.db.commit()
     said.clear()
     report(course, LAB, said.append)
-    assert "vae-q1   0.40 of 2 points on average (5 answers)" in said
+    assert "vae-q1   0.40 of 2 points on average (of 5)" in said
     assert not any("vae-q1" in words and "to be read" in words for words in said)
     export(course, said.append)
     assert exported(course)["vae-q1"] == "2"
