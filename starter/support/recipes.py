@@ -34,18 +34,32 @@ class Recipe:
     data: tuple[str, ...]  # data sets it was reported on
     shape: Shape  # C, H, W of its images
     build: Callable[[Lab], nn.Module]
-    reported: str
-    epochs: int | None = None  # passes over the data; or
+    reported: str  # what the report says, and nothing else
+    epochs: int | Mapping[str, int] | None = None  # passes over the data, on each data set where they differ; or
     steps: int | None = None  # updates
     batch_size: int = 128
     lr: float | None = 1e-3  # None: a game, whose networks bring their optimisers along
     weight_decay: float = 0.0
     schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES
-    targets: Mapping[str, tuple[str, float]] = field(default_factory=dict)  # data -> name and value of a test score
+    targets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # data -> test score -> reported value
     plateau: bool = False  # a tenth of the learning rate after 5 epochs without a better validation loss
+    source: str = ""  # report and section; "ours: ..." for systems of the course
+    choices: tuple[str, ...] = ()  # what the report leaves open, and what we took
+    held_out: int = 5000  # training images kept for validation; 0: every image is trained on
+    scored: str = "last"  # or "best": the weights with the lowest validation loss are tested
+    patience: int | None = None  # epochs in which the best validation loss fell by less than 0.1 %, then the end
+    pictures: tuple[int, ...] = ()  # epochs whose pictures the report shows
+    hours: float = 0.0  # of one CPU thread, estimated
+    order: int = 0  # of the queue's groups; within one, the shortest come first
+
+    def epochs_on(self, data: str) -> int | None:
+        """Passes over this data set; over one that the report does not name, those over its first."""
+        if not isinstance(self.epochs, Mapping):
+            return self.epochs
+        return self.epochs.get(data, self.epochs[self.data[0]])
 
 
-game = partial(Recipe, lr=None)  # for training.play; all others are for training.fit
+game = partial(Recipe, lr=None, held_out=0)  # for training.play; all others are for training.fit
 
 
 def conv_autoencoder(config: ConvConfig, kind: str):
@@ -240,7 +254,7 @@ RECIPES = {
         for latent_dim, reported, targets in (
             (16, "curves only", {}),
             (128, "curves only", {}),
-            (1024, "reconstruction < 40, summed over pixels on [-1, 1]", {"cifar10": (SQUARED, 40)}),
+            (1024, "reconstruction < 40, summed over pixels on [-1, 1]", {"cifar10": {SQUARED: 40}}),
         )
     },
     **{
@@ -251,7 +265,7 @@ RECIPES = {
             reported,
             epochs=20,
             schedule=schedule,
-            targets={"cifar10": (SQUARED, target)} if target else {},
+            targets={"cifar10": {SQUARED: target}} if target else {},
         )
         for name, beta, schedule, reported, target in (
             ("vae-cifar-1024", 1.0, "constant", "reconstruction < 145, summed over pixels on [-1, 1]", 145),
@@ -276,7 +290,7 @@ RECIPES = {
             "SSIM 0.22, the best of them",
             epochs=20,
             lr=lr,
-            targets={"cifar10": ("SSIM", 0.22)},
+            targets={"cifar10": {"SSIM": 0.22}},
         )
         for latent_dim in (10, 128, 512, 2048)
         for name, lr in (("", 5e-4), ("-fast", 1e-2))
@@ -343,7 +357,7 @@ RECIPES = {
         multiscale_flow((1, 28, 28)),
         "test 1.0549 bits/dim on mnist, 2.8352 on fashion-mnist",
         epochs=300,
-        targets={"mnist": ("loss", 1.0549), "fashion-mnist": ("loss", 2.8352)},
+        targets={"mnist": {"loss": 1.0549}, "fashion-mnist": {"loss": 2.8352}},
     ),
     "realnvp-cifar": Recipe(
         ("cifar10",),

@@ -89,7 +89,9 @@ def text(out: Path, notes: dict[tuple[str, str], str]) -> str:
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob(f"*/{RESULT}"))]
     seconds = [result["settings"]["seconds"] for result in found]
     short = seconds and max(seconds) < math.inf
-    names = [result["recipe"] for result in found if result["epochs"] == RECIPES[result["recipe"]].epochs]
+    names = [
+        result["recipe"] for result in found if result["epochs"] == RECIPES[result["recipe"]].epochs_on(result["data"])
+    ]
     whole = WHOLE.format(names=", ".join(f"`{name}`" for name in dict.fromkeys(names))) if names else ""
     budget = BUDGET.format(low=min(seconds), high=max(seconds), whole=whole) if short else ""
     return HEAD.format(budget=budget) + markdown(rows(found, notes))
@@ -109,7 +111,7 @@ def rows(found: list[dict], notes: dict[tuple[str, str], str]) -> list[tuple]:
 
 def row(recipe: Recipe, result: dict) -> tuple:
     test, machine, own = result["test"], result["environment"], result["data"]
-    metric, target = recipe.targets.get(own, (None, None))
+    metric, target = next(iter(recipe.targets.get(own, {}).items()), (None, None))
     shown = sorted((name for name in test if name not in HIDDEN), key=lambda name: name != metric)  # the reported first
     ours = ", ".join(f"{name} {test[name]:.4g}" for name in shown) or "samples, no number"
     ratio = f"{test[metric] / target:.3f}" if metric in test else ""

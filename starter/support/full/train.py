@@ -89,7 +89,7 @@ def part(images: Images, chosen: slice, device: str) -> Images:
 
 def total_steps(job: Job, recipe: Recipe, epoch: int) -> int:
     """What was asked for, or else as the report has it; an epoch is so many steps."""
-    for steps, epochs in ((job.steps, job.epochs), (recipe.steps, recipe.epochs)):
+    for steps, epochs in ((job.steps, job.epochs), (recipe.steps, recipe.epochs_on(job.data))):
         if steps or epochs:
             return steps or epochs * epoch
 
