@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+from itertools import islice
 
 from PIL import Image
 
@@ -11,37 +13,89 @@ from .plain import plain
 NOTEBOOK, TEXT = 20 << 20, 10_000  # at most: bytes of a notebook, characters of an output
 PICTURES, PIXELS, PICTURE = 40, 4_000_000, 2 << 20  # at most: pictures of a notebook, pixels and bytes of one
 OUTPUTS = 12  # of one cell
+CELLS, SOURCE = 2_000, 25_000  # at most: cells of a notebook, characters of one: an answer, or a cell that was released
+TOKENS = 500_000  # at most: values, names and separators of a notebook's JSON; each may cost 60 bytes when it is read
+TOKEN = re.compile(r'"[^"]*"?|[,:\[{]')
+CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+
+
+class Unreadable(Exception):
+    """Why the cells of a notebook cannot be read, in words for whoever handed it in."""
 
 
 def cells_of(notebook: bytes | None) -> list[dict]:
     """The cells as `id`, `grade_id`, `source` and `outputs`, each of these {"png": base64} or {"text": words}.
 
-    Never fails: what is not JSON, of another version, nested too deep or of other types is no notebook, and has none.
+    Never fails: a notebook that cannot be read has none. `complaint` says why.
     """
     try:
-        cells = json.loads((notebook or b"")[: NOTEBOOK + 1])["cells"]
         pictures = iter(range(PICTURES))
         return [
             {
                 "id": joined(cell.get("id")),
                 "grade_id": grade_id(cell),
-                "source": joined(cell.get("source")),
+                "source": joined(cell.get("source"))[:SOURCE],
                 "outputs": outputs(cell.get("outputs"), pictures),
             }
-            for cell in cells
+            for cell in raw_cells(notebook or b"")
         ]
-    except Exception:
+    except Unreadable:
         return []
+
+
+def complaint(notebook: bytes) -> str:
+    """Why nobody can see what is written in a notebook; nothing when its cells can be read."""
+    try:
+        raw_cells(notebook)
+    except Unreadable as reason:
+        return str(reason)
+    return ""
+
+
+def raw_cells(notebook: bytes) -> list[dict]:
+    """The cells as they are, when there are no more of them, and of all that is in them, than people make.
+
+    Raises:
+        Unreadable: says why.
+    """
+    if not notebook.strip():
+        raise Unreadable("it is empty")
+    if len(notebook) > NOTEBOOK:
+        raise Unreadable(f"it has more than {NOTEBOOK >> 20} MB: clear its outputs")
+    try:
+        text = notebook.decode(json.detect_encoding(notebook), "surrogatepass")
+        bare = text.replace("\\\\", "").replace('\\"', "")  # without these, a string ends at the next quotation mark
+        if next(islice(TOKEN.finditer(bare), TOKENS, None), None):  # counted before any of it is built
+            raise Unreadable(f"it has more than {TOKENS:,} values: clear its outputs")
+        found = json.loads(text)
+    except json.JSONDecodeError as wrong:
+        if CONFLICT.search(text):
+            raise Unreadable("it has marks of a merge conflict (<<<<<<<)") from None
+        raise Unreadable(f"it is not JSON from line {wrong.lineno} on: cut off, or no notebook") from None
+    except UnicodeDecodeError:
+        raise Unreadable("it is no text") from None
+    except RecursionError:
+        raise Unreadable("it is nested too deep") from None
+    except ValueError:  # Python's limit on the digits of an integer
+        raise Unreadable("it has a number that is too long") from None
+    cells = found.get("cells") if isinstance(found, dict) else None
+    if not isinstance(cells, list) or not cells or not all(isinstance(cell, dict) for cell in cells):
+        old = isinstance(found, dict) and "worksheets" in found
+        raise Unreadable("it is of an old format: save it in JupyterLab" if old else "it is JSON without cells")
+    if len(cells) > CELLS:
+        raise Unreadable(f"it has more than {CELLS:,} cells")
+    return cells
 
 
 def joined(text) -> str:
     """nbformat allows a text as a list of lines."""
-    text = "".join(map(str, text)) if isinstance(text, list) else text
+    text = "".join(part for part in text if isinstance(part, str)) if isinstance(text, list) else text
     return text.replace("\r\n", "\n") if isinstance(text, str) else ""
 
 
 def grade_id(cell: dict) -> str:
-    rules = cell.get("metadata", {}).get("nbgrader", {})
+    metadata = cell.get("metadata")
+    rules = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return joined(rules.get("grade_id")) if isinstance(rules, dict) else ""
 
 

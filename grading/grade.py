@@ -31,6 +31,7 @@ from .table import handed_in
 from .work import judged_by, work
 
 MODULE = 1 << 20  # bytes of a module, at most
+NOTES = ("name", "refused", "missing", "unreadable", "late")  # what autograde and feedback take from intake.json
 Verdicts = dict[str, list[str]]  # task -> state and message
 
 
@@ -55,7 +56,7 @@ def submission(course: Course, lab: str, student: str) -> Submission:
     note, places = {}, handed_in(lab)
     with contextlib.suppress(ValueError, TypeError, RecursionError):  # it may be anybody's file
         given = dict(json.loads(taken(folder / "intake.json", 1 << 16) or "{}"))
-        note = {name: line(str(given[name])) for name in ("name", "refused", "missing") if given.get(name)}
+        note = {name: line(str(given[name])) for name in NOTES if given.get(name)}
     module = taken(folder / places[".py"], MODULE) if ".py" in places else None
     stamp = (taken(folder / "timestamp.txt", 200) or b"").decode("utf-8", "replace").strip() or None
     return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note, stamp)
@@ -134,11 +135,12 @@ class Run:
     def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
         """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""
         module, stamp = handed_in(self.lab).get(".py"), found.stamp
+        unreadable = {"unreadable": why} if (why := result.get("unreadable")) else {}  # also where nobody collected it
         return {
             f"{self.lab}.ipynb": nbformat.v4.writes(notebook) + "\n",  # nbformat.write would check our own cells again
             **({module: found.module or b""} if module else {}),
             **({"timestamp.txt": stamp} if stamp else {}),
-            "intake.json": json.dumps(found.note),
+            "intake.json": json.dumps(unreadable | found.note),
             "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
             "graded.txt": f"{found.digest} {self.version}",
         }

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from . import table
+from .cells import complaint
 from .course import Course, Mistake
 from .names import Student, patterns, recognised
 from .plain import line
@@ -112,6 +113,8 @@ def take(course: Course, lab: str, upload: Upload) -> str:
     try:
         parts = accepted(upload, names)
         note["missing"] = " and ".join(name for suffix, name in names.items() if suffix not in parts)
+        if reason := complaint(parts[".ipynb"]) if ".ipynb" in parts else "":
+            note["unreadable"] = reason  # what is written in it waits for a human
     except Refused as reason:
         note["refused"] = line(str(reason))
     except OSError as trouble:
@@ -122,14 +125,17 @@ def take(course: Course, lab: str, upload: Upload) -> str:
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "starter").mkdir(parents=True)
     for suffix, place in places.items():
-        (fresh / place).write_bytes(parts.get(suffix) or (released / place).read_bytes())
+        (fresh / place).write_bytes(parts[suffix] if suffix in parts else (released / place).read_bytes())
     (fresh / "timestamp.txt").write_text(datetime.fromtimestamp(upload.order[1], UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
     (fresh / "intake.json").write_text(json.dumps(note, ensure_ascii=False))
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     if "refused" in note:
         return f"refused: {note['refused']}"
-    return "accepted" + (f", without {note['missing']}" if note["missing"] else "")
+    words = f", without {note['missing']}" if note["missing"] else ""
+    if "unreadable" in note:
+        words += f", but {names['.ipynb']} cannot be read: {note['unreadable']}; its answers wait for a human"
+    return f"accepted{words}"
 
 
 def accepted(upload: Upload, names: dict[str, str]) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ def work(
     jail: bool = True,
     notebook: bytes | None = None,
 ) -> dict:
-    """Seconds, for each task its state and a message, and what is taken from the notebook.
+    """Seconds, for each task its state and a message, what is taken from the notebook, and why it cannot be read.
 
     Args:
         version: by what the grader wants it judged.
@@ -45,7 +45,7 @@ def work(
     Raises:
         OtherVersion: this checkout of the course is another one.
     """
-    from .cells import cells_of
+    from .cells import cells_of, complaint
     from .verdicts import judged, seeds  # torch: not for whoever only hands work out
 
     if judged_by(lab) != version:
@@ -55,7 +55,9 @@ def work(
         found = judged(runner(lab, limits, jail), lab, module, seeds(secret, student)) if table.tasks_of(lab) else {}
         seconds = round(time.monotonic() - begun, 3)
     tasks = {task: [verdict.state, verdict.message] for task, verdict in found.items()}
-    return {"seconds": seconds, "tasks": tasks, "cells": cells_of(notebook)}
+    cells = cells_of(notebook)
+    unreadable = "" if cells or notebook is None else complaint(notebook)
+    return {"seconds": seconds, "tasks": tasks, "cells": cells, "unreadable": unreadable}
 
 
 def runner(lab: str, limits: dict, jail: bool):

@@ -23,6 +23,7 @@ from grading.demo import demo
 from grading.grade import autograde
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS
+from grading.work import judged_by, work
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -210,6 +211,15 @@ def test_a_note_that_somebody_else_wrote_is_only_words(three, note):
     (three.folder("submitted", LAB, "anna") / "intake.json").write_text(note)
     found = grade.submission(three, LAB, "anna").note
     assert all(isinstance(text, str) and text.isprintable() for text in found.values()) and "other" not in found
+
+
+def test_a_notebook_that_cannot_be_read_is_noted_whoever_brought_it(graded):
+    """Collected by us, and put into submitted/ by somebody else, or by an older version of us."""
+    for student, says in (("2", "not JSON"), ("5", "nested too deep")):
+        note = json.loads((graded.folder("autograded", LAB, student) / "intake.json").read_text())
+        assert says in note["unreadable"]
+    found = work(LAB, judged_by(LAB), b"", b"secret", "anna", {}, jail=False, notebook=b"this is not JSON")
+    assert "not JSON" in found["unreadable"]
 
 
 def test_two_runs_at_once_are_refused(three):

@@ -11,9 +11,11 @@ from grading import intake
 from grading.course import Course, Mistake
 from grading.intake import collect
 from grading.names import folder_name, patterns, recognised
+from tests.course.test_cells import UNREADABLE
 
 LAB = "02_vae"
 BOOK, MODULE = f"{LAB}/{LAB}.ipynb", f"{LAB}/starter/vae.py"
+PAGE = b'{"cells": [{"cell_type": "markdown", "source": "x"}]}'
 
 
 @pytest.fixture
@@ -43,14 +45,14 @@ def taken(course: Course, student: str) -> tuple[bytes, bytes, dict]:
 
 def test_a_zip_gives_its_notebook_and_module_byte_for_byte(course, handed_in, packed):
     odd = "\ufeffx = 1\r\n# Zoë\n".encode("utf-8") + "ë".encode("latin-1")
-    report = handed_in(anna=packed({BOOK: b"{}", MODULE: odd, "__MACOSX/._vae.py": b"noise", ".DS_Store": b"noise"}))
+    report = handed_in(anna=packed({BOOK: PAGE, MODULE: odd, "__MACOSX/._vae.py": b"noise", ".DS_Store": b"noise"}))
     assert report == "'anna.zip': anna, accepted"
-    assert taken(course, "anna")[:2] == (b"{}", odd)
+    assert taken(course, "anna")[:2] == (PAGE, odd)
 
 
 def test_nothing_else_in_a_zip_is_written(course, handed_in, packed):
     handed_in(
-        anna=packed({BOOK: b"{}", MODULE: b"", "starter/support/checks.py": b"evil", "ipykernel_launcher.py": b""})
+        anna=packed({BOOK: PAGE, MODULE: b"", "starter/support/checks.py": b"evil", "ipykernel_launcher.py": b""})
     )
     folder = course.folder("submitted", LAB, "anna")
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -75,20 +77,29 @@ def test_what_is_no_ordinary_file_is_not_waited_for(course, uploads):
 
 
 def test_files_lie_anywhere_and_may_be_named_as_browsers_name_a_copy(course, handed_in, packed):
-    report = handed_in(anna=packed({"a/b/02_vae (1).ipynb": b"{}", "vae-Copy1.py": b"x"}))
-    assert "anna, accepted" in report and taken(course, "anna")[:2] == (b"{}", b"x")
+    report = handed_in(anna=packed({"a/b/02_vae (1).ipynb": PAGE, "vae-Copy1.py": b"x"}))
+    assert "anna, accepted" in report and taken(course, "anna")[:2] == (PAGE, b"x")
 
 
 def test_what_is_missing_is_released_blank_and_said(course, handed_in, packed, blank, released_notebook):
-    report = handed_in(anna=packed({BOOK: b"{}"}), ben=packed({MODULE: b"x"}))
+    report = handed_in(anna=packed({BOOK: PAGE}), ben=packed({MODULE: b"x"}))
     assert "anna, accepted, without vae.py" in report and "ben, accepted, without 02_vae.ipynb" in report
     assert taken(course, "anna")[1] == blank.encode() and taken(course, "ben")[0] == released_notebook
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_notebook_that_nobody_can_read_is_said_and_the_module_counts(course, handed_in, packed, kind):
+    notebook, says = UNREADABLE[kind]
+    report = handed_in(anna=packed({BOOK: notebook, MODULE: b"x"}))
+    book, module, note = taken(course, "anna")
+    assert report.startswith("'anna.zip': anna, accepted, but 02_vae.ipynb cannot be read: ") and says in report
+    assert says in note["unreadable"] and (book, module) == (notebook, b"x")
 
 
 def link_in_zip(packed) -> bytes:
     import io
 
-    memory = io.BytesIO(packed({BOOK: b"{}"}))
+    memory = io.BytesIO(packed({BOOK: PAGE}))
     with zipfile.ZipFile(memory, "a") as archive:
         info = zipfile.ZipInfo(MODULE)
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -111,13 +122,13 @@ REFUSED = {
     "empty": (lambda packed: packed({}), "it is empty"),
     "foreign": (lambda packed: packed({"essay.docx": b"x"}), "it holds essay.docx"),
     "link": (link_in_zip, "is a link"),
-    "absolute": (lambda packed: packed({"/etc/vae.py": b"x", BOOK: b"{}"}), "not a path inside the zip"),
-    "parent": (lambda packed: packed({"../vae.py": b"x", BOOK: b"{}"}), "not a path inside the zip"),
-    "backslash": (lambda packed: packed({"..\\vae.py": b"x", BOOK: b"{}"}), "not a path inside the zip"),
+    "absolute": (lambda packed: packed({"/etc/vae.py": b"x", BOOK: PAGE}), "not a path inside the zip"),
+    "parent": (lambda packed: packed({"../vae.py": b"x", BOOK: PAGE}), "not a path inside the zip"),
+    "backslash": (lambda packed: packed({"..\\vae.py": b"x", BOOK: PAGE}), "not a path inside the zip"),
     "drive": (lambda packed: packed({"C:/vae.py": b"x"}), "not a path inside the zip"),
     "two": (lambda packed: packed({"a/vae.py": b"x", "b/vae.py": b"y"}), "2 times, with different contents"),
     "bomb": (lambda packed: packed({"vae.py": b"0" * (60 << 20)}), "vae.py has more than 1 MB"),
-    "cut": (lambda packed: packed({BOOK: b"{}", MODULE: b"x" * 999})[:-40], "damaged or cut off"),
+    "cut": (lambda packed: packed({BOOK: PAGE, MODULE: b"x" * 999})[:-40], "damaged or cut off"),
     "nozip": (lambda packed: b"\x89PNG this is none", "damaged or cut off"),
     "zero": (lambda packed: b"", "damaged or cut off"),
     "encrypted": (lambda packed: patched(packed({MODULE: b"x"}), 6, 1), "is encrypted"),
@@ -128,7 +139,7 @@ REFUSED = {
 
 def test_a_refused_zip_is_a_submission_with_a_reason_and_costs_nobody_else(course, handed_in, packed, blank):
     zips = {name: make(packed) for name, (make, _) in REFUSED.items()}
-    report = handed_in(**zips, good=packed({BOOK: b"{}", MODULE: b"x"}))
+    report = handed_in(**zips, good=packed({BOOK: PAGE, MODULE: b"x"}))
     for name, (_, reason) in REFUSED.items():
         _, module, note = taken(course, name)
         assert reason in note["refused"] and module == blank.encode(), (name, note)
@@ -151,11 +162,11 @@ def test_folders_and_files_side_by_side_are_taken_as_they_are(course, uploads):
     (uploads / "Jane Doe_123_assignsubmission_file_/sub").mkdir(parents=True)
     (uploads / "Jane Doe_123_assignsubmission_file_/sub/vae.py").write_bytes(b"jane")
     (uploads / "roeben_44_901_vae.py").write_bytes(b"ben")
-    (uploads / "roeben_44_902_02_vae.ipynb").write_bytes(b"{}")
+    (uploads / "roeben_44_902_02_vae.ipynb").write_bytes(PAGE)
     (uploads / "Thumbs.db").write_bytes(b"")
     report = collect(course, LAB, uploads)
     assert len(report) == 2
-    assert taken(course, "123")[1] == b"jane" and taken(course, "44")[:2] == (b"{}", b"ben")
+    assert taken(course, "123")[1] == b"jane" and taken(course, "44")[:2] == (PAGE, b"ben")
     with course.gradebook() as gradebook:
         jane = gradebook.find_student("123")
         assert (jane.first_name, jane.last_name, jane.lms_user_id) == ("Jane", "Doe", "123")
@@ -185,7 +196,7 @@ def test_the_last_of_several_submissions_counts_and_the_others_are_named(course,
 
 
 def test_collecting_again_changes_nothing(course, handed_in, packed):
-    handed_in(anna=packed({BOOK: b"{}", MODULE: b"x"}))
+    handed_in(anna=packed({BOOK: PAGE, MODULE: b"x"}))
     first = taken(course, "anna")
     handed_in()
     assert taken(course, "anna") == first
