@@ -375,9 +375,10 @@ class FlowVAE(VAE):
         posterior: Flow | None = None,
         prior: Flow | None = None,
         beta: float = 1.0,
+        floor: float = 0.0,  # free bits: nats per latent that the code may cost
     ) -> None:
         super().__init__(encoder, decoder, beta)
-        self.posterior, self.prior = posterior, prior
+        self.posterior, self.prior, self.floor = posterior, prior, floor
 
     def log_prior(self, z: Tensor) -> Tensor:
         return log_normal(z) if self.prior is None else flow_log_prob(self.prior, z)
@@ -398,7 +399,12 @@ class FlowVAE(VAE):
         return self.decoder(self.bend(reparameterize(mu, log_var, torch.randn_like(mu)))[0])
 
     def terms(self, x: Tensor) -> ELBO:
-        return ELBO(*(term.mean() for term in self.bound(x)[0]))
+        """Behind a flow the KL has no share of one latent: free bits are an allowance of the code as a whole."""
+        terms = ELBO(*(term.mean() for term in self.bound(x)[0]))
+        if self.floor <= 0:
+            return terms
+        latent_dim = self.encode(x[:1])[0].shape[1]
+        return terms._replace(loss=terms.reconstruction + self.beta * terms.kl.clamp(min=self.floor * latent_dim))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode where the flow sends the mean of q_0: what a flow VAE shows, without noise."""

@@ -63,6 +63,18 @@ class BoundedPair(UnboundedPair):
         return bound * torch.tanh(self.s_net(x) / bound), self.t_net(x)
 
 
+class ShiftFirst(nn.Module):
+    """A coupling's network for z = (x + t) * exp(log s): as x * exp(log s) + t' with t' = t * exp(log s)."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net  # gives log s and t
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_s, t = self.net(x)
+        return log_s, t * log_s.exp()
+
+
 def zero_last(net: nn.Sequential) -> nn.Sequential:
     """The same network with its last layer at zero: a coupling around it starts as the identity."""
     nn.init.zeros_(net[-1].weight)

@@ -163,17 +163,14 @@ def test_training_with_free_bits_sets_the_floor():
 
 
 def test_every_recipe_has_a_schedule_that_exists():
-    assert {recipe.schedule for recipe in recipes.RECIPES.values()} <= beta_vae.SCHEDULES.keys()
-    assert {name: recipes.RECIPES[name].schedule for name in ("vae-gelu", "vae-gelu-cosine", "vae-128-conv")} == {
-        "vae-gelu": "linear-10-epochs",
-        "vae-gelu-cosine": "cosine-100-epochs",
-        "vae-128-conv": "linear-10000-steps",
-    }
+    known = beta_vae.SCHEDULES.keys() | recipes.SCHEDULES.keys()
+    assert {recipe.schedule for recipe in recipes.RECIPES.values()} <= known
+    assert not beta_vae.SCHEDULES.keys() & recipes.SCHEDULES.keys()
 
 
 def test_beta_recipes_have_their_weight_and_the_squared_error_of_the_report():
     """Up to a constant, -log p of Gaussian pixels is the sum of (2 x - 2 x_hat)^2, pixels on [-1, 1]."""
-    weights = {"beta-vae-0": 0, "beta-vae-0.8": 0.8, "beta-vae-1": 1, "beta-vae-1.2": 1.2, "vae-cifar-1024": 1}
+    weights = {"beta-vae-0": 0, "beta-vae-0.8": 0.8, "beta-vae-1.2": 1.2, "vae-cifar-1024": 1}
     with torch.device("meta"):  # no numbers are needed: a layer of 4096 x 2048 takes its time
         assert {name: recipes.build(name).beta for name in weights} == weights
     log_sigma, x, x_hat = recipes.build("vae-cifar-1024").log_sigma, torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)

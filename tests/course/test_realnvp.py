@@ -278,9 +278,11 @@ def test_realnvp_multiscale_has_the_layers_and_shapes_of_its_report():
     assert shapes == 4 * [(1, 28, 28)] + 4 * [(4, 14, 14)] + 4 * [(8, 7, 7)]
     assert [tuple(layer.mask.shape) for layer in model.noise] == 4 * [(1, 28, 28)]
     assert [tuple(z.shape[1:]) for z in model.flow.unpacked(torch.randn(2, 784))] == [(2, 14, 14), (8, 7, 7)]
-    first = [layer.net.net[0] for stage in model.flow.stages for layer in stage if hasattr(layer, "mask")]
+    first = [layer.net.net.net[0] for stage in model.flow.stages for layer in stage if hasattr(layer, "mask")]
     assert [(conv.in_channels, conv.out_channels) for conv in first] == 4 * [(1, 32)] + 4 * [(4, 48)] + 4 * [(8, 64)]
-    assert [(layer.net.net[0].in_channels, layer.net.net[0].out_channels) for layer in model.noise] == 4 * [(2, 32)]
+    assert [(layer.net.net.net[0].in_channels, layer.net.net.net[0].out_channels) for layer in model.noise] == 4 * [
+        (2, 32)
+    ]
 
 
 @pytest.mark.parametrize(

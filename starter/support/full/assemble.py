@@ -48,7 +48,7 @@ def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Proc
     else:
         fused = {"fused": True} if device != "mps" else {}
         adam = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **fused)
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, patience=5) if recipe.plateau else None
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam) if recipe.plateau else None
         beta = beta_of(recipe, model, lab, stream.steps_of_epoch)
         optimizers, update = {"adam": adam}, training.descent(model, adam, history, beta=beta, clip=job.clip)
     for optimizer in optimizers.values():
@@ -80,6 +80,8 @@ def beta_of(recipe: Recipe, model: nn.Module, lab: Lab, epoch: int) -> Callable[
     """The recipe's schedule of the KL's weight; sets the model's free bits."""
     if recipe.schedule == "constant":
         return None
+    if own := recipes.SCHEDULES.get(recipe.schedule):
+        return own(lab, model.beta, epoch)
     schedule = lab("beta_vae").SCHEDULES[recipe.schedule]
     model.floor = schedule.floor
     return schedule.weights(model.beta, epoch)

@@ -109,7 +109,8 @@ class Keeper:
         self.validation[step] = terms = scores.mean_terms(self.parts.model, self.held, BATCH)
         self.log("validation", terms, step)
         if self.parts.plateau:
-            self.parts.plateau.step(terms["loss"])
+            beta = self.parts.model.beta if self.recipe.plateau == "weighted" else 1.0
+            self.parts.plateau.step(terms["reconstruction"] + beta * terms["kl"])
         self.waited = 0 if terms["loss"] < self.best else self.waited + 1
         if terms["loss"] < self.best:
             self.best = terms["loss"]

@@ -1,0 +1,50 @@
+"""Named systems: models that somebody built and wrote up, with the layers and the settings of the report.
+
+Five reports of course work, numbered 000 to 004, each with a module here, and `ours`. What a report does not say is a
+choice of ours, and each recipe lists its choices: `python -m starter recipes NAME` prints them.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable
+from functools import partial
+
+from torch import nn
+
+from . import ours, report_000, report_001, report_002, report_003, report_004
+from .core import PLATEAUS, SCHEDULES, SQUARED, SSIM_LOSS, Lab, Recipe, lab_module
+
+__all__ = ["PLATEAUS", "RECIPES", "SCHEDULES", "SQUARED", "SSIM_LOSS", "Lab", "Recipe", "lab_module"]
+
+MODULES = (report_000, report_001, report_002, report_003, report_004, ours)
+RECIPES = {name: recipe for module in MODULES for name, recipe in module.RECIPES.items()}
+
+
+def recipe(name: str) -> Recipe:
+    """
+    Raises:
+        ValueError: no such recipe; names the nearest.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)
+        raise ValueError(f"there is no recipe {name!r}; the nearest is {near[0]!r}. All: {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def build(name: str, package: str = "starter") -> nn.Module:
+    """The model of a recipe, from the modules of a package (blanks of its labs must be filled); see `recipe`."""
+    return recipe(name).build(partial(lab_module, package))
+
+
+def blanks(package: str, labs: Iterable[str]) -> list[str]:
+    """Ids of the tasks that are still blank in lab modules, and in the lab modules that these import."""
+    found, open_, seen = [], list(labs), set()
+    while open_:
+        if (name := open_.pop(0)) in seen:
+            continue
+        seen.add(name)
+        text = inspect.getsource(lab_module(package, name))
+        found += re.findall(r"""raise NotImplementedError\(["']([a-z]+-\d+)["']\)""", text)
+        open_ += re.findall(r"^from \.(\w+) import", text, re.MULTILINE)
+    return found
