@@ -21,7 +21,7 @@ from starter.support.full import train as full
 from starter.support.full.job import Job, JobError
 from starter.support.full.parallel import own_device
 from starter.support.nets import mlp_decoder, mlp_encoder
-from starter.support.recipes import Recipe
+from starter.support.recipes import Recipe, parts
 
 
 def tiny_autoencoder(lab):
@@ -53,16 +53,17 @@ class Labelled(nn.Module):
 def tiny(monkeypatch):
     """Systems that train in a second."""
     made = {
-        "ae-tiny": Recipe(("digits",), (1, 8, 8), tiny_autoencoder, "nothing", epochs=2, batch_size=100),
+        "ae-tiny": Recipe("ours: small", ("digits",), (1, 8, 8), tiny_autoencoder, "nothing", epochs=2, batch_size=100),
         "vae-tiny": Recipe(
+            "ours: small",
             ("digits",),
             (1, 8, 8),
-            recipes.mlp_vae((1, 8, 8), 16, 3),
+            parts.mlp_vae((1, 8, 8), 16, 3),
             "nothing",
             epochs=2,
             batch_size=100,
             schedule="linear-10-epochs",
-            plateau=True,
+            plateau="loss",
         ),
     }
     monkeypatch.setattr(recipes, "RECIPES", recipes.RECIPES | made)
@@ -294,7 +295,7 @@ def test_blanks_are_named_before_anything_is_written(job, tmp_path):
 
 
 def wgan(lab):
-    return recipes.conv_wgan((1, 8, 8), 3, (8,), n_critic=5)(lab)
+    return parts.conv_wgan((1, 8, 8), 3, (8,), n_critic=5)(lab)
 
 
 def flow(lab):
@@ -305,7 +306,7 @@ def flow(lab):
     ("build", "settings", "blank"),
     [
         (tiny_autoencoder, {}, "autoencoder.reconstruction_loss"),
-        (recipes.mlp_vae((1, 8, 8), 16, 3), {"schedule": "linear-10-epochs"}, "beta_vae.linear_warmup"),
+        (parts.mlp_vae((1, 8, 8), 16, 3), {"schedule": "linear-10-epochs"}, "beta_vae.linear_warmup"),
         (tiny_beta, {"schedule": "free-bits-0.5"}, "beta_vae.free_bits"),
         (wgan, {"lr": None}, "wgan_gp.generator_loss"),
         (flow, {}, "realnvp.coupling_inverse"),  # only samples need it
@@ -315,7 +316,9 @@ def test_a_blank_is_found_before_the_run_that_would_call_it_late(job, monkeypatc
     def empty(*_, **__):
         raise NotImplementedError("the-task")
 
-    monkeypatch.setitem(recipes.RECIPES, "x", Recipe(("digits",), (1, 8, 8), build, "", epochs=1, **settings))
+    monkeypatch.setitem(
+        recipes.RECIPES, "x", Recipe("ours: x", ("digits",), (1, 8, 8), build, "", epochs=1, **settings)
+    )
     monkeypatch.setattr(f"starter.{blank}", empty)
     with pytest.raises(JobError, match="x: still blank in starter/: the-task: fill what it needs"):
         full.train(replace(job, recipe="x"))
@@ -333,7 +336,7 @@ def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(job, tmp_pat
         "from starter.support.full.train import train\nfrom starter.support.nets import mlp_decoder, mlp_encoder\n"
         "def build(lab):\n    shape = (1, 8, 8)\n"
         "    return lab('autoencoder').Autoencoder(mlp_encoder(shape, (16,), 4), mlp_decoder(4, (16,), shape))\n"
-        "recipes.RECIPES['ae-tiny'] = recipes.Recipe(('digits',), (1, 8, 8), build, '', epochs=2)\n"
+        "recipes.RECIPES['ae-tiny'] = recipes.Recipe('ours: x', ('digits',), (1, 8, 8), build, '', epochs=2)\n"
         "train(Job('ae-tiny', 'digits', Path(sys.argv[1]), batch_size=50, steps=20, tensorboard=False))\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]

@@ -10,7 +10,7 @@ from starter.support.flownets import GatedConvNet
 from starter.support.full import train as full
 from starter.support.full.job import Job
 from starter.support.nets import mlp_decoder, mlp_encoder
-from starter.support.recipes import Recipe
+from starter.support.recipes import Recipe, parts
 
 SHAPE, LARGE = (1, 8, 8), (1, 16, 16)  # digits, digits16
 STEPS, EPOCH = 30, 13  # of 100 images
@@ -34,17 +34,23 @@ def flow(lab):
     return lab("realnvp").multiscale(SHAPE, 17, GatedConvNet, (4, 4, 4), (1, 1, 1), noise=1)
 
 
+def conditional_gan(lab):
+    cgan = lab("conditional_gan")
+    discriminator = cgan.ConditionalDiscriminator(SHAPE, 10, cgan.halving(2, (4, 8)))
+    return cgan.ConditionalGAN(cgan.conditional_generator(SHAPE, 3, 10, (8, 4, 4)), discriminator, 3, 10.0)
+
+
 KINDS = {
     "autoencoder": (SHAPE, autoencoder, {}),
-    "vae": (SHAPE, recipes.mlp_vae(SHAPE, 16, 3), {"schedule": "linear-10-epochs", "plateau": True}),
+    "vae": (SHAPE, parts.mlp_vae(SHAPE, 16, 3), {"schedule": "linear-10-epochs", "plateau": "loss"}),
     "beta-vae": (SHAPE, free_bits, {"schedule": "free-bits-0.5", "weight_decay": 0.1}),
     "flow-vae": (SHAPE, flow_vae, {"schedule": "cosine-100-epochs"}),
     "realnvp": (SHAPE, flow, {}),
-    "gan": (SHAPE, recipes.mlp_gan(SHAPE, 3, (16,), (16,), batch_norm=True, dropout=0.3, lr_d=1e-3), {"lr": None}),
-    "dcgan": (LARGE, recipes.conv_gan(LARGE, 3, (8, 4)), {"lr": None}),
-    "lsgan": (LARGE, recipes.conv_gan(LARGE, 3, (8, 4), least_squares=True), {"lr": None}),
-    "wgan-gp": (LARGE, recipes.conv_wgan(LARGE, 3, (8, 4), n_critic=4), {"lr": None}),
-    "cgan": (SHAPE, recipes.conditional_gan(SHAPE, 3, (8, 4, 4), (4, 8), weight=10.0), {"lr": None}),
+    "gan": (SHAPE, parts.mlp_gan(SHAPE, 3, (16,), (16,), dropout=0.3, lr_d=1e-3), {"lr": None}),
+    "dcgan": (LARGE, parts.conv_gan(LARGE, 3, (8, 4)), {"lr": None}),
+    "lsgan": (LARGE, parts.conv_gan(LARGE, 3, (8, 4), least_squares=True), {"lr": None}),
+    "wgan-gp": (LARGE, parts.conv_wgan(LARGE, 3, (8, 4), n_critic=4), {"lr": None}),
+    "cgan": (SHAPE, conditional_gan, {"lr": None}),
 }
 
 
@@ -52,7 +58,7 @@ KINDS = {
 def job(request, tmp_path, monkeypatch) -> Job:
     shape, build, settings = KINDS[request.param]
     data = "digits" if shape == SHAPE else "digits16"
-    recipe = Recipe((data,), shape, build, "nothing", epochs=2, batch_size=100, **settings)
+    recipe = Recipe("ours: small", (data,), shape, build, "nothing", epochs=2, batch_size=100, **settings)
     monkeypatch.setattr(recipes, "RECIPES", {request.param: recipe})
     monkeypatch.setattr(full.Keeper, "results", lambda self: {})  # pictures and scores have tests of their own
     return Job(request.param, data, tmp_path / "whole", steps=STEPS, fid_every=10, pictures=1, tensorboard=False)

@@ -109,8 +109,9 @@ class Keeper:
         self.validation[step] = terms = scores.mean_terms(self.parts.model, self.held, BATCH)
         self.log("validation", terms, step)
         if self.parts.plateau:
-            beta = self.parts.model.beta if self.recipe.plateau == "weighted" else 1.0
-            self.parts.plateau.step(terms["reconstruction"] + beta * terms["kl"])
+            weighted = self.recipe.plateau == "weighted"
+            beta = self.parts.model.beta
+            self.parts.plateau.step(terms["reconstruction"] + beta * terms["kl"] if weighted else terms["loss"])
         self.waited = 0 if terms["loss"] < self.best else self.waited + 1
         if terms["loss"] < self.best:
             self.best = terms["loss"]
