@@ -109,15 +109,19 @@ class Keeper:
         self.validation[step] = terms = scores.mean_terms(self.parts.model, self.held, BATCH)
         self.log("validation", terms, step)
         if self.parts.plateau:
-            weighted = self.recipe.plateau == "weighted"
-            beta = self.parts.model.beta
-            self.parts.plateau.step(terms["reconstruction"] + beta * terms["kl"] if weighted else terms["loss"])
+            self.parts.plateau.step(self.watched(terms))
         self.waited = 0 if terms["loss"] < self.best else self.waited + 1
         if terms["loss"] < self.best:
             self.best = terms["loss"]
             if self.group.first:
                 weights = {"recipe": self.job.recipe, "step": step, "model": self.parts.model.state_dict()}
                 save(weights, self.job.out / "best.pt")
+
+    def watched(self, terms: dict[str, float]) -> float:
+        """The validation number that the learning rate follows."""
+        if self.recipe.plateau == "weighted":
+            return terms["reconstruction"] + self.parts.model.beta * terms["kl"]
+        return terms["loss"]
 
     def draw(self, step: int) -> None:
         x = self.test.pixels(slice(10 * gallery.COLUMNS))
