@@ -115,6 +115,26 @@ COUNTS = {
     "vae-mlp": linear(784, 400) + 2 * linear(400, 20) + linear(20, 400) + linear(400, 784),
     "gan-mlp": linear(100, 128) + FC_HIDDEN + FC_NORMS + FC_DISCRIMINATOR,
 }
+
+
+def small_coupling(channels: int, hidden: int) -> int:
+    """A coupling whose network has two gated blocks in place of three."""
+    block = conv(2 * hidden, hidden) + conv(2 * hidden, 2 * hidden, 1) + 2 * hidden
+    return gated_coupling(channels, hidden) - block
+
+
+TWO = conv(1, 32, 4) + conv(32, 64, 4)
+TWO_BACK = conv(64, 32, 4) + conv(32, 1, 4)
+DIGIT_G = normed(100, 128, 7) + normed(128, 64) + conv(64, 1, 4)
+IAF = linear(16, 64) + linear(64, 32)  # masked, but all numbers are there
+HALVES = linear(8, 64) + linear(64, 16)
+COUNTS |= {
+    "beta-vae-mnist": TWO + linear(64 * 49, 20) + linear(10, 64 * 49) + TWO_BACK,
+    "flow-vae-mnist": TWO + linear(64 * 49, 32) + linear(16, 64 * 49) + TWO_BACK + 4 * IAF + 8 * HALVES,
+    "realnvp-mnist-small": 2 * small_coupling(1, 16) + 6 * small_coupling(4, 32) + 6 * small_coupling(8, 48),
+    **{name: DIGIT_G + conv(1, 64, 4) + normed(64, 128) + conv(128, 1, 7) for name in ("dcgan-mnist", "lsgan-mnist")},
+    "wgan-gp-mnist": DIGIT_G + conv(1, 64, 4) + conv(64, 128, 4) + conv(128, 1, 7),
+}
 STATED = {  # counts that the reports' own layers add up to
     "vae-mlp": 652_824,
     "gan-mlp": 2_043_793,
@@ -144,7 +164,10 @@ def test_a_step_of_training_gives_finite_terms_and_a_gradient_for_every_weight(n
     assert all(weight.grad is not None for weight in model.parameters())
 
 
-OFFSETS = {"cub-wgan-gp": {"discriminator.3.0.bias"}}  # of all scores alike: no loss of a critic depends on it
+OFFSETS = {  # of all scores alike: no loss of a critic depends on it
+    "cub-wgan-gp": {"discriminator.3.0.bias"},
+    "wgan-gp-mnist": {"discriminator.2.0.bias"},
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)

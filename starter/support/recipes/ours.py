@@ -1,3 +1,88 @@
 """Systems of no report, in full size on real images: where a lab has none of its own, and what the reports left out."""
 
-RECIPES = {}
+from functools import partial
+
+from ..flownets import GatedConvNet
+from ..nets import Conv, ConvConfig
+from .core import Lab, Recipe, game
+from .parts import GREY, beta_vae, conv_gan, conv_wgan
+
+MNIST = {"data": ("mnist",), "shape": GREY, "reported": "nothing: this system is ours"}
+DCGAN = "28x28 from 7x7 by two doublings, 128 and 64 channels, 100 numbers of noise"
+
+
+def two_convolutions(latent_dim: int) -> ConvConfig:
+    return ConvConfig(GREY, (Conv(1, 32, 4, 2), Conv(32, 64, 4, 2)), latent_dim)
+
+
+def vae_with_learned_prior(lab: Lab):
+    nets = lab("autoencoder").conv_nets(two_convolutions(16), 2 * 16)
+    flow_vae = lab("flow_vae")
+    posterior = flow_vae.autoregressive_flows(16, 4, hidden_dim=64)
+    return flow_vae.FlowVAE(*nets, posterior, prior=flow_vae.coupling_flows(16, 8, hidden_dim=64))
+
+
+def small_flow(lab: Lab):
+    return lab("realnvp").multiscale(GREY, 256, partial(GatedConvNet, layers=2), (16, 32, 48), (2, 6, 6))
+
+
+RECIPES = {
+    "beta-vae-mnist": Recipe(
+        source="ours: lab 3 in full size",
+        build=beta_vae(two_convolutions(10), beta=4.0),
+        choices=("10 latents, beta 4, reached on a line over 10 epochs", "Adam with 1e-3, batch 128, 40 epochs"),
+        epochs=40,
+        schedule="linear-10-epochs",
+        hours=0.3,
+        **MNIST,
+    ),
+    "flow-vae-mnist": Recipe(
+        source="ours: lab 4 in full size",
+        build=vae_with_learned_prior,
+        choices=(
+            "16 latents, four inverse autoregressive steps in the posterior, eight couplings in the prior",
+            "Adam with 1e-3, batch 128, 40 epochs",
+        ),
+        epochs=40,
+        hours=0.4,
+        **MNIST,
+    ),
+    "realnvp-mnist-small": Recipe(
+        source="ours: lab 5 on a CPU",
+        build=small_flow,
+        choices=(
+            "uniform noise; 2 couplings at 28x28, 6 at 14x14, 6 at 7x7, with 16, 32 and 48 hidden channels",
+            "two gated blocks in each network",
+            "Adam with 1e-3, batch 64; as many epochs as 6 hours of one thread allow",
+        ),
+        epochs=24,
+        batch_size=64,
+        held_out=10_000,
+        hours=6.0,
+        **MNIST,
+    ),
+    **{
+        name: game(
+            source=f"ours: lab 8 in full size, {title}",
+            build=conv_gan(GREY, 100, (128, 64), least_squares, lr=2e-4, betas=(0.5, 0.999)),
+            choices=(DCGAN, "Adam with 2e-4 and betas 0.5 and 0.999, batch 128, 20 epochs"),
+            epochs=20,
+            hours=1.1,
+            **MNIST,
+        )
+        for name, title, least_squares in (("dcgan-mnist", "DCGAN", False), ("lsgan-mnist", "LSGAN", True))
+    },
+    "wgan-gp-mnist": game(
+        source="ours: lab 9 in full size",
+        build=conv_wgan(GREY, 100, (128, 64), n_critic=5, lr=1e-4, betas=(0.0, 0.9)),
+        choices=(
+            DCGAN,
+            "Adam with 1e-4 and betas 0 and 0.9, five steps of the critic to one of the generator, penalty times 10",
+            "batch 64; an epoch is one of the critic, 25 of them",
+        ),
+        epochs=25,
+        batch_size=64,
+        hours=1.2,
+        **MNIST,
+    ),
+}
