@@ -1,1 +1,8 @@
 """Full-size training of the named systems: what the notebooks do in a minute, at the size of the reports."""
+
+
+def load(recipe: str, data: str, impl: str = "starter"):
+    """A trained model of the repository that draws; see `weights.load`."""
+    from .weights import load
+
+    return load(recipe, data, impl)

@@ -1,4 +1,4 @@
-"""python -m starter train | reproduce"""
+"""python -m starter train | reproduce | keep"""
 
 import argparse
 import contextlib
@@ -123,4 +123,26 @@ def reported(job: Job) -> int:
         print(
             f"{job.recipe} on {job.data}: {found['steps']} steps in {found['seconds']:g} s; test: {numbers}; {job.out}"
         )
+    return 0
+
+
+def keep(arguments: list[str]) -> int:
+    from .weights import keep
+
+    parser = Parser(
+        prog="python -m starter keep",
+        description="Keep what samples of finished runs in results/weights, for starter.support.full.load.",
+    )
+    parser.add_argument("names", nargs="+", metavar="RECIPE-DATA", help="folders in --home")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
+    parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
+    given = parser.parse_intermixed_args(arguments)
+    home = given.home or data.course() / "runs/reproduce"
+    try:
+        for name in given.names:
+            path = keep(home / name, given.impl)
+            print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    except ValueError as wrong:
+        print(f"keep: {wrong}", file=sys.stderr)
+        return 2
     return 0

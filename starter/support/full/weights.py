@@ -1,0 +1,139 @@
+"""Weights of finished runs that labs and README show: what samples, in half precision, small enough for a repository.
+
+    python -m starter keep vae-mlp-mnist                     from a run's folder into the repository
+    starter.support.full.load("vae-mlp", "mnist").sample(z)  images in [0, 1], a second later
+
+An autoencoder is kept whole, of other models only what draws: a decoder, a generator, a flow. The layers are those of
+the recipe, built by the lab modules.
+"""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from .. import data, recipes
+from ..runs import replace
+from . import gallery
+from .job import JobError
+
+FOLDER = "results/weights"  # of the repository, beside what goes into a lab's zip
+LARGEST, ALL = 7_500_000, 30_000_000  # bytes of a file, and of all of them
+SUFFIX = ".safetensors"
+
+
+class Sampler(nn.Module):
+    """A trained model that draws."""
+
+    def __init__(self, model: nn.Module, z_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.model, self.z_shape = model, z_shape
+        self.n_classes = getattr(model, "n_classes", None)
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, *self.z_shape)
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] from noise z (N, *z_shape); where it knows classes, of the labels y (N,).
+
+        Without labels the classes take turns.
+        """
+        return gallery.decode(self.model, z, torch.arange(len(z)) if y is None else y)
+
+
+def folder() -> Path:
+    return data.course() / FOLDER
+
+
+def kept() -> list[str]:
+    """RECIPE-DATA of all that are there."""
+    return sorted(path.stem for path in folder().glob(f"*{SUFFIX}"))
+
+
+def load(name: str, own: str, impl: str = "starter") -> Sampler:
+    """A recipe's model as it was trained on a data set, in evaluation mode.
+
+    Args:
+        impl: package of the lab modules that build it: "starter" or "solutions".
+
+    Raises:
+        JobError: there are no such weights, or they do not fit the model, or blanks are empty that it needs.
+    """
+    path = folder() / f"{name}-{own}{SUFFIX}"
+    if not path.exists():
+        raise JobError(f"there are no weights of {name} on {own}: there are {', '.join(kept()) or 'none yet'}")
+    model = built(name, impl).eval().requires_grad_(False)
+    x = torch.zeros(2, *recipes.recipe(name).shape)
+    with torch.no_grad():
+        z_shape = (model.latent_dim,) if hasattr(model, "latent_dim") else tuple(gallery.codes(model, x).shape[1:])
+    try:
+        absent, unknown = model.load_state_dict(load_file(path), strict=False)
+    except (SafetensorError, RuntimeError) as unfit:
+        raise JobError(f"{path} is damaged, or not of {name} as it is now: {str(unfit).splitlines()[0]}") from None
+    if wrong := [*unknown, *(key for key in absent if not key.startswith(unused(model)))]:
+        raise JobError(f"{path} is not of {name} as it is now: {wrong[0]}")
+    for part in unused(model):
+        delattr(model, part.rstrip("."))  # it has learned nothing
+    return Sampler(model, z_shape)
+
+
+def built(name: str, impl: str) -> nn.Module:
+    """The model of a recipe, or a JobError that says which blanks it needs."""
+    used = []
+
+    def lab(module: str) -> ModuleType:
+        used.append(module)
+        return recipes.lab_module(impl, module)
+
+    try:
+        return recipes.recipe(name).build(lab)
+    except NotImplementedError as blank:
+        empty = ", ".join(recipes.blanks(impl, used) or [str(blank)])
+        raise JobError(f"{name}: still blank in {impl}/: {empty}: fill what it needs first") from None
+
+
+def unused(model: nn.Module) -> tuple[str, ...]:
+    """Beginnings of the names of all weights that samples do not depend on."""
+    if hasattr(model, "discriminator"):
+        return ("discriminator.",)
+    return ("encoder.",) if hasattr(model, "encoder") and hasattr(model, "encode") else ()
+
+
+def keep(run: Path, impl: str = "starter") -> Path:
+    """Write what samples of a finished run, the weights that were tested, into the repository; the file.
+
+    Raises:
+        JobError: no finished run, or more bytes than a repository should hold.
+    """
+    try:
+        result = json.loads((run / "results.json").read_text(encoding="utf-8"))
+        name, own, step = result["recipe"], result["data"], result.get("tested_step", result["steps"])
+        state = read(run / ("last.pt" if step == result["steps"] else "best.pt"))
+    except (OSError, ValueError, KeyError) as missing:
+        raise JobError(f"{run} holds no finished run ({type(missing).__name__}): train it to its end first") from None
+    model = built(name, impl)
+    chosen = {key: half(value) for key, value in state.items() if not key.startswith(unused(model))}
+    if bad := [key for key, value in chosen.items() if not value.isfinite().all()]:
+        raise JobError(f"{run}: {bad[0]} does not fit into half precision")
+    told = {"recipe": name, "data": own, "step": str(step), "made by": "python -m starter keep"}
+    content = save(chosen, metadata=told)
+    target = folder() / f"{name}-{own}{SUFFIX}"
+    others = sum(path.stat().st_size for path in folder().glob(f"*{SUFFIX}") if path != target)
+    if len(content) > LARGEST or len(content) + others > ALL:
+        limits = f"{LARGEST / 1e6:g} MB for one, {ALL / 1e6:g} MB for all"
+        raise JobError(f"{name} on {own} takes {len(content) / 1e6:.1f} MB beside {others / 1e6:.1f}: {limits}")
+    replace(target, content)
+    return target
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    return torch.load(path, map_location="cpu", weights_only=True)["model"]
+
+
+def half(value: Tensor) -> Tensor:
+    return (value.half() if value.is_floating_point() else value).contiguous()

@@ -1,0 +1,162 @@
+"""Weights of finished runs: what samples is kept, small, and draws the same images again."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from starter.support import data, recipes
+from starter.support.full import cli, load, weights
+from starter.support.full.job import JobError
+from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
+from starter.support.recipes import Recipe
+
+SHAPE = (1, 8, 8)
+
+
+def autoencoder(lab):
+    return lab("autoencoder").Autoencoder(mlp_encoder(SHAPE, (16,), 4), mlp_decoder(4, (16,), SHAPE))
+
+
+def vae(lab):
+    return lab("vae").VAE(mlp_encoder(SHAPE, (16,), 6), mlp_decoder(3, (16,), SHAPE))
+
+
+def gan(lab):
+    return lab("gan").GAN(mlp_generator(5, (16,), SHAPE), mlp_discriminator(SHAPE, (16,)), 5)
+
+
+def conditional(lab):
+    cgan = lab("conditional_gan")
+    shape = (1, 16, 16)
+    generator = cgan.conditional_generator(shape, 5, 10, (8, 6, 4))
+    discriminator = cgan.ConditionalDiscriminator(shape, 10, cgan.halving(2, (4, 8)))
+    return cgan.ConditionalGAN(generator, discriminator, 5)
+
+
+def flow(lab):
+    return lab("realnvp").two_nets(SHAPE, 17, hidden=4, count=2)
+
+
+BUILDS = {"ae": autoencoder, "vae": vae, "gan": gan, "cgan": conditional, "realnvp": flow}
+SHAPES = {"cgan": (1, 16, 16)}
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch, tmp_path):
+    """Tiny systems, and a repository of their own."""
+    made = {
+        f"{name}-tiny": Recipe(
+            data=("digits",), shape=SHAPES.get(name, SHAPE), build=build, reported="", source="ours", epochs=1
+        )
+        for name, build in BUILDS.items()
+    }
+    monkeypatch.setattr(recipes, "RECIPES", made)
+    monkeypatch.setattr(data, "course", lambda: tmp_path / "repository")
+
+
+def run(home: Path, name: str, tested: int = 30) -> torch.nn.Module:
+    """A finished run of 30 steps with random weights; the model whose weights were tested."""
+    folder = home / f"{name}-digits"
+    folder.mkdir(parents=True)
+    for file, step in (("last.pt", 30), ("best.pt", 20)):
+        torch.manual_seed(step)
+        model = recipes.build(name).eval()
+        for key, value in model.state_dict().items():
+            if key.endswith(("running_mean", "running_var")):
+                value.uniform_(0.5, 1.5)
+        torch.save({"recipe": name, "step": step, "model": model.state_dict()}, folder / file)
+        if step == tested:
+            chosen = model
+    result = {"recipe": name, "data": "digits", "steps": 30, "tested_step": tested}
+    (folder / "results.json").write_text(json.dumps(result))
+    return chosen
+
+
+@pytest.mark.parametrize("name", [f"{name}-tiny" for name in BUILDS])
+def test_what_is_kept_draws_the_images_of_the_trained_model(name, tmp_path, capsys):
+    model = run(tmp_path, name)
+    assert cli.keep([f"{name}-digits", "--home", str(tmp_path)]) == 0
+    assert f"{name}-digits.safetensors: 0.0" in capsys.readouterr().out
+    kept = load(name, "digits")
+    torch.manual_seed(0)
+    z = kept.noise(12)
+    x = kept.sample(z)
+    y = (torch.arange(12) % 10,) if name.startswith("cgan") else ()
+    with torch.no_grad():
+        expected = model.sample(z, *y) if hasattr(model, "sample") else model.images(z)
+    assert x.shape == (12, *recipes.RECIPES[name].shape) and 0 <= x.min() and x.max() <= 1
+    torch.testing.assert_close(x, expected, atol=1 / 16 if name.startswith("realnvp") else 2e-3, rtol=0)
+
+
+def test_only_what_samples_is_kept_in_half_precision(tmp_path):
+    from safetensors.torch import load_file
+
+    dropped = {"vae-tiny": "encoder", "gan-tiny": "discriminator", "ae-tiny": "nothing"}
+    for name, part in dropped.items():
+        whole = run(tmp_path, name).state_dict()
+        numbers = load_file(weights.keep(tmp_path / f"{name}-digits"))
+        assert numbers.keys() == {key for key in whole if not key.startswith(part)}
+        assert {value.dtype for value in numbers.values()} <= {torch.float16, torch.int64}
+    with pytest.raises(AttributeError, match="encoder"):
+        load("vae-tiny", "digits").model.reconstruct(torch.zeros(1, *SHAPE))
+    assert load("ae-tiny", "digits").model.reconstruct(torch.zeros(1, *SHAPE)).shape == (1, *SHAPE)
+
+
+def test_the_weights_that_were_tested_are_kept(tmp_path):
+    best = run(tmp_path, "vae-tiny", tested=20)
+    weights.keep(tmp_path / "vae-tiny-digits")
+    kept = load("vae-tiny", "digits").model.decoder.state_dict()
+    torch.testing.assert_close(kept, best.decoder.state_dict(), atol=1e-3, rtol=1e-3)
+
+
+def test_weights_that_are_not_there_are_one_line_that_lists_those_that_are(tmp_path):
+    with pytest.raises(JobError, match="^there are no weights of vae-tiny on digits: there are none yet$"):
+        load("vae-tiny", "digits")
+    for name in ("vae-tiny", "gan-tiny"):
+        run(tmp_path, name)
+        weights.keep(tmp_path / f"{name}-digits")
+    with pytest.raises(JobError, match="^there are no weights of vae on mnist: there are gan-tiny-digits, vae-tiny-di"):
+        load("vae", "mnist")
+
+
+def test_a_file_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
+    run(tmp_path, "vae-tiny")
+    path = weights.keep(tmp_path / "vae-tiny-digits")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200])
+    with pytest.raises(JobError, match="vae-tiny-digits.safetensors is damaged, or not of vae-tiny as it is now"):
+        load("vae-tiny", "digits")
+    path.write_bytes(whole)
+    monkeypatch.setitem(recipes.RECIPES, "vae-tiny", recipes.RECIPES["gan-tiny"])
+    with pytest.raises(JobError, match="is not of vae-tiny as it is now"):
+        load("vae-tiny", "digits")
+
+
+def test_a_model_with_blanks_names_them(tmp_path, monkeypatch):
+    run(tmp_path, "vae-tiny")
+    weights.keep(tmp_path / "vae-tiny-digits")
+
+    def blank(lab):
+        raise NotImplementedError("vae-1")
+
+    recipe = Recipe(data=("digits",), shape=SHAPE, build=blank, reported="", source="ours", epochs=1)
+    monkeypatch.setitem(recipes.RECIPES, "vae-tiny", recipe)
+    with pytest.raises(JobError, match="^vae-tiny: still blank in starter/: vae-1: fill what it needs first$"):
+        load("vae-tiny", "digits")
+
+
+def test_what_a_repository_should_not_hold_is_refused(tmp_path, monkeypatch, capsys):
+    run(tmp_path, "vae-tiny")
+    (tmp_path / "empty").mkdir()
+    assert cli.keep(["empty", "--home", str(tmp_path)]) == 2
+    assert "empty holds no finished run (FileNotFoundError): train it to its end first" in capsys.readouterr().err
+    for name in ("LARGEST", "ALL"):
+        with monkeypatch.context() as patch:
+            patch.setattr(weights, name, 1000)
+            assert cli.keep(["vae-tiny-digits", "--home", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("keep: vae-tiny on digits takes 0.0 MB beside 0.0: ") and said.count("\n") == 1
+    assert not weights.folder().exists()
+    assert cli.keep(["vae-tiny-digits", "--home", str(tmp_path)]) == 0
