@@ -1,4 +1,4 @@
-"""python -m starter check vae-1 | progress | recipes | train | reproduce | keep | lab"""
+"""python -m starter check vae-1 | progress | recipes | train | reproduce | figures | keep | lab"""
 
 import argparse
 import sys
@@ -16,13 +16,14 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
     commands.add_parser("train", help="train a named system in full size; --help lists its options", add_help=False)
     commands.add_parser("reproduce", help="train many of them, and write RESULTS.md", add_help=False)
+    commands.add_parser("figures", help="draw from runs what the reports draw", add_help=False)
     commands.add_parser("keep", help="keep the weights of finished runs in the repository", add_help=False)
     given, more = parser.parse_known_args(arguments)
     if given.command == "lab":
         from .support import lab
 
         return lab.main(more)
-    if given.command in ("train", "reproduce", "keep"):
+    if given.command in ("train", "reproduce", "figures", "keep"):
         from .support.full import cli
 
         return getattr(cli, given.command)(more)

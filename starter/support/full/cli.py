@@ -1,4 +1,4 @@
-"""python -m starter train | reproduce | keep"""
+"""python -m starter train | reproduce | figures | keep"""
 
 import argparse
 import contextlib
@@ -123,6 +123,33 @@ def reported(job: Job) -> int:
         print(
             f"{job.recipe} on {job.data}: {found['steps']} steps in {found['seconds']:g} s; test: {numbers}; {job.out}"
         )
+    return 0
+
+
+def figures(arguments: list[str]) -> int:
+    from .figures import figures
+
+    parser = Parser(
+        prog="python -m starter figures",
+        description="Draw from runs what the reports draw: curves, images side by side, a table of the models.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes, or kinds of pictures; default: all")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="of the pictures; default: figures/ in --home")
+    given = parser.parse_intermixed_args(arguments)
+    home = given.home or data.course() / "runs/reproduce"
+    try:
+        drawn, left_out = figures(home, given.out or home / "figures", given.names)
+    except ValueError as wrong:
+        print(f"figures: {wrong}", file=sys.stderr)
+        return 2
+    except OSError as trouble:
+        place = trouble.filename or given.out or home
+        print(f"figures: {place}: {trouble.strerror or trouble}: name another place with --out", file=sys.stderr)
+        return 2
+    for line in left_out:
+        print(f"left out: {line}")
+    print(f"{len(drawn) - 1} pictures; {drawn[-1]} shows them all")
     return 0
 
 
