@@ -1,18 +1,12 @@
-"""The report counts what was met; Moodle and Gradescope get what they take."""
+"""The report counts what was met; Moodle gets what it takes."""
 
 import csv
-import json
-import os
 import shutil
-import stat
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from grading import catalogue, gradescope
+from grading import catalogue
 from grading.course import Course, Mistake
 from grading.export import export
 from grading.report import report
@@ -110,61 +104,3 @@ def test_what_is_not_graded_yet_is_said_at_the_export(graded, tmp_path):
     course.record(LAB, "2").unlink()
     export(course, said.append)
     assert "02_vae: 1 submissions are not graded yet" in said[0] and "4 submissions" in said[-1]
-
-
-@pytest.fixture(scope="module")
-def autograder(tmp_path_factory, jail) -> Path:
-    """Laid out as Gradescope does: the zip in source/, and run_autograder beside it."""
-    if not jail:
-        pytest.skip("this machine has no jail: python -m grading doctor says why")
-    root = tmp_path_factory.mktemp("autograder")
-    archive = gradescope.package(Course(root / "course"), LAB)
-    with zipfile.ZipFile(archive) as opened:
-        opened.extractall(root / "source")
-        modes = {info.filename: info.external_attr >> 16 for info in opened.infolist()}
-    assert modes["setup.sh"] & modes["run_autograder"] & stat.S_IXUSR
-    (root / "run_autograder").write_bytes((root / "source/run_autograder").read_bytes())
-    (root / "results").mkdir()
-    return root
-
-
-def judged(root: Path, files: dict[str, str]) -> dict:
-    folder = root / "submission"
-    folder.mkdir(exist_ok=True)
-    for path in folder.iterdir():
-        path.unlink()
-    for name, content in files.items():
-        (folder / name).write_text(content)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"AUTOGRADER": str(root), "PYTHON": sys.executable}
-    subprocess.run(["bash", root / "run_autograder"], cwd=root, env=environment, check=True, timeout=300)
-    return json.loads((root / "results/results.json").read_text())
-
-
-def test_gradescope_gets_points_messages_and_what_they_are_out_of(autograder, solution):
-    entry = catalogue.answers("wrong")["vae-2"][0]
-    found = judged(autograder, {"vae.py": catalogue.changed(solution, entry), "02_vae.ipynb": "{}"})
-    assert [test["name"].split(":")[0] for test in found["tests"]] == TASKS
-    assert [test["score"] for test in found["tests"]] == [2, 0, 2, 2, 3, 3, 1]
-    assert sum(test["max_score"] for test in found["tests"]) == 15
-    assert found["tests"][1]["output"] == entry["says"] and found["tests"][1]["status"] == "failed"
-    assert {test["visibility"] for test in found["tests"]} == {"visible"}
-    assert isinstance(found["execution_time"], int)
-
-
-def test_a_submission_without_the_module_is_a_result_too(autograder):
-    found = judged(autograder, {"other.py": "", "notes.txt": "hello"})
-    assert [test["score"] for test in found["tests"]] == [0] * 7
-    assert "neither 02_vae.ipynb nor vae.py is in it" in found["output"]
-
-
-def test_a_notebook_without_its_module_is_blank(autograder):
-    found = judged(autograder, {"02_vae.ipynb": "{}"})
-    assert "vae.py was not in what you handed in" in found["output"]
-    assert "still blank" in found["tests"][0]["output"]
-
-
-def test_a_lab_without_tasks_has_no_autograder(tmp_path, monkeypatch):
-    monkeypatch.setattr(gradescope.table, "tasks_of", lambda lab: [])
-    with pytest.raises(Mistake, match="written questions only"):
-        gradescope.package(Course(tmp_path), LAB)
