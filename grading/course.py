@@ -12,29 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import table
-from .overlay import ROOT
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
 
 COURSE_ID = "course"
-CONFIG = '''"""Plain `nbgrader` and formgrader work in this folder. Written by `python -m grading release`."""
-
-import os
-from pathlib import Path
-
-os.environ.setdefault("MAX_STEPS", "2")  # whenever nbgrader runs a notebook: nothing trains
-here = Path(__file__).resolve().parent
-elsewhere = here / "gradebook.url"  # written by --db
-c = get_config()  # noqa: F821
-c.CourseDirectory.course_id = {course_id!r}
-c.CourseDirectory.root = str(here)
-if elsewhere.exists():
-    c.CourseDirectory.db_url = elsewhere.read_text().strip()
-c.Exchange.root = str(here / "exchange")
-c.ClearSolutions.text_stub = {unanswered!r}
-c.Autograde.exclude_overwriting = {modules!r}  # what a learner edits, and must not be replaced by the blanks
-'''
 
 
 class Mistake(Exception):
@@ -118,19 +100,6 @@ class Course:
             except OSError:
                 raise Mistake(f"another command is at work in {self.root}: wait until it has ended") from None
             yield
-
-    def configure(self) -> None:
-        """Make the folder one that nbgrader knows."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / "exchange").mkdir(exist_ok=True)
-        config = CONFIG.format(course_id=COURSE_ID, unanswered=table.UNANSWERED, modules=modules_kept())
-        replace(self.root / "nbgrader_config.py", config)
-        replace(self.root / "autotests.yml", (ROOT / "grading/autotests.yml").read_text(encoding="utf-8"))
-
-
-def modules_kept() -> dict[str, list[str]]:
-    """What a learner edits, for nbgrader's exclude_overwriting: it would put the blank in its place."""
-    return {lab: [f"starter/{module}.py"] for lab, module in table.MODULES.items()}
 
 
 def for_nbgrader() -> None:

@@ -1,5 +1,6 @@
 """Release a lab: nbgrader's source/ and release/ with blanks, and the zip that learners get."""
 
+import contextlib
 import io
 import os
 import re
@@ -7,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from . import build, catalogue, table
+from . import build, catalogue, settings, table
 from .course import Course, Mistake, for_nbgrader, replace
 from .knife import LOOSE
 from .overlay import ROOT, overlay
@@ -38,25 +40,35 @@ def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS) -> Path:
     notebook = notebooks / f"{lab}.ipynb"
     if not notebook.exists():
         raise Mistake(f"there is no {notebook.name} in {notebooks}: run `python -m grading build` first")
-    course.configure()
-    source, released, archive = course.folder("source", lab), course.folder("release", lab), course.zip(lab)
-    with course.alone():
-        archive.unlink(missing_ok=True)  # written last: without it nothing is released
-        try:
-            shutil.rmtree(source, ignore_errors=True)
-            overlay(source)  # AUTOTEST lines are made from what the reference answers
-            nbformat.write(quiet(nbformat.read(notebook, as_version=4)), source / notebook.name)
-            generate(course, lab)
-            loud_again(notebook, released / notebook.name)
-            shutil.copy(notebook, source)
-            for tree in (source, released):
-                put_blanks(tree)
-        except BaseException:  # interrupted, too: what lies there holds solutions
-            shutil.rmtree(source, ignore_errors=True)
-            shutil.rmtree(released, ignore_errors=True)
-            raise
-        replace(archive, zipped(lab, learners_files(released, lab)))
-    return archive
+    settings.configure(course)
+    with course.alone(), scratch(course.root / ".release") as fresh:
+        source, released = (fresh / step / lab for step in ("source", "release"))
+        overlay(source)  # AUTOTEST lines are made from what the reference answers
+        nbformat.write(quiet(nbformat.read(notebook, as_version=4)), source / notebook.name)
+        generate(course, lab)
+        loud_again(notebook, released / notebook.name)
+        shutil.copy(released / notebook.name, source)  # tests and all: nbgrader can generate it again without an answer
+        for tree in (source, released):
+            put_blanks(tree)
+        content = zipped(lab, learners_files(released, lab))
+        course.zip(lab).unlink(missing_ok=True)  # written last: without it nothing is released
+        for tree in (source, released):
+            old = course.folder(tree.parent.name, lab)
+            shutil.rmtree(old, ignore_errors=True)
+            old.parent.mkdir(exist_ok=True)
+            tree.rename(old)
+        replace(course.zip(lab), content)
+    return course.zip(lab)
+
+
+@contextlib.contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Where solutions lie while a release is made. When that fails, what was released before is still there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_blanks(tree: Path) -> None:
@@ -91,10 +103,11 @@ def loud_again(original: Path, target: Path) -> None:
 
 
 def generate(course: Course, lab: str) -> None:
-    """nbgrader's own generate_assignment, in a process of its own: it starts a kernel and changes folders."""
+    """nbgrader's own generate_assignment, in .release/ and in a process of its own: it starts a kernel."""
     for_nbgrader()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", lab, "--force"]
+    command += [f"--CourseDirectory.{step}_directory=.release/{step}" for step in ("source", "release")]
     environment["OMP_NUM_THREADS"] = "1"
     run = subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True)
     if run.returncode:

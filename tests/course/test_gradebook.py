@@ -23,6 +23,7 @@ from grading.feedback import feedback
 from grading.grade import autograde
 from grading.gradebook import Writer, address, configured, opened
 from grading.release import release
+from grading.settings import configure
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -227,7 +228,7 @@ def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, 
 def test_plain_nbgrader_finds_the_same_gradebook(postgres, notebooks, tmp_path):
     course = Course(tmp_path / "course")
     course.keep_grades_in(postgres)
-    course.configure()
+    configure(course)
     command = [sys.executable, "-m", "nbgrader", "db", "student", "add", "zoe"]
     subprocess.run(command, cwd=course.root, check=True, capture_output=True, timeout=120)
     with course.gradebook() as gradebook:

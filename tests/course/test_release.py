@@ -71,6 +71,17 @@ def test_graded_cells_compare_within_the_tolerance(released):
     assert not any("AUTOTEST" in source for source in cells)
 
 
+def test_a_release_that_fails_leaves_the_one_before_it(course, notebooks, monkeypatch):
+    def refused(*_):
+        raise Mistake("nbgrader refuses")
+
+    before = {path: path.read_bytes() for path in course.root.rglob("*.*") if path.is_file()}
+    monkeypatch.setattr("grading.release.generate", refused)
+    with pytest.raises(Mistake, match="nbgrader refuses"):
+        release(course, LAB, notebooks)
+    assert {path: path.read_bytes() for path in course.root.rglob("*.*") if path.is_file()} == before
+
+
 def test_a_notebook_that_is_not_built_is_one_line(tmp_path):
     with pytest.raises(Mistake, match="grading build"):
         release(Course(tmp_path / "course"), LAB, tmp_path)
@@ -92,6 +103,27 @@ def test_an_interrupted_release_leaves_no_solution_behind(tmp_path, notebooks, m
     assert not [path for path in (tmp_path / "course").rglob("*.py") if "SOLUTION" in path.read_text()]
 
 
+def nbgrader(course: Course, *words: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    run = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words], cwd=course.root, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_the_generate_button_of_formgrader_makes_the_same_release(course, blank):
+    """It runs this command, which begins by deleting what was released."""
+    book = course.released(LAB)
+    before, archive = nbformat.read(book, as_version=4), course.zip(LAB).read_bytes()
+    (book.parent / "starter/vae.py").unlink()
+    nbgrader(course, "generate_assignment", LAB, "--force")
+    assert nbformat.read(course.released(LAB), as_version=4) == before and course.zip(LAB).read_bytes() == archive
+    assert (book.parent / "starter/vae.py").read_text() == blank
+    texts = [path.read_text() for path in (course.root / "release").rglob("*.*") if path.suffix in (".py", ".ipynb")]
+    assert not any(knife.LOOSE.search(text) or "### AUTOTEST" in text for text in texts)
+
+
 def test_stock_nbgrader_grades_a_right_and_a_wrong_submission(course, solution):
     wrong = catalogue.changed(solution, {"id": "vae-1-x", "task": "vae-1", "region": "return mu + log_var * eps"})
     for student, module in (("anna", solution), ("ben", wrong)):
@@ -99,11 +131,7 @@ def test_stock_nbgrader_grades_a_right_and_a_wrong_submission(course, solution):
         (folder / "starter").mkdir(parents=True)
         (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
         (folder / "starter/vae.py").write_text(module)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    command = [sys.executable, "-m", "nbgrader", "autograde", LAB]
-    run = subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[-2000:]
+    nbgrader(course, "autograde", LAB)
     with course.gradebook() as gradebook:
         assert [gradebook.find_submission(LAB, student).score for student in ("anna", "ben")] == [15, 13]
 
