@@ -5,6 +5,7 @@ data set; those of the reference lie in support/runs/ and stand in for what you 
 variable RUNS names another folder.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -132,12 +133,18 @@ def save(run: Run) -> None:
     replace(folder() / run.data / f"{run.name}.json", json.dumps(entry, indent=1).encode())
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
+def replace(path: Path, data: bytes, before: Path | None = None) -> None:
+    """Whole or not at all; what was there goes to `before`, or goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(data)
-    os.replace(draft, path)
+    try:
+        draft.write_bytes(data)
+        if before:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, before)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)  # a full disk is not filled further
 
 
 def picture(x: Tensor) -> bytes:

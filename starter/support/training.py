@@ -236,15 +236,19 @@ class Stream:
         self.start, self.done = state["start"], state["done"]
 
 
-def updates(update: Update, model: nn.Module, stream: Stream, history: History, total: int) -> Iterator[int]:
+def updates(
+    update: Update, model: nn.Module, stream: Stream, history: History, total: int, seconds: float = math.inf
+) -> Iterator[int]:
     """One update for every batch until the history has `total` steps; yields the number of steps after each.
+
+    The bar counts seconds where the caller means to end at so many; ending then is up to the caller.
 
     Raises:
         TrainingError: a term is nan or infinite; the model then has its last good weights.
     """
     good = kept = Checkpoint(model, history.steps + 1)
     started = time.perf_counter()
-    with progress(total, history.steps) as bar:
+    with progress(total, history.steps) if seconds == math.inf else budget(seconds, history.seconds) as bar:
         for x, y in stream if history.steps < total else ():
             if history.steps % KEEP_EVERY == 0:
                 kept = Checkpoint(model, history.steps + 1)
@@ -253,9 +257,10 @@ def updates(update: Update, model: nn.Module, stream: Stream, history: History, 
                 good.restore(model)
                 raise TrainingError(f"{nonsense}; {good}; a smaller learning rate is worth a try")
             good = kept
-            history.seconds += time.perf_counter() - started
+            took = time.perf_counter() - started
+            history.seconds += took
             bar.set_postfix_str(f"{history.first} {history.terms[history.first][-1]:.4g}", refresh=False)
-            bar.update()
+            bar.update(1 if seconds == math.inf else took)
             yield history.steps
             if history.steps >= total:
                 break
@@ -299,6 +304,14 @@ def progress(total: int, done: int = 0):
     from tqdm import tqdm
 
     return tqdm(total=total, initial=done, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, unit="step")
+
+
+def budget(seconds: float, done: float = 0.0):
+    """A bar over seconds of training."""
+    from tqdm import tqdm
+
+    shape = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}"
+    return tqdm(total=seconds, initial=done, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, bar_format=shape)
 
 
 def within(name: str, value: float) -> None:

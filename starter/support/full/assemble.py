@@ -1,6 +1,9 @@
 """What a run is made of, from what was asked for: model, optimisers, batches."""
 
+import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -14,27 +17,16 @@ from ..training import History, Stream, Update
 from . import gallery
 from .job import Job, JobError, Parts
 from .parallel import Processes
+from .record import say
 
 
-def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Processes) -> Parts:
-    """
+def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Processes) -> tuple[Parts, Job]:
+    """Also the job with the package whose modules are taken.
+
     Raises:
         JobError: blanks of the recipe's labs are empty, or there are fewer images than a batch has.
     """
-    used = []
-
-    def lab(name: str) -> ModuleType:
-        used.append(name)
-        return recipes.lab_module(job.impl, name)
-
-    torch.manual_seed(job.seed)
-    try:
-        model = recipe.build(lab)
-        rehearse(recipe, lab, images)
-    except NotImplementedError as blank:
-        empty = ", ".join(recipes.blanks(job.impl, used) or [str(blank)])
-        still = f"still blank in {job.impl}/: {empty}"
-        raise JobError(f"{job.recipe}: {still}: fill what it needs, or take --impl solutions") from None
+    model, lab, job = built(job, recipe, images, group)
     model = model.to(device).train()
     group.same_weights(model)
     torch.manual_seed(job.seed + group.rank)  # of the noise: each process draws its own
@@ -53,7 +45,33 @@ def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Proc
         optimizers, update = {"adam": adam}, training.descent(model, adam, history, beta=beta, clip=job.clip)
     for optimizer in optimizers.values():
         group.average_gradients(optimizer)
-    return Parts(model, optimizers, faster(update, model, job, device), plateau, stream, history)
+    if job.lr is not None:
+        for settings in (settings for optimizer in optimizers.values() for settings in optimizer.param_groups):
+            settings["lr"] = job.lr
+    return Parts(model, optimizers, faster(update, model, job, device), plateau, stream, history), job
+
+
+def built(job: Job, recipe: Recipe, images: Images, group: Processes) -> tuple[nn.Module, Lab, Job]:
+    """The model, from modules in which nothing that the run will call is blank."""
+    packages, empty = [job.impl] if job.impl else ["starter", "solutions"], ""
+    for impl in [impl for impl in packages if importlib.util.find_spec(impl)]:
+        lab, used = partial(recipes.lab_module, impl), []
+
+        def noted(name: str, lab=lab, used=used) -> ModuleType:
+            used.append(name)
+            return lab(name)
+
+        torch.manual_seed(job.seed)
+        try:
+            model = recipe.build(noted)
+            rehearse(recipe, noted, images)
+        except NotImplementedError as blank:
+            empty = empty or f"still blank in {impl}/: {', '.join(recipes.blanks(impl, used) or [str(blank)])}"
+            continue
+        if empty and group.first:
+            say(f"{empty}; the modules of {impl}/ are taken")
+        return model, lab, replace(job, impl=impl)
+    raise JobError(f"{job.recipe}: {empty}: fill what it needs, or take --impl solutions")
 
 
 def rehearse(recipe: Recipe, lab: Lab, images: Images) -> None:

@@ -1,6 +1,8 @@
 """A run on disk: everything that its next step depends on, as numbers, texts and tensors."""
 
+import contextlib
 import io
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,11 +12,13 @@ from ..runs import replace
 from .job import Job, JobError, Parts
 from .parallel import Processes
 
+LAST, PREVIOUS, BEST = "last.pt", "last.previous.pt", "best.pt"
+
 
 def identity(job: Job, parts: Parts, group: Processes) -> dict:
     """What two calls must agree about, if the second is to go on with the first one's run."""
-    same = {"recipe": job.recipe, "data": job.data, "seed": job.seed}
-    return same | {"images in a batch": parts.stream.size, "processes": group.world}
+    same = {"recipe": job.recipe, "data": job.data, "seed": job.seed, "lr": job.lr}
+    return same | {"processes": group.world, "images in a batch": parts.stream.size, "images": len(parts.stream.images)}
 
 
 def snapshot(job: Job, parts: Parts, group: Processes, kept: dict) -> dict:
@@ -35,20 +39,30 @@ def snapshot(job: Job, parts: Parts, group: Processes, kept: dict) -> dict:
 def restored(job: Job, parts: Parts, group: Processes) -> dict:
     """Put a checkpoint's state into the parts; what else the run had kept.
 
+    The one before it stands in for a last checkpoint that is damaged; a line says so.
+
     Raises:
-        JobError: there is none, or it is damaged, or of another run.
+        JobError: there is none, or both are damaged, or it is of another run.
     """
-    path = job.out / "last.pt"
-    if not path.exists():
+    path, before = job.out / LAST, job.out / PREVIOUS
+    if not path.exists() and not before.exists():
         raise JobError(f"--resume: there is no {path}; leave --resume out to begin")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = dict(state["run"])
-    except Exception as damage:  # a zip, an unpickler and torch each have their own kinds of trouble with bad bytes
-        raise JobError(f"{path} is damaged ({type(damage).__name__}): delete it and begin again") from None
+        state = read(path)
+    except JobError as damage:
+        with contextlib.suppress(JobError):
+            state, path = read(before), before
+        if path != before:
+            raise JobError(f"{damage}: delete it and begin again") from None
+        if group.first:
+            print(f"train: {damage}: going on from {before}, the checkpoint before it", flush=True)
     for key, now in identity(job, parts, group).items():
-        if found.get(key) != now:
-            raise JobError(f"{path} is of another run: {key} {found.get(key)} there, {now} asked for")
+        if (then := state.get("run", {}).get(key)) != now:
+            raise JobError(f"{path} is of another run: {key} {then} there, {now} asked for")
+    return put(state, job, parts, group, path)
+
+
+def put(state: dict, job: Job, parts: Parts, group: Processes, path: Path) -> dict:
     try:
         parts.model.load_state_dict(state["model"])
         for name, optimizer in parts.optimizers.items():
@@ -67,7 +81,25 @@ def restored(job: Job, parts: Parts, group: Processes) -> dict:
         raise JobError(f"{path} does not fit {job.recipe} as it is now ({why}): delete it and begin again") from None
 
 
-def save(state: dict, path: Path) -> None:
+def read(path: Path) -> dict:
+    """A file of `save`, without running code from it. Its zip has a checksum of every part; torch looks at none.
+
+    Raises:
+        JobError: it is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as parts:
+            bad = parts.testzip()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        dict(state["model"])
+    except Exception as damage:  # a zip, an unpickler and torch each have their own kinds of trouble with bad bytes
+        raise JobError(f"{path} is damaged ({type(damage).__name__})") from None
+    if bad:
+        raise JobError(f"{path} is damaged (the checksum of {bad} is another)")
+    return state
+
+
+def save(state: dict, path: Path, before: Path | None = None) -> None:
     memory = io.BytesIO()
     torch.save(state, memory)
-    replace(path, memory.getvalue())
+    replace(path, memory.getvalue(), before)

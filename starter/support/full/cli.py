@@ -2,15 +2,20 @@
 
 import argparse
 import contextlib
+import errno
+import os
 import sys
 from pathlib import Path
 
 from .. import data, recipes
 from ..data import DataError
 from ..training import TrainingError
+from .checkpoint import LAST, PREVIOUS
 from .job import Job, JobError
 
-ADVICE = "make room there, or name another place with --out"
+MODELS = {"gan": ("gan-mlp",), "vae": ("vae-mlp",), "both": ("gan-mlp", "vae-mlp")}  # as report 004 calls them
+PRINT_EVERY = 400  # batches, there
+FULL = (None, errno.ENOSPC, errno.EDQUOT)
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,52 +29,36 @@ def options_of_train() -> Parser:
     parser = Parser(
         prog="python -m starter train", description="Train a named system in full size, on the data of its report."
     )
-    parser.add_argument("--recipe", required=True, metavar="NAME", help="see python -m starter recipes")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--recipe", metavar="NAME", help="see python -m starter recipes")
+    which.add_argument("--model", choices=MODELS, help="the command of report 004: recipe gan-mlp, vae-mlp, or both")
     parser.add_argument("--data", metavar="NAME", help="a data set; default: the first one of the recipe")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/full/RECIPE-DATA")
-    parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="default: those of the report")
-    parser.add_argument("--steps", type=positive, metavar="N", help="updates, in place of epochs")
-    parser.add_argument("--seconds", type=above_zero, default=Job.seconds, metavar="S", help="of training, at most")
-    parser.add_argument("--batch-size", type=positive, metavar="N", help="of one process")
-    parser.add_argument("--seed", type=int, default=Job.seed)
-    parser.add_argument("--device", default=Job.device, help="auto, cpu, cuda")
-    parser.add_argument("--amp", action="store_true", help="bfloat16 on a GPU: faster, and other numbers")
-    parser.add_argument("--clip", type=above_zero, default=Job.clip, metavar="NORM", help="of the gradient, at most")
-    parser.add_argument("--patience", type=positive, metavar="N", help="end after N epochs without a better loss")
-    parser.add_argument("--pictures", type=positive, default=Job.pictures, metavar="N", help="epochs between pictures")
-    parser.add_argument("--fid-every", type=positive, default=Job.fid_every, metavar="N", help="steps")
-    parser.add_argument("--save-every", type=positive, default=Job.save_every, metavar="N", help="steps")
-    parser.add_argument("--measure", type=positive, metavar="N", help="images of validation and of the test, at most")
     parser.add_argument("--resume", action="store_true", help="go on where the run in --out was stopped")
-    parser.add_argument("--no-tensorboard", dest="tensorboard", action="store_false")
+    add_settings(parser)
     return parser
 
 
-def reproduce(arguments: list[str]) -> int:
-    from .reproduce import reproduce
-
-    parser = Parser(
-        prog="python -m starter reproduce",
-        description="Train recipes and write RESULTS.md. Further options are those of `train`, such as --seconds 60.",
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all of them when none is named")
-    parser.add_argument("--data", action="append", default=[], metavar="NAME", help="default: those of each report")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="default: RESULTS.md")
-    given, options = parser.parse_known_args(arguments)
-    options_of_train().parse_args(["--recipe", "any", *options])  # before anything runs
-    try:
-        out, table = given.out or data.course() / "runs/reproduce", given.table or data.course() / "RESULTS.md"
-        failed = reproduce(given.names, given.data, out, table, options)
-    except KeyboardInterrupt:
-        print("reproduce: interrupted; the next call goes on from here", file=sys.stderr)
-        return 130
-    except ValueError as wrong:
-        print(f"reproduce: {wrong}", file=sys.stderr)
-        return 2
-    print(f"{table} is written; {failed} runs failed.")
-    return 1 if failed else 0
+def add_settings(parser: Parser) -> None:
+    """Options that `train` and `reproduce` share; a default of None means that nothing was asked for."""
+    add = parser.add_argument_group("settings of a run").add_argument
+    add("--impl", choices=("starter", "solutions"), help="whose modules; default: yours, or where blank the reference")
+    add("--epochs", type=positive, metavar="N", help="default: those of the recipe")
+    add("--steps", type=positive, metavar="N", help="updates, in place of epochs")
+    add("--seconds", type=above_zero, metavar="S", help="of training, at most")
+    add("--batch-size", type=positive, metavar="N", help="of one process")
+    add("--lr", type=above_zero, metavar="RATE", help="of every network; default: those of the recipe")
+    add("--seed", type=int, metavar="N", help=f"default: {Job.seed}")
+    add("--device", help="auto (the default), cpu, cuda")
+    add("--amp", action="store_true", default=None, help="bfloat16 on a GPU: faster, and other numbers")
+    add("--clip", type=above_zero, metavar="NORM", help="of the gradient, at most")
+    add("--patience", type=positive, metavar="N", help="end after N epochs in which the best loss fell by under 0.1 %%")
+    add("--pictures", type=positive, metavar="N", help="epochs between pictures; default: those that the report shows")
+    add("--fid-every", type=positive, metavar="N", help=f"steps; default: {Job.fid_every}")
+    add("--save-every", type=positive, metavar="N", help=f"steps; default: {Job.save_every}, or five minutes")
+    add("--print-every", type=positive, metavar="N", help="steps from one line with the losses to the next")
+    add("--measure", type=positive, metavar="N", help="images of validation and of the test, at most")
+    add("--no-tensorboard", dest="tensorboard", action="store_false", default=None)
 
 
 def positive(text: str) -> int:
@@ -86,15 +75,24 @@ def above_zero(text: str) -> float:
 
 
 def train(arguments: list[str]) -> int:
-    given = options_of_train().parse_args(arguments)
-    try:
-        recipe = recipes.recipe(given.recipe)
-        given.data = given.data or recipe.data[0]
-        given.out = given.out or data.course() / "runs/full" / f"{given.recipe}-{given.data}"
-        return reported(Job(**vars(given)))
-    except ValueError as wrong:
-        print(f"train: {wrong}", file=sys.stderr)
-        return 2
+    given = {name: value for name, value in vars(options_of_train().parse_args(arguments)).items() if value is not None}
+    model = given.pop("model", None)
+    names = MODELS[model] if model else (given.pop("recipe"),)
+    if model:
+        given.setdefault("print_every", PRINT_EVERY)
+    codes = []
+    for name in names:
+        try:
+            own = given.get("data") or recipes.recipe(name).data[0]
+            out = given.get("out") or data.course() / "runs/full" / f"{name}-{own}"
+            out = out / f"{name}-{own}" if len(names) > 1 and "out" in given else out
+            codes.append(reported(Job(**given | {"recipe": name, "data": own, "out": out})))
+        except ValueError as wrong:
+            complain(wrong)
+            return 2
+        if codes[-1] == 130:
+            break
+    return max(codes)
 
 
 def reported(job: Job) -> int:
@@ -104,26 +102,87 @@ def reported(job: Job) -> int:
     try:
         found = train(job)
     except KeyboardInterrupt:
-        found = None
+        found = {"ended": "stopped"}
     except (JobError, DataError) as wrong:
-        print(f"train: {wrong}", file=sys.stderr)
+        complain(wrong)
         return 2
     except TrainingError as nonsense:
-        print(f"train: {nonsense}", file=sys.stderr)
+        complain(nonsense)
         return 1
     except OSError as trouble:
-        kept = "; the checkpoint before it is kept: --resume" if (job.out / "last.pt").exists() else ""
-        print(f"train: {trouble.filename or job.out}: {trouble.strerror or trouble}: {ADVICE}{kept}", file=sys.stderr)
+        kept = any((job.out / name).exists() for name in (LAST, PREVIOUS))
+        advice = "make room there, or name" if trouble.errno in FULL else "name"
+        behind = "; the checkpoint before it is kept: --resume" if kept else ""
+        place = trouble.filename or job.out
+        complain(f"{place}: {trouble.strerror or trouble}: {advice} another place with --out{behind}")
         return 2
-    if found is None:
-        print(f"train: stopped; --resume goes on from the last checkpoint in {job.out}", file=sys.stderr)
+    if found.get("ended") == "stopped":
+        complain(f"stopped; --resume goes on from the last checkpoint in {job.out}")
         return 130
     if found:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in found["test"].items())
-        print(
-            f"{job.recipe} on {job.data}: {found['steps']} steps in {found['seconds']:g} s; test: {numbers}; {job.out}"
-        )
+        test = f"; test: {numbers}" if numbers else ""
+        print(f"{job.recipe} on {job.data}: {found['steps']} steps in {found['seconds']:g} s{test}; {job.out}")
     return 0
+
+
+def complain(of: object) -> None:
+    """One line; of several processes the first one speaks for all."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"train: {of}", file=sys.stderr)
+
+
+def reproduce(arguments: list[str]) -> int:
+    from . import reproduce as runs
+
+    parser = Parser(
+        prog="python -m starter reproduce",
+        description="Train recipes as their reports did, keep what came out in results/, and write RESULTS.md from it. "
+        "What was stopped goes on; what is in results/ is not trained again.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all of them when none is named")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME", help="default: those of each report")
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--queue", action="store_true", help="in the background's manner: one process per core, lowest priority"
+    )
+    how.add_argument("--status", action="store_true", help="what is done, runs, waits, and for how long")
+    how.add_argument("--table", action="store_true", help="only write RESULTS.md again, from results/")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes of --queue; default: one per core")
+    parser.add_argument(
+        "--replace", action="store_true", help="a stored result gives way to one that trained less, too"
+    )
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: results/, and RESULTS.md beside it")
+    add_settings(parser)
+    given = vars(parser.parse_intermixed_args(arguments))
+    own = {
+        name: given.pop(name)
+        for name in ("names", "data", "home", "queue", "status", "table", "workers", "replace", "results")
+    }
+    try:
+        place = runs.Place(own["home"] or data.course() / "runs/reproduce", own["results"] or data.course() / "results")
+        rows = runs.rows(own["names"], own["data"])
+        if own["status"]:
+            print(runs.status(rows, place))
+            return 0
+        if own["table"]:
+            place.write_table()
+            return 0
+        settings = {name: value for name, value in given.items() if value is not None}
+        if own["queue"]:
+            return runs.queue(rows, place, settings, own["workers"] or os.cpu_count() or 1, own["replace"])
+        return runs.reproduce(rows, place, settings, own["replace"])
+    except KeyboardInterrupt:
+        print("reproduce: interrupted; the next call goes on from here", file=sys.stderr)
+        return 130
+    except ValueError as wrong:
+        print(f"reproduce: {wrong}", file=sys.stderr)
+        return 2
+    except OSError as trouble:
+        place = trouble.filename or own["home"] or "runs/reproduce"
+        print(f"reproduce: {place}: {trouble.strerror or trouble}: name another place with --home", file=sys.stderr)
+        return 2
 
 
 def figures(arguments: list[str]) -> int:

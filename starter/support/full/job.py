@@ -22,19 +22,21 @@ class Job:
     recipe: str
     data: str
     out: Path
-    impl: str = "starter"
+    impl: str | None = None  # package of the lab modules; None: yours, or the reference's where yours are blank
     epochs: int | None = None
     steps: int | None = None
     seconds: float = math.inf  # of training, in all: a budget, not a promise of equal results
     batch_size: int | None = None
+    lr: float | None = None  # of every network
     seed: int = 0
     device: str = "auto"
     amp: bool = False  # bfloat16 where autocast thinks that it is safe; CUDA only
     clip: float = math.inf  # norm of the gradient, at most
-    patience: int | None = None  # epochs without a better validation loss before the run ends
-    pictures: int = 10  # epochs from one set of pictures to the next
+    patience: int | None = None  # epochs in which the best validation loss fell by less than 0.1 %, then the end
+    pictures: int | None = None  # epochs from one set of pictures to the next
     fid_every: int = 1000  # steps
-    save_every: int = 1000  # steps
+    save_every: int = 1000  # steps; five minutes, where so many take longer
+    print_every: int | None = None  # steps
     measure: int | None = None  # images of validation and of the test, at most
     resume: bool = False
     tensorboard: bool = True

@@ -1,10 +1,12 @@
 """Train a named recipe in full size: python -m starter train --recipe vae-gelu --data mnist [--resume]
 
-A run lives in one folder: `last.pt`, from which it goes on bit for bit; `best.pt`, the weights with the lowest
-validation loss; `results.json`; pictures; TensorBoard's log. Everything is written whole or not at all.
+A run lives in one folder: `last.pt`, from which it goes on bit for bit, and `last.previous.pt`, the checkpoint before
+it; `best.pt`, the weights with the lowest validation loss; `results.json`; pictures; TensorBoard's log. Everything is
+written whole or not at all.
 """
 
 import contextlib
+import math
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,37 +17,68 @@ from torch import Tensor
 
 from .. import data, recipes, training
 from ..data import Images
+from ..nets import parameter_count
 from ..recipes import Recipe
 from ..training import TrainingError
 from .assemble import assembled
-from .checkpoint import restored
-from .job import Job, JobError, Parts
+from .checkpoint import LAST, PREVIOUS, restored
+from .folder import mine, sweep
+from .job import Job, JobError
 from .keeper import Keeper
-from .parallel import Processes, own_device, processes
+from .parallel import own_device, processes
+from .record import say
 
-HELD_OUT = 0.1  # share of the training images that tells which weights are the best ones
+HELD_OUT = 0.2  # share of the training images that may be held out, at most
+TOLD = ("impl", "epochs", "steps", "seconds", "clip", "patience", "amp")  # what may change when a run goes on
 
 
-def train(job: Job) -> dict | None:
-    """Run a job to its end; the contents of results.json, or None when somebody stopped it before.
+def train(job: Job) -> dict:
+    """Run a job to its end, or until somebody stops it; the contents of results.json.
 
     Raises:
         JobError: it cannot start.
-        TrainingError: a term became nan or infinite; the last checkpoint is kept.
+        TrainingError: a number became nan or infinite; the last checkpoint is kept.
     """
     recipe, device = recipe_of(job), own_device(device_of(job.device))
     if job.amp and not device.startswith("cuda"):
         raise JobError(f"--amp is for CUDA devices, this one is {device}: leave it out")
     full, test = (fitted(data.load(job.data, split), recipe, job) for split in ("train", "test"))
-    held_out = min(int(HELD_OUT * len(full)), 5000)
+    held_out = min(recipe.held_out, int(HELD_OUT * len(full)))
     images, held = part(full, slice(held_out, None), device), part(full, slice(held_out), device)
     with processes(device) as group, until_stopped() as stopped:
-        parts = assembled(job, recipe, images, device, group)
+        parts, job = assembled(job, recipe, images, device, group)
         saved = restored(job, parts, group) if job.resume else {}
-        job.out.mkdir(parents=True, exist_ok=True)  # where nothing can be written, nothing need be trained
-        keeper = Keeper(job, recipe, parts, group, held, part(test, slice(None), device), saved)
-        run(keeper, parts, group, total_steps(job, recipe, parts.stream.steps_of_epoch), stopped)
-        return None if group.agreed(stopped()) else keeper.results()
+        total = total_steps(job, recipe, parts.stream.steps_of_epoch)
+        with mine(job.out) if group.first else contextlib.nullcontext():  # can it be written to? then it can be trained
+            sweep(job.out)
+            test = part(test, slice(None), device)
+            keeper = Keeper(job, recipe, parts, group, held if held_out else None, test, total, saved)
+            announce(keeper, device)
+            return run(keeper, stopped)
+
+
+def announce(keeper: Keeper, device: str) -> None:
+    """What the run is about to do, and what is not as it was when it was stopped."""
+    job, parts, total = keeper.job, keeper.parts, keeper.total
+    now = {name: getattr(job, name) for name in TOLD}
+    now = {name: None if value == math.inf else value for name, value in now.items()}
+    before, step = (keeper.sessions[-1]["settings"] if keeper.sessions else now), parts.history.steps
+    keeper.sessions.append({"step": step, "settings": now})
+    if not keeper.group.first:
+        return
+    counts = f"{len(parts.stream.images):,} images to learn, {len(keeper.held or ()):,} held out"
+    length = f"{total:,} steps ({total / keeper.epoch:.4g} epochs of {keeper.epoch:,})"
+    budget = f", at most {job.seconds:g} s" if job.seconds < math.inf else ""
+    threads = f"{torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
+    place = f"{device}, {threads}, {'bfloat16' if job.amp else 'float32'}, modules of {job.impl}/"
+    name = f"{job.recipe} on {job.data}"
+    say(f"{name}: {parameter_count(parts.model):,} parameters; {counts}, {len(keeper.test):,} to test")
+    say(f"{length}{budget}, batches of {parts.stream.size}; {place}; {job.out}")
+    if step:
+        say(f"goes on behind step {step:,}")
+    for name, then in before.items():
+        if name in now and then != now[name]:
+            say(f"--{name} was {then} until step {step:,}, and is {now[name]} from now on")
 
 
 def recipe_of(job: Job) -> Recipe:
@@ -53,6 +86,10 @@ def recipe_of(job: Job) -> Recipe:
         recipe = recipes.recipe(job.recipe)
     except ValueError as unknown:
         raise JobError(str(unknown)) from None
+    if recipe.lr is None and job.clip < math.inf:
+        raise JobError(f"--clip: {job.recipe} is a game, whose networks have steps of their own: leave it out")
+    if (job.patience or recipe.patience or recipe.plateau) and (recipe.lr is None or not recipe.held_out):
+        raise JobError(f"--patience: {job.recipe} has no validation loss that could stop falling: leave it out")
     if job.out.exists() and not job.resume and any(job.out.glob("*.pt")):
         raise JobError(f"{job.out} holds a run: add --resume to go on with it, or name another place with --out")
     return recipe
@@ -75,6 +112,9 @@ def fitted(images: Images, recipe: Recipe, job: Job) -> Images:
     channels, height, width = recipe.shape
     if images.shape == recipe.shape:
         return images
+    if channels == 1 < images.shape[0]:
+        sets = " or ".join(recipe.data)
+        raise JobError(f"{job.recipe} takes grey images {recipe.shape}, those of {job.data} have colours: take {sets}")
     if height != width:
         raise JobError(f"{job.recipe} takes images {recipe.shape}, {job.data} has {images.shape}")
     try:
@@ -94,23 +134,31 @@ def total_steps(job: Job, recipe: Recipe, epoch: int) -> int:
             return steps or epochs * epoch
 
 
-def run(keeper: Keeper, parts: Parts, group: Processes, total: int, stopped: Callable[[], bool]) -> None:
-    """To the last step, to the end of the budget, or until nothing gets better; then a checkpoint."""
-    job = keeper.job
+def run(keeper: Keeper, stopped: Callable[[], bool]) -> dict:
+    """To the last step, to the end of the budget, or until nothing gets better; then a checkpoint, and results."""
+    job, parts, group, ended = keeper.job, keeper.parts, keeper.group, "trained"
 
     def update(x: Tensor, y: Tensor) -> NamedTuple:
         return group.mean(parts.update(x, y))
 
+    steps = training.updates(update, parts.model, parts.stream, parts.history, keeper.total, job.seconds)
     try:
-        for step in training.updates(update, parts.model, parts.stream, parts.history, total):
+        for step in steps:
             tired = keeper.between(step)
             if group.agreed(tired or stopped() or parts.history.seconds > job.seconds):
+                asked = group.agreed(stopped())
+                ended = "stopped" if asked else "settled" if tired else "budget"
                 break
     except TrainingError as nonsense:
-        kept = job.out / "last.pt"
-        where = f"the last checkpoint is {kept}" if kept.exists() else "there is no checkpoint yet"
+        kept = [path for path in (job.out / LAST, job.out / PREVIOUS) if path.exists()]
+        where = f"the last checkpoint is {kept[0]}" if kept else "there is no checkpoint yet"
+        keeper.results(str(nonsense).split(";")[0])
         raise TrainingError(f"{nonsense} ({where})") from None
     keeper.save()
+    found = keeper.results(ended)
+    if bad := [name for name, value in found.get("test", {}).items() if value is None]:
+        raise TrainingError(f"test: {', '.join(bad)} is not finite; {job.out / 'results.json'} has null there")
+    return found
 
 
 @contextlib.contextmanager
