@@ -40,14 +40,15 @@ def trained(cache, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_a_recipe_trains_and_leaves_its_pictures_and_scores(name, trained, tmp_path):
     found, recipe = trained(name), recipes.RECIPES[name]
-    assert found["steps"] == 2 and found["test_images"] == 40
+    assert found["steps"] == 2 and found["images"]["test"] == 40
     drawn = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
     encoder = name not in GAMES and not name.startswith("realnvp")
     assert (PICTURES["reconstructions"] in drawn) == ("SSIM" in found["test"]) == encoder
     assert ("traversal.png" in drawn) == (encoder and name != "ae-small"), "its code is a map, not a vector"
     assert (PICTURES["samples"] in drawn) != name.startswith("ae-"), "an autoencoder is no generator"
     assert "interpolation.png" in drawn
-    assert ("loss" in found["test"]) == ("validation" in found and bool(found["validation"])) == (name not in GAMES)
+    assert ("loss" in found["test"]) == (name not in GAMES)
+    assert ("validation" in found["curves"]) == bool(recipe.held_out), "on the last step at least"
     judged = found["data"] in ("mnist", "fashion-mnist") and not name.startswith("ae-")  # digits have no colours
     assert ("FID, features of digits" in found["test"]) == judged
     assert set(found["training"]) and recipe.reported == found["reported"]
