@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from starter.support.data import signed
+from starter.support.nets import frozen
 
 from .gan import GAN, generator_step
 
@@ -280,7 +281,8 @@ class WGAN(GAN):
         if self.clip is not None:
             clip_weights(self.discriminator, self.clip)
         if generator_moves(int(self.step), self.n_critic):
-            self.generator_value.copy_(generator_step(*nets, self.opt_g, self.noise(len(x)), self.g_loss))
+            with frozen(self.discriminator):
+                self.generator_value.copy_(generator_step(*nets, self.opt_g, self.noise(len(x)), self.g_loss))
         self.step += 1
         return WGANTerms(*terms, self.generator_value.clone())
 

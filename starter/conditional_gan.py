@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from starter.support.data import signed
-from starter.support.nets import Conv, Shape
+from starter.support.nets import Conv, Shape, drawn_once, frozen
 
 from . import gan
 from .autoencoder import feature_shapes
@@ -299,8 +299,10 @@ class ConditionalGAN(GAN):
     def update(self, x: Tensor, y: Tensor) -> ConditionalTerms:
         real, h = signed(x), generator_input(self.noise(len(x)), y, self.n_classes)
         objective = partial(generator_objective, weight=self.weight)
-        loss = gan.discriminator_step(self.generator, lambda x: self.judge(x, y), self.opt_d, real, h, self.d_loss)
-        terms = generator_step(self.generator, self.discriminator, self.opt_g, h, y, real, objective)
+        cut_off, drawn = drawn_once(self.generator, h)
+        loss = gan.discriminator_step(cut_off, lambda x: self.judge(x, y), self.opt_d, real, h, self.d_loss)
+        with frozen(self.discriminator):
+            terms = generator_step(drawn, self.discriminator, self.opt_g, h, y, real, objective)
         return ConditionalTerms(loss, terms.adversarial, terms.matching)
 
     def judge(self, x: Tensor, y: Tensor) -> Tensor:

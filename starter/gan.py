@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from starter.support.data import signed, unit
+from starter.support.nets import drawn_once, frozen
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_label: float = 1.0) -> Tensor:
@@ -204,10 +205,15 @@ class GAN(nn.Module):
         return torch.randn(count, self.latent_dim, device=next(self.parameters()).device)
 
     def update(self, x: Tensor, y: Tensor) -> GANTerms:
-        """One step of the discriminator, then one of the generator against it, on images x in [0, 1]."""
+        """One step of the discriminator, then one of the generator against it, on images x in [0, 1].
+
+        The generator draws once for both: with the same weights it would draw the same images again.
+        """
         z = self.noise(len(x))
-        d = discriminator_step(self.generator, self.discriminator, self.opt_d, signed(x), z, self.d_loss)
-        return GANTerms(d, generator_step(self.generator, self.discriminator, self.opt_g, z, self.g_loss))
+        cut_off, drawn = drawn_once(self.generator, z)
+        d = discriminator_step(cut_off, self.discriminator, self.opt_d, signed(x), z, self.d_loss)
+        with frozen(self.discriminator):
+            return GANTerms(d, generator_step(drawn, self.discriminator, self.opt_g, z, self.g_loss))
 
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """Networks that are given: convolutional and fully connected encoders and decoders, built from a plan."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Conv(NamedTuple):
@@ -99,6 +101,36 @@ def leaky(dims: tuple[int, ...], batch_norm: bool = False, dropout: float = 0.0)
         layers += [nn.Linear(n_in, n_out), *([nn.BatchNorm1d(n_out)] if batch_norm else []), nn.LeakyReLU(0.2)]
         layers += [nn.Dropout(dropout)] if dropout else []
     return layers
+
+
+class Drawn(nn.Module):
+    """A generator that has drawn already: whoever asks it gets these images, whatever the noise."""
+
+    def __init__(self, generator: nn.Module, images: Tensor) -> None:
+        super().__init__()
+        self.generator, self.images = generator, images
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.images
+
+
+def drawn_once(generator: nn.Module, z: Tensor) -> tuple[Drawn, Drawn]:
+    """The same images for two steps: cut off for the discriminator's, with their graph for the generator's."""
+    images = generator(z)
+    return Drawn(generator, images.detach()), Drawn(generator, images)
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through a network, and none are computed for its weights: those of another learn meanwhile."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    try:
+        for weight in weights:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from sklearn.metrics import recall_score
 from torch import nn
 
+from grading import catalogue
 from solutions import conditional_gan as cg
 from starter.support.nets import Conv
 
@@ -235,6 +236,21 @@ def test_an_update_moves_every_weight_of_both_networks(patch):
     terms = gan.update(torch.rand(5, 1, 8, 12), torch.arange(5))
     assert all(torch.isfinite(term) for term in terms)
     assert [name for name, weight in gan.named_parameters() if torch.equal(weight, before[name])] == []
+
+
+@pytest.mark.parametrize("i", range(len(catalogue.answers("right")["cgan-5"])))
+def test_an_update_with_any_right_answer_is_that_of_the_reference_and_draws_once(i):
+    x, found = torch.rand(3, 5, 1, 8, 12), []
+    for module in (cg, catalogue.variant("right", "cgan-5", i)):
+        torch.manual_seed(1)
+        model, terms = module.ConditionalGAN(small_gan().generator, small_gan().discriminator, 3), []
+        model.opt_g, model.opt_d = (torch.optim.SGD(net.parameters(), 0.1) for net in model.children())
+        for step in range(3):
+            torch.manual_seed(step)  # some answers draw numbers that nobody needs
+            terms += model.update(x[step], Y)
+        assert model.generator[2].num_batches_tracked == 3
+        found.append([*terms, *model.state_dict().values()])
+    torch.testing.assert_close(*found)
 
 
 def test_the_label_of_an_update_reaches_both_networks():

@@ -1,5 +1,6 @@
 """Lab 7's reference against PyTorch's own cross-entropy, torch.distributions, updates by hand and loops over pairs."""
 
+import copy
 import itertools
 import math
 from functools import partial
@@ -10,7 +11,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Bernoulli
 
+from grading import catalogue
 from solutions import gan
+from starter.support.nets import frozen
+
+RIGHT = catalogue.answers("right")
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +185,44 @@ def test_an_update_moves_both_networks_and_reports_the_losses_before_it():
     )
     for net, old in zip((model.generator, model.discriminator), before):
         assert not any(map(torch.equal, weights(net), old))
+
+
+def test_an_update_is_the_two_steps_on_the_same_noise_with_images_drawn_once():
+    model, x = gan.GAN(*networks(), latent_dim=3), torch.rand(6, 1, 3, 4)
+    apart, state = copy.deepcopy(model), torch.get_rng_state()
+    z = apart.noise(6)
+    nets = apart.generator, apart.discriminator
+    d = gan.discriminator_step(*nets, torch.optim.Adam(nets[1].parameters(), 2e-4, (0.5, 0.999)), 2 * x - 1, z)
+    g = gan.generator_step(*nets, torch.optim.Adam(nets[0].parameters(), 2e-4, (0.5, 0.999)), z)
+    torch.set_rng_state(state)
+    torch.testing.assert_close(tuple(model.update(x, torch.zeros(6))), (d, g))
+    torch.testing.assert_close(weights(model), weights(apart))
+    assert (model.generator[1].num_batches_tracked, apart.generator[1].num_batches_tracked) == (1, 2)
+
+
+@pytest.mark.parametrize(("task", "i"), [(t, i) for t in ("gan-4", "gan-5") for i in range(len(RIGHT[t]))])
+def test_an_update_with_any_right_answer_is_that_of_the_reference(task, i):
+    """However it is written: without a gradient, with a frozen network, with a closure, with one batch for both."""
+    x, found = torch.rand(3, 6, 1, 3, 4), []
+    for module in (gan, catalogue.variant("right", task, i)):
+        torch.manual_seed(1)
+        model, terms = module.GAN(*networks(), latent_dim=3), []
+        model.opt_g, model.opt_d = sgd(model.generator), sgd(model.discriminator)
+        for step in range(3):
+            torch.manual_seed(step)  # some answers draw numbers that nobody needs
+            terms += model.update(x[step], torch.zeros(6))
+        assert all(weight.requires_grad for weight in model.parameters())
+        found.append([*terms, *model.state_dict().values()])
+    torch.testing.assert_close(*found)
+
+
+def test_a_network_is_frozen_meanwhile_and_then_as_it_was():
+    net = networks()[1]
+    net[1].bias.requires_grad_(False)
+    with pytest.raises(KeyError), frozen(net):
+        assert not any(weight.requires_grad for weight in net.parameters())
+        raise KeyError
+    assert [weight.requires_grad for weight in net.parameters()] == [True, False, True, True]
 
 
 def test_the_networks_have_their_own_rates_and_losses():
