@@ -26,10 +26,12 @@ HELP = {
     "gradescope": "write the zip that Gradescope takes for an autograder",
     "demo": "run a class of eight from release to grades, and print the table",
 }
-NAMES = """Whose a file is: names are understood as Moodle writes them (a folder
-`Full Name_12345_assignsubmission_file_` for each learner), as Canvas does (`lastnamefirst_12345_67890_name.zip`), or as
-your own (`anna.zip`, a folder `anna`, `anna_vae.py` beside `anna_02_vae.ipynb`). Of several submissions by one learner
-the last attempt counts, then the newest file. A refused one is graded with 0 points and says why."""
+NAMES = """Whose a file is: all of a download is read as Moodle names files (with folders or without), Blackboard,
+Brightspace, Gradescope or Canvas, or as you do yourself (`anna.zip`, a folder `anna`, `anna_vae.py` beside
+`anna_02_vae.ipynb`). Of several submissions by one learner the last one that can be accepted counts, and those before
+it give what it lacks; one that is refused is graded with 0 points and says why, where there is no other. An older
+download replaces nothing that is newer. When it was handed in: from --times, else from the names (Blackboard,
+Brightspace), from Gradescope's list, or from the files."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,9 +48,26 @@ def parser() -> argparse.ArgumentParser:
         )
     for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
         command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
-    command["collect"].add_argument("folder", metavar="FOLDER", type=Path, help="one zip, folder or pair per learner")
+    command["collect"].add_argument(
+        "folder",
+        metavar="DOWNLOAD",
+        type=Path,
+        help="the platform's zip, or a folder: one zip, folder or pair per learner",
+    )
     command["collect"].add_argument(
         "--id-pattern", metavar="REGEX", help="from names to learners: groups id, and name, attempt, file if you like"
+    )
+    command["collect"].add_argument(
+        "--dry-run", action="store_true", help="say who would get which files; write nothing"
+    )
+    command["collect"].add_argument(
+        "--times",
+        metavar="FILE",
+        type=Path,
+        help="CSV: learner,2026-11-21T20:05:00+01:00; or Moodle's grading worksheet",
+    )
+    command["collect"].add_argument(
+        "--zone", metavar="ZONE", help="of times that say none, such as Europe/Berlin (default: this machine's)"
     )
     command["autograde"].add_argument("--student", help="only this one")
     command["autograde"].add_argument(
@@ -141,10 +160,8 @@ def collect(given) -> int:
     lab = lab_named(given.lab)
     from .intake import collect as collected
 
-    report = collected(Course(given.course), lab, given.folder, given.id_pattern)
-    print("\n".join(report))
-    accepted = sum(", accepted" in line for line in report)
-    print(f"{accepted} of {len(report)} uploads accepted.")
+    options = {"times": given.times, "zone": given.zone, "dry_run": given.dry_run, "say": print}
+    collected(Course(given.course), lab, given.folder, given.id_pattern, **options)
     return 0
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from . import table
 from .course import Course, Mistake, lab_named, replace
-from .intake import Refused, Upload, accepted
-from .names import Student
+from .downloads import Refused
 from .overlay import ROOT
 from .plain import line
+from .uploads import handed_in
 from .work import judged_by, work
 
 SETUP = """#!/usr/bin/env bash
@@ -144,8 +144,7 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
     begun, tasks, places = time.monotonic(), table.tasks_of(lab), table.handed_in(lab)
     names = {suffix: Path(path).name for suffix, path in places.items()}
     try:
-        upload = Upload("submission", Student("learner", ""), (), [("submission", submitted)])
-        parts = accepted(upload, names)
+        parts = handed_in(submitted, names)
         module = parts.get(".py") or blanks()[ROOT / places[".py"]].encode()
         judged = work(lab, judged_by(lab), module, secrets.token_bytes(32), "learner", {}, jail)["tasks"]
         words = "" if ".py" in parts else f"{names['.py']} was not in what you handed in."

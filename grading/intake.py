@@ -1,252 +1,245 @@
-"""Collect: what an LMS exported, into submitted/. Only a lab's notebook and module are taken, whatever else comes.
+"""Collect: what a platform exported, into submitted/. Only a lab's notebook and module are taken, whatever else comes.
 
-An upload is a zip, a folder, or single files side by side. One that cannot be accepted still becomes a submission of
-its learner, with the reason in intake.json, and costs nobody else.
+Where nothing can be accepted there is a submission nevertheless, with the reason in intake.json; it costs nobody else
+anything. The rest of intake.json: "from" and "files", names in the download; "time" and by which "clock"; "order", the
+platform's own numbers; "missing", "unreadable" (why nobody can see what is written in the notebook), "late" (who says
+so).
 """
 
 import contextlib
-import io
 import json
-import os
-import re
 import shutil
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from . import table
-from .cells import complaint
+from .cells import NOTEBOOK, complaint
 from .course import Course, Mistake
-from .names import Student, patterns, recognised
+from .downloads import opened
+from .names import Student
 from .plain import line
+from .platforms import OWN, Claims, claims
+from .times import Clock, listed, zone_named
+from .uploads import Chosen, Upload, chosen
 
-ARCHIVE, ENTRIES = 50 << 20, 20_000  # at most: bytes of a zip, files in it
-SIZES = {".ipynb": 20 << 20, ".py": 1 << 20}  # at most: bytes of the notebook, of the module
-COPIES = 10  # at most: files in it that may be the one that is meant; all of them are held in memory
-NOISE = re.compile(
-    r"(^|/)(__MACOSX|\.ipynb_checkpoints|__pycache__|\.venv|venv|\.git|\.idea|\.vscode)/|(^|/)(\._[^/]*|\.DS_Store|"
-    r"Thumbs\.db|desktop\.ini)$",
-    re.IGNORECASE,
-)
-DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, EOFError)  # what zipfile raises
-
-
-class Refused(Exception):
-    """Why an upload is not accepted, as its learner will read it."""
+STAMP = "%Y-%m-%d %H:%M:%S UTC"
+FILES = 20  # names in intake.json, at most
+TALLY = {
+    "refused": "refused",
+    "kept": "as collected before",
+    "unreadable": "with a notebook that cannot be read",
+    "late": "marked late",
+    "skipped": "names skipped",
+}
+TOO_LARGE = f"it has more than {NOTEBOOK >> 20} MB: clear its outputs"
 
 
 @dataclass
-class Upload:
-    """What one learner handed in at one time."""
+class Outcome:
+    """What becomes of an upload."""
 
-    path: str  # below the collected folder
     student: Student
-    order: tuple  # attempt, then time: the last one counts
-    files: list[tuple[str, Path]] = field(default_factory=list)  # the learner's own name, and where it lies now
+    found: Chosen
+    note: dict
+    kept: str = ""  # why what was collected before counts on
+
+    def words(self, notebook: str) -> str:
+        note = self.note
+        if "refused" in note:
+            return f"refused: {note['refused']}" + (f"; {self.kept}" if self.kept else "")
+        if self.kept:
+            return self.kept
+        words = f", without {note['missing']}" if note["missing"] else ""
+        words += ", late" if "late" in note else ""
+        if "unreadable" in note:
+            words += f", but {notebook} cannot be read: {note['unreadable']}; its answers wait for a human"
+        return f"accepted{words}"
+
+    def tags(self) -> list[str]:
+        what = "kept" if self.kept else "refused" if "refused" in self.note else "accepted"
+        return [what, *(tag for tag in ("late", "unreadable") if tag in self.note)]
 
 
-def collect(course: Course, lab: str, folder: Path, id_pattern: str | None = None) -> list[str]:
-    """Take a folder of uploads in; a line of report for each.
+def collect(
+    course: Course,
+    lab: str,
+    source: Path,
+    id_pattern: str | None = None,
+    *,
+    times: Path | None = None,
+    zone: str | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda words: None,
+) -> list[str]:
+    """Take in a folder of uploads, or a platform's zip of them; a line of report for each.
+
+    Args:
+        id_pattern: a regular expression that finds learners in names, in place of what platforms write.
+        times: a CSV of learners and the platform's own times.
+        zone: of times that say none; this machine's otherwise.
+        dry_run: write nothing, and say who would get which files.
+        say: takes these lines, and those about the whole.
 
     Raises:
-        Mistake: no such folder, nothing in it, a pattern that is none, or a lab that is not released.
+        Mistake: there is nothing to collect, a pattern, list or zone that is none, an id that stands for several
+            people, or a lab that is not released. Nothing is written then.
     """
     course.released(lab)
-    if not folder.is_dir():
-        raise Mistake(f"{folder} is not a folder: unpack what the LMS gave you, and name that folder")
-    if (folder / f"{lab}.ipynb").exists():
-        raise Mistake(f"{folder} holds one submission, not a class: name the folder that has one entry per learner")
-    found, unknown = uploads(folder, patterns(id_pattern))
-    if not found:
-        raise Mistake(f"{folder} holds no submissions" + (f": no name fits, such as {unknown[0]!r}" if unknown else ""))
-    report = [f"{line(name)!r}: skipped, the name does not say whose it is (see --id-pattern)" for name in unknown]
-    last = {upload.student.folder: upload for upload in sorted(found, key=lambda upload: upload.order)}
-    with course.alone(), course.gradebook() as gradebook:
-        for upload in found:
-            if last[upload.student.folder] is not upload:
-                later = last[upload.student.folder].path
-                report.append(f"{line(upload.path)!r}: superseded by {line(later)!r}")
-                continue
-            outcome = take(course, lab, upload)
-            first, _, family = upload.student.name.rpartition(" ")
-            gradebook.update_or_create_student(
-                upload.student.folder, first_name=first, last_name=family, lms_user_id=line(upload.student.id, 120)
-            )
-            report.append(f"{line(upload.path)!r}: {upload.student.folder}, {outcome}")
+    names = {suffix: PurePosixPath(path).name for suffix, path in table.handed_in(lab).items()}
+    place = zone_named(zone)
+    clock = Clock(listed(times, place) if times else {}, place)
+    with opened(source) as entries:
+        if any(entry.own in (lab, names[".ipynb"]) for entry in entries.values()):
+            raise Mistake(f"{source} holds one submission, not a class: name what has one entry per learner")
+        read = claims(entries, [*names.values()], id_pattern)
+        uploads = by_learner(read, source)
+        if times and not any(known in clock.listed for upload in uploads for known in ids(upload.student)):
+            raise Mistake(f"{times} lists nobody who handed in: it has {', '.join(map(line, [*clock.listed][:3]))}")
+        count = Counter(skipped=len(read.unknown))
+        report = [f"{line(name)!r}: skipped, {why}" for name, why in read.unknown.items()]
+        with contextlib.nullcontext() if dry_run else writer(course, lab) as write:
+            for upload in uploads:
+                outcome = become(course, lab, upload, names, clock, read.platform)
+                report += described(outcome, names[".ipynb"], dry_run)
+                count.update(outcome.tags())
+                if write and not outcome.kept:
+                    write(outcome)
+    for words in (*report, tally(count, dry_run), *clock.said()):
+        say(words)
     return report
 
 
-def uploads(folder: Path, compiled: list[re.Pattern]) -> tuple[list[Upload], list[str]]:
-    """What lies in the folder, by learner, and the names that fit no pattern."""
-    found: dict[tuple, Upload] = {}
-    unknown = []
-    for top in sorted(folder.iterdir()):
-        hidden = top.name.startswith(".") and top.suffix.lower() != ".zip"
-        if hidden or NOISE.search(top.name) or NOISE.search(f"{top.name}/"):
-            continue
-        within = sorted(top.iterdir()) if top.is_dir() and not top.is_symlink() else []
-        inside = [path for path in within if path.suffix.lower() == ".zip" and not NOISE.search(path.name)]
-        for path in inside or [top]:
-            name = path.relative_to(folder).as_posix()
-            if not (known := recognised(name, compiled)):
-                unknown.append(name)
-                continue
-            student, attempt, own = known
-            single = path.suffix in SIZES and path.is_file()
-            key = (student.folder, attempt) if single else (name,)  # a notebook and a module side by side
-            order = (attempt, path.lstat().st_mtime, name)
-            upload = found.setdefault(key, Upload(name, student, order))
-            upload.files.append((own, path))
-    return list(found.values()), unknown
+def tally(count: Counter[str], dry_run: bool) -> str:
+    learners = count["accepted"] + count["refused"] + count["kept"]
+    more = "".join(f", {count[tag]} {words}" for tag, words in TALLY.items() if count[tag])
+    dry = "; nothing was written" if dry_run else ""
+    return f"{count['accepted']} of {learners} learners accepted{more}{dry}."
 
 
-def take(course: Course, lab: str, upload: Upload) -> str:
-    """Write one submission to submitted/, all of it or nothing; what became of it."""
-    places = table.handed_in(lab)
-    names = {suffix: PurePosixPath(place).name for suffix, place in places.items()}
-    note = {"from": line(upload.path), "name": upload.student.name}
-    parts = {}
-    try:
-        parts = accepted(upload, names)
-        note["missing"] = " and ".join(name for suffix, name in names.items() if suffix not in parts)
-        if reason := complaint(parts[".ipynb"]) if ".ipynb" in parts else "":
-            note["unreadable"] = reason  # what is written in it waits for a human
-    except Refused as reason:
-        note["refused"] = line(str(reason))
-    except OSError as trouble:
-        note["refused"] = f"it cannot be read ({line(trouble.strerror or 'unknown error')})"
-    released = course.folder("release", lab)
-    target = course.folder("submitted", lab, upload.student.folder)
-    fresh = target.with_name(f".{lab}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    (fresh / "starter").mkdir(parents=True)
-    for suffix, place in places.items():
-        (fresh / place).write_bytes(parts[suffix] if suffix in parts else (released / place).read_bytes())
-    (fresh / "timestamp.txt").write_text(datetime.fromtimestamp(upload.order[1], UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
-    (fresh / "intake.json").write_text(json.dumps(note, ensure_ascii=False))
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
-    if "refused" in note:
-        return f"refused: {note['refused']}"
-    words = f", without {note['missing']}" if note["missing"] else ""
-    if "unreadable" in note:
-        words += f", but {names['.ipynb']} cannot be read: {note['unreadable']}; its answers wait for a human"
-    return f"accepted{words}"
+def ids(student: Student) -> tuple[str, ...]:
+    return student.id, student.folder, student.name
 
 
-def accepted(upload: Upload, names: dict[str, str]) -> dict[str, bytes]:
-    """The notebook and the module of an upload, by suffix, as far as they are there.
-
+def by_learner(read: Claims, source: Path) -> list[Upload]:
+    """
     Raises:
-        Refused: neither is there, one is there twice, or the upload is not one that a learner's computer makes.
+        Mistake: there is nobody, one id stands for several people, or one folder may be a class.
     """
-    candidates: dict[str, dict[str, bytes]] = {suffix: {} for suffix in names}
-    seen = []
-    for name, read in members(upload):
-        seen.append(name)
-        for suffix, wanted in names.items():
-            if fits(name, wanted):
-                if len(candidates[suffix]) == COPIES:
-                    raise Refused(f"{wanted} is in it more than {COPIES} times: hand in one")
-                candidates[suffix][name] = read(SIZES[suffix])
-    parts = {suffix: the_one(found, names[suffix]) for suffix, found in candidates.items() if found}
-    if not parts:
-        inside = f"it holds {', '.join(seen[:5])}" if seen else "it is empty"
-        missing = f"neither {' nor '.join(names.values())} is" if len(names) > 1 else f"no {names['.ipynb']} is"
-        raise Refused(f"{missing} in it: {inside}")
-    return parts
+    uploads: dict[str, Upload] = {}
+    for entry, claim in read.found:
+        uploads.setdefault(claim.student.folder, Upload(claim.student)).add(entry, claim)
+    if not uploads:
+        name, why = next(iter(read.unknown.items()), ("", ""))
+        raise Mistake(f"{source} holds no submissions" + (f"; {line(name)!r}: {why}" if name else ""))
+    for upload in uploads.values():
+        if len(upload.people) > 1:
+            who = " and ".join(repr(line(person)) for person in sorted(upload.people)[:4])
+            raise Mistake(
+                f"the id {line(upload.student.id)!r} stands for several people, {who}: nothing is collected; "
+                "take their files apart, or find ids with --id-pattern"
+            )
+    archives = [piece for upload in uploads.values() for piece in upload.pieces.values() if piece.is_archive]
+    if read.platform == OWN and len(uploads) == 1 and len(archives) > 3 and "/" in archives[0].names[0]:
+        inner = source / archives[0].names[0].split("/")[0]
+        raise Mistake(f"{source} holds one folder, with {len(archives)} archives: if that is the class, name {inner}")
+    return [*uploads.values()]
 
 
-def fits(path: str, wanted: str) -> bool:
-    """The wanted name, also as browsers and Jupyter write it for a copy: vae (1).py, vae-Copy1.py.
-
-    Files of support/ share names with the labs, and come along when somebody packs the whole folder.
-    """
-    if "support" in path.split("/")[:-1]:
-        return False
-    stem, suffix = wanted.rsplit(".", 1)
-    return bool(re.fullmatch(rf"(.*/)?{re.escape(stem)}( ?\(\d+\)|-Copy\d+|-\d+)?\.{suffix}", path, re.IGNORECASE))
-
-
-def the_one(found: dict[str, bytes], wanted: str) -> bytes:
-    exact = {name: data for name, data in found.items() if name.rsplit("/", 1)[-1] == wanted} or found
-    if len(set(exact.values())) > 1:
-        raise Refused(f"{wanted} is in it {len(exact)} times, with different contents: {', '.join(sorted(exact)[:4])}")
-    return next(iter(exact.values()))
-
-
-def members(upload: Upload) -> Iterator[tuple[str, object]]:
-    """Name and a reader with a cap, for every file of an upload that is not noise."""
-    for own, path in upload.files:
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise Refused("it is a link or no ordinary file: hand in the file itself")
-        if path.is_dir():
-            yield from in_folder(path)
-        elif path.suffix in SIZES:
-            yield own, lambda most, path=path: capped(path.open("rb"), path.name, most)
-        elif path.suffix.lower() == ".zip":
-            yield from in_zip(path)
-        else:
-            raise Refused(f"{path.name} is not a zip: pack the notebook and the module in a .zip file")
+def become(course: Course, lab: str, upload: Upload, names: dict[str, str], clock: Clock, platform: str) -> Outcome:
+    """What is accepted of an upload, and whether it is older than what is there."""
+    found, student = chosen(upload, names), upload.student
+    newest = found.pieces[0]
+    time, by = clock.of(ids(student), newest.when, newest.time)
+    used = [line(name) for piece in found.pieces for name in piece.names]
+    note = {"from": used[0], "files": used[:FILES], "name": student.name, "platform": platform}
+    note |= {"order": [*newest.attempt, *newest.version], "time": time.strftime(STAMP), "clock": by}
+    note |= {"late": f"marked late by {platform}"} if upload.late else {}
+    if found.refused:
+        note["refused"] = found.refused
+    else:
+        note["missing"] = " and ".join(name for suffix, name in names.items() if suffix not in found.parts)
+        book = found.parts.get(".ipynb", b"{}")
+        reason = TOO_LARGE if book is None else complaint(book) if ".ipynb" in found.parts else ""
+        note |= {"unreadable": reason} if reason else {}
+    outcome = Outcome(student, found, note)
+    outcome.kept = kept(course, lab, outcome)
+    return outcome
 
 
-def in_folder(folder: Path) -> Iterator[tuple[str, object]]:
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted([*files, *(inner for inner in folders if (Path(root) / inner).is_symlink())]):
-            path = Path(root) / name
-            inner = path.relative_to(folder).as_posix()
-            if NOISE.search(inner):
-                continue
-            if not stat.S_ISREG(path.lstat().st_mode):
-                raise Refused(f"{inner} is a link or no ordinary file: hand in the file itself")
-            yield inner, lambda most, path=path: capped(path.open("rb"), path.name, most)
-
-
-def in_zip(path: Path) -> Iterator[tuple[str, object]]:
-    if path.stat().st_size > ARCHIVE:
-        raise Refused(f"the zip has more than {ARCHIVE >> 20} MB: hand in the notebook and the module alone")
-    data = path.read_bytes()
-    if data.count(b"PK\1\2") > ENTRIES:  # counted before anything is unpacked, and whatever its header says
-        raise Refused(f"the zip has more than {ENTRIES} files: hand in the notebook and the module alone")
+def kept(course: Course, lab: str, outcome: Outcome) -> str:
+    """Why what was collected before counts on: it was accepted, and this is refused, or older. Nothing otherwise."""
+    folder = course.folder("submitted", lab, outcome.student.folder)
+    before = collected(folder)
+    if not before or before.get("refused"):
+        return ""
+    if outcome.found.refused:
+        return f"what was collected before ({before['time']}) counts"
+    if all(data is not None and read(folder / place) == data for place, data in placed_parts(lab, outcome)):
+        return ""  # the same, and perhaps by a better clock
+    new, old = outcome.note["order"], before.get("order")
+    numbered = isinstance(old, list) and len(old) == len(new) > 0 and before.get("platform") == outcome.note["platform"]
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                if not info.is_dir() and not NOISE.search(info.filename):
-                    yield safe(info), lambda most, info=info: from_zip(archive, info, most)
-    except DAMAGED as bad:
-        raise Refused(f"the zip is damaged or cut off ({line(str(bad), 80)}): pack it again") from None
+        older = new < old if numbered and new != old else outcome.note["time"] < before["time"]
+    except TypeError:  # somebody else wrote it
+        older = False
+    again = f"remove {folder.relative_to(course.root)} to take this one"
+    return f"older than what was collected before ({before['time']}), which counts; {again}" if older else ""
 
 
-def safe(info: zipfile.ZipInfo) -> str:
-    """A member's name, when it is one that an honest zip has."""
-    name = info.orig_filename
-    if info.flag_bits & 1:
-        raise Refused(f"{name} is encrypted: pack it without a password")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise Refused(f"{name} is a link: pack the file itself")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/") or set(name) & {"\\", "\0"}:
-        raise Refused(f"{name!r} is not a path inside the zip: pack it again with your system's own program")
-    return name
+def placed_parts(lab: str, outcome: Outcome) -> list[tuple[str, bytes | None]]:
+    return [(place, outcome.found.parts.get(suffix)) for suffix, place in table.handed_in(lab).items()]
 
 
-def from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others expand without a bound
-        raise Refused(f"{info.filename} is packed by an unusual method: pack it again as an ordinary zip")
-    try:
-        return capped(archive.open(info), info.filename, most)
-    except DAMAGED as bad:
-        raise Refused(f"{info.filename} cannot be unpacked ({line(str(bad), 80)}): pack it again") from None
+def collected(folder: Path) -> dict:
+    """intake.json and the time of what lies there, also as the first edition wrote them; nothing where nothing is."""
+    note: dict = {}
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+        note = dict(json.loads((folder / "intake.json").read_text(encoding="utf-8")))
+    stamp = read(folder / "timestamp.txt")
+    return note | {"time": stamp.decode("utf-8", "replace").strip()} if stamp else {}
 
 
-def capped(stream, name: str, most: int) -> bytes:
-    """At most so many bytes, counted as they come: what a header says is not believed."""
-    with contextlib.closing(stream):
-        data = stream.read(most + 1)
-    if len(data) > most:
-        raise Refused(f"{name} has more than {most >> 20} MB")
-    return data
+def read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
+def described(outcome: Outcome, notebook: str, dry_run: bool) -> Iterator[str]:
+    """A line about each piece that does not count, and one about what does."""
+    who, found = outcome.student.folder, outcome.found
+    pieces = ", ".join(map(str, found.pieces))
+    for piece, why in found.passed:
+        yield f"{piece}: {who}, {why}" if why.startswith("refused") else f"{piece}: {why}"
+    words = outcome.words(notebook)
+    if dry_run:
+        name = f" ({outcome.student.name})" * (outcome.student.name != who)
+        yield f"{who}{name} <- {pieces}: {words}; {outcome.note['time']} ({outcome.note['clock']})"
+    else:
+        yield f"{pieces}: {who}, {words}"
+
+
+@contextlib.contextmanager
+def writer(course: Course, lab: str) -> Iterator[Callable[[Outcome], None]]:
+    """A function that writes what became of an upload to submitted/, all of it or nothing, and its learner."""
+    released = course.folder("release", lab)
+    with course.alone(), course.gradebook() as gradebook:
+
+        def write(outcome: Outcome) -> None:
+            student, note = outcome.student, outcome.note
+            target = course.folder("submitted", lab, student.folder)
+            fresh = target.with_name(f".{lab}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            (fresh / "starter").mkdir(parents=True)
+            for place, data in placed_parts(lab, outcome):
+                (fresh / place).write_bytes((released / place).read_bytes() if data is None else data)
+            (fresh / "timestamp.txt").write_text(note["time"])
+            (fresh / "intake.json").write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+            shutil.rmtree(target, ignore_errors=True)
+            fresh.rename(target)
+            first, _, family = student.name.rpartition(" ")
+            gradebook.update_or_create_student(
+                student.folder, first_name=first, last_name=family, lms_user_id=line(student.id, 120)
+            )
+
+        yield write
