@@ -52,18 +52,19 @@ KINDS = {
     "wgan-gp": (LARGE, parts.conv_wgan(LARGE, 3, (8, 4), n_critic=4), {"lr": None}),
     "cgan": (SHAPE, conditional_gan, {"lr": None}),
 }
+LOWERED = [kind for kind in KINDS if kind != "realnvp"]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[(kind, "float32") for kind in KINDS] + [(kind, "bfloat16") for kind in LOWERED], ids="-".join)
 def job(request, tmp_path, monkeypatch) -> Job:
-    shape, build, settings = KINDS[request.param]
+    kind, precision = request.param
+    shape, build, settings = KINDS[kind]
     data = "digits" if shape == SHAPE else "digits16"
     recipe = Recipe("ours: small", (data,), shape, build, "nothing", epochs=2, batch_size=100, **settings)
-    monkeypatch.setattr(recipes, "RECIPES", {request.param: recipe})
+    monkeypatch.setattr(recipes, "RECIPES", {kind: recipe})
     monkeypatch.setattr(full.Keeper, "results", lambda self, ended: {})  # pictures and scores have tests of their own
-    return Job(
-        request.param, data, tmp_path / "whole", "starter", steps=STEPS, fid_every=10, pictures=1, tensorboard=False
-    )
+    settings = {"fid_every": 10, "pictures": 1, "precision": precision, "tensorboard": False}
+    return Job(kind, data, tmp_path / "whole", "starter", steps=STEPS, **settings)
 
 
 def state(job: Job) -> dict:

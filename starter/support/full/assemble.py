@@ -5,23 +5,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .. import recipes, training
 from ..data import Images
 from ..recipes import Lab, Recipe
-from ..training import History, Stream, Update
-from . import gallery
+from ..training import History, Stream
+from . import gallery, precision
 from .job import Job, JobError, Parts
 from .parallel import Processes
 from .record import say
 
 
 def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Processes) -> tuple[Parts, Job]:
-    """Also the job with the package whose modules are taken.
+    """Also the job with the package whose modules are taken, and with the precision.
 
     Raises:
         JobError: blanks of the recipe's labs are empty, or there are fewer images than a batch has.
@@ -48,7 +47,9 @@ def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Proc
     if job.lr is not None:
         for settings in (settings for optimizer in optimizers.values() for settings in optimizer.param_groups):
             settings["lr"] = job.lr
-    return Parts(model, optimizers, faster(update, model, job, device), plateau, stream, history), job
+    job = replace(job, precision=precision.chosen(job, model, device))
+    update = precision.faster(update, model, job.precision, device)
+    return Parts(model, optimizers, update, plateau, stream, history), job
 
 
 def built(job: Job, recipe: Recipe, images: Images, group: Processes) -> tuple[nn.Module, Lab, Job]:
@@ -103,19 +104,3 @@ def beta_of(recipe: Recipe, model: nn.Module, lab: Lab, epoch: int) -> Callable[
     schedule = lab("beta_vae").SCHEDULES[recipe.schedule]
     model.floor = schedule.floor
     return schedule.weights(model.beta, epoch)
-
-
-def faster(update: Update, model: nn.Module, job: Job, device: str) -> Update:
-    """On a GPU: convolutions in the layout that it likes, and bfloat16 when asked for."""
-    if not device.startswith("cuda"):
-        return update
-    if any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
-        model.to(memory_format=torch.channels_last)
-    if not job.amp:
-        return update
-
-    def update_in_bfloat16(x: Tensor, y: Tensor) -> NamedTuple:
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            return update(x, y)
-
-    return update_in_bfloat16

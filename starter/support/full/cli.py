@@ -12,6 +12,7 @@ from ..data import DataError
 from ..training import TrainingError
 from .checkpoint import LAST, PREVIOUS
 from .job import Job, JobError
+from .precision import PRECISIONS
 
 MODELS = {"gan": ("gan-mlp",), "vae": ("vae-mlp",), "both": ("gan-mlp", "vae-mlp")}  # as report 004 calls them
 PRINT_EVERY = 400  # batches, there
@@ -50,7 +51,10 @@ def add_settings(parser: Parser) -> None:
     add("--lr", type=above_zero, metavar="RATE", help="of every network; default: those of the recipe")
     add("--seed", type=int, metavar="N", help=f"default: {Job.seed}")
     add("--device", help="auto (the default), cpu, cuda")
-    add("--amp", action="store_true", default=None, help="bfloat16 on a GPU: faster, and other numbers")
+    add(
+        "--precision", choices=PRECISIONS, help="of networks; auto (the default): bfloat16 where this CPU multiplies it"
+    )
+    add("--amp", dest="precision", action="store_const", const="bfloat16", help="--precision bfloat16")
     add("--clip", type=above_zero, metavar="NORM", help="of the gradient, at most")
     add("--patience", type=positive, metavar="N", help="end after N epochs in which the best loss fell by under 0.1 %%")
     add("--pictures", type=positive, metavar="N", help="epochs between pictures; default: those that the report shows")

@@ -30,7 +30,7 @@ class Job:
     lr: float | None = None  # of every network
     seed: int = 0
     device: str = "auto"
-    amp: bool = False  # bfloat16 where autocast thinks that it is safe; CUDA only
+    precision: str = "auto"  # of the networks in a step: one of precision.PRECISIONS
     clip: float = math.inf  # norm of the gradient, at most
     patience: int | None = None  # epochs in which the best validation loss fell by less than 0.1 %, then the end
     pictures: int | None = None  # epochs from one set of pictures to the next

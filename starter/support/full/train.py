@@ -29,7 +29,7 @@ from .parallel import own_device, processes
 from .record import say
 
 HELD_OUT = 0.2  # share of the training images that may be held out, at most
-TOLD = ("impl", "epochs", "steps", "seconds", "clip", "patience", "amp")  # what may change when a run goes on
+TOLD = ("impl", "epochs", "steps", "seconds", "clip", "patience", "precision")  # what may change when a run goes on
 
 
 def train(job: Job) -> dict:
@@ -40,8 +40,6 @@ def train(job: Job) -> dict:
         TrainingError: a number became nan or infinite; the last checkpoint is kept.
     """
     recipe, device = recipe_of(job), own_device(device_of(job.device))
-    if job.amp and not device.startswith("cuda"):
-        raise JobError(f"--amp is for CUDA devices, this one is {device}: leave it out")
     full, test = (fitted(data.load(job.data, split), recipe, job) for split in ("train", "test"))
     held_out = min(recipe.held_out, int(HELD_OUT * len(full)))
     images, held = part(full, slice(held_out, None), device), part(full, slice(held_out), device)
@@ -70,7 +68,7 @@ def announce(keeper: Keeper, device: str) -> None:
     length = f"{total:,} steps ({total / keeper.epoch:.4g} epochs of {keeper.epoch:,})"
     budget = f", at most {job.seconds:g} s" if job.seconds < math.inf else ""
     threads = f"{torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)}"
-    place = f"{device}, {threads}, {'bfloat16' if job.amp else 'float32'}, modules of {job.impl}/"
+    place = f"{device}, {threads}, {job.precision}, modules of {job.impl}/"
     name = f"{job.recipe} on {job.data}"
     say(f"{name}: {parameter_count(parts.model):,} parameters; {counts}, {len(keeper.test):,} to test")
     say(f"{length}{budget}, batches of {parts.stream.size}; {place}; {job.out}")
