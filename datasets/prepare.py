@@ -19,12 +19,12 @@ import math
 import os
 import shutil
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 if __package__:  # python -m datasets.prepare
     from .convert import MADE, READERS, fault_of_content, faults_of, given, kept, write, write_text
@@ -47,31 +47,16 @@ def alone(path: Path, limits: Limits) -> Iterator[None]:
     The system frees the lock when its holder ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        give_up = time.monotonic() + limits.patience
-        while not locked(file):
-            if time.monotonic() > give_up:
-                raise Problem(f"another prepare has held {path} for {limits.patience:g} s; end it and call again")
-            time.sleep(0.1)
-        yield
-
-
-def locked(file: IO) -> bool:
-    """Whether the lock is ours; also where the file system has none: checksums and atomic writes protect us there."""
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        pass
-    return True
+        held = FileLock(path, poll_interval=0.1).acquire(timeout=limits.patience)
+    except Timeout:
+        raise Problem(f"another prepare has held {path} for {limits.patience:g} s; end it and call again") from None
+    except OSError as trouble:
+        if trouble.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        held = nullcontext()  # a file system without locks: checksums and atomic writes protect us there
+    with held:
+        yield
 
 
 # ---- the commands

@@ -212,15 +212,18 @@ def differing(got: compare.Arrays, want: compare.Arrays) -> str:
     return ", ".join(wrong + sorted(got.keys() - want.keys()))
 
 
+def processors() -> int:
+    """How many this process may use, where the system tells; else how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main(tasks: list[str], full: bool, told: bool) -> int:
     """The table, a row as soon as a task is done; then what is lacking. 0 only when nothing is."""
     torch.set_num_threads(1)  # before the workers are forked
     start, scores = time.perf_counter(), []
     columns = "{:8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}"
     print(columns.format("task", "caught", "named", "accepted", "in pairs", "mutants", "seconds"), flush=True)
-    with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), mp_context=get_context("fork"), initializer=mutation.confined
-    ) as pool:
+    with ProcessPoolExecutor(processors(), mp_context=get_context("fork"), initializer=mutation.confined) as pool:
         for score in pool.map(partial(audited, seeds=FULL if full else SEEDS), tasks):
             scores.append(score)
             print(columns.format(*score.row, f"{score.seconds:.1f}"), flush=True)

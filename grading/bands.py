@@ -79,7 +79,7 @@ def main(labs: list[str] | None = None, fresh: int = 0) -> int:
     for runs in record.values():
         lines += [f'"{name}" = {list(band(name, values))}' for name, values in runs["reference"].items()]
     BANDS.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    complaints = list(are_measured())
+    complaints = list(results_stay_in_their_bands())
     print("\n".join([*complaints, f"bands: {len(lines) - 2} results measured, {len(complaints)} complaints."]))
     return 1 if complaints else 0
 
@@ -97,7 +97,7 @@ def check_fresh(labs: list[str], count: int) -> int:
     return 1 if outside else 0
 
 
-def are_measured() -> Iterator[str]:
+def results_stay_in_their_bands() -> Iterator[str]:
     """Every reference seed inside its band, and for every band at least one broken model outside."""
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     bands = tomllib.loads(BANDS.read_text(encoding="utf-8"))["digits16"]

@@ -2,12 +2,16 @@
 
 import ast
 import json
-import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import nbformat
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from starter.support import checks, probes
 
@@ -15,6 +19,7 @@ from . import audit, bands, build, catalogue, mutation, notebooks
 from .knife import regions
 from .overlay import ROOT
 
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SEEDS = range(4)  # make audit takes more
 LEAST_WRONG, LEAST_RIGHT, LEAST_KINDS, LONGEST_BELIEF = 5, 3, 3, 100
 COMMANDS = ("Use", "Add", "Call", "Write", "Take", "Divide", "Multiply", "Replace", "Remove", "Try", "Look", "Sum")
@@ -125,19 +130,40 @@ def files_are_known() -> Iterator[str]:
         yield from (f"{folder}/{name} is missing" for name in names - there)
 
 
+def requirements() -> Iterator[tuple[str, str]]:
+    """Each requirement, and where it stands."""
+    for name in ("requirements.txt", "grading/requirements.txt"):
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            if text := line.split("#")[0].strip():
+                yield text, f"{name}, line {number}"
+
+
+def pin(text: str) -> tuple[str, Version] | None:
+    """A package and its version; None when it is not pinned to one."""
+    try:
+        found = Requirement(text)
+        (only,) = found.specifier
+        return (found.name.lower(), Version(only.version)) if only.operator == "==" else None
+    except ValueError:  # no requirement, none or several conditions, or ==2.*
+        return None
+
+
 def requirements_are_pinned() -> Iterator[str]:
-    pins = {}
-    for number, line in enumerate((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(), 1):
-        if (text := line.split("#")[0].strip()) and not (
-            pin := re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][0-9a-z.]*)", text)
-        ):
-            yield f"requirements.txt, line {number}: {text!r} is not pinned with =="
-        elif text:
-            pins[pin[1].lower()] = tuple(int(part) for part in pin[2].split(".")[:2])
-    if pins.get("scipy", (9,)) >= (1, 18):
+    yield from (f"{where}: {text!r} is not pinned with ==" for text, where in requirements() if not pin(text))
+    pins = dict(filter(None, (pin(text) for text, _ in requirements())))
+    if "scipy" in pins and pins["scipy"].release >= (1, 18):
         yield "requirements.txt: scipy must stay below 1.18, where clean-fid's sqrtm(disp=...) is gone"
     if {"torch", "torchvision"} - pins.keys():
         yield "requirements.txt: torch and torchvision are pinned together, as a pair"
+
+
+def requirements_run_on_every_python() -> Iterator[str]:
+    """By what the installed packages say of themselves. Whether there are wheels, only an index knows."""
+    for text, where in requirements():
+        with suppress(InvalidRequirement, PackageNotFoundError):
+            wanted = SpecifierSet(metadata(Requirement(text).name).get("Requires-Python") or "")
+            if lacking := [python for python in PYTHONS if python not in wanted]:
+                yield f"{where}: {text} wants Python {wanted}, README promises {', '.join(lacking)}"
 
 
 def imports_point_one_way() -> Iterator[str]:
@@ -181,9 +207,10 @@ CHECKS = (
     notebooks_are_current,
     files_are_known,
     requirements_are_pinned,
+    requirements_run_on_every_python,
     imports_point_one_way,
     readme_is_current,
-    bands.are_measured,
+    bands.results_stay_in_their_bands,
 )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import fcntl
 import os
 import sys
 import warnings
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from . import table
 
@@ -94,11 +95,11 @@ class Course:
         Raises:
             Mistake: another command is writing.
         """
-        with (self.root / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise Mistake(f"another command is at work in {self.root}: wait until it has ended") from None
+        try:
+            held = FileLock(self.root / ".lock").acquire(blocking=False)
+        except Timeout:
+            raise Mistake(f"another command is at work in {self.root}: wait until it has ended") from None
+        with held:
             yield
 
 

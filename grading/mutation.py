@@ -5,7 +5,6 @@ for each of some thousand changes, and know neither tensors (`dim`, `keepdim`, `
 """
 
 import ast
-import resource
 import signal
 import tomllib
 import warnings
@@ -122,6 +121,8 @@ def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[
 
 def confined() -> None:
     """Of a process that runs mutants: what grows without end stops for want of memory; nobody reads their warnings."""
+    import resource  # only where there are forks
+
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 

@@ -8,11 +8,15 @@ import ctypes
 import json
 import os
 import platform
-import resource
 import signal
 import struct
 import sys
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows, where nothing is ever shut in
+    resource = None
 
 NEW_MOUNTS, NEW_CGROUP, NEW_HOSTNAME = 0x00020000, 0x02000000, 0x04000000
 NEW_IPC, NEW_USERS, NEW_PROCESSES, NEW_NETWORK = 0x08000000, 0x10000000, 0x20000000, 0x40000000

@@ -16,8 +16,9 @@ def course(tmp_path, monkeypatch):
         shutil.copytree(check.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for path in build.blanks():
         (tmp_path / "starter" / path.name).write_text(build.blanks()[path])
-    for name in ("README.md", "requirements.txt"):
-        shutil.copy(check.ROOT / name, tmp_path)
+    (tmp_path / "grading").mkdir()
+    for name in ("README.md", "requirements.txt", "grading/requirements.txt"):
+        shutil.copy(check.ROOT / name, tmp_path / name)
     for module in (check, build, notebooks):  # the catalogue remembers what it has read
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
@@ -126,11 +127,36 @@ def test_an_unknown_file_is_seen(course, name):
     assert [line.split(" is in no lab")[0] for line in check.files_are_known()] == [name]
 
 
-@pytest.mark.parametrize("line", ["numpy", "numpy>=2", "numpy==2.*", "git+https://example.org/x", "scipy==1.18.0"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy",
+        "numpy>=2",
+        "numpy==2.*",
+        "numpy>=2,==2.1",
+        "git+https://example.org/x",
+        "scipy==1.18.0",
+        "scipy==1.18rc1",
+    ],
+)
 def test_an_unpinned_requirement_is_seen(course, line):
     with (course / "requirements.txt").open("a") as file:
         file.write(line + "\n")
     assert len(list(check.requirements_are_pinned())) == 1
+
+
+@pytest.mark.parametrize("line", ["numpy==2.0rc1", "numpy==2.0.post1", "psycopg[binary]==3.3.9  # why"])
+def test_any_exact_version_is_a_pin(course, line):
+    with (course / "grading/requirements.txt").open("a") as file:
+        file.write(line + "\n")
+    assert list(check.requirements_are_pinned()) == []
+
+
+def test_a_requirement_that_leaves_out_a_python_is_seen(monkeypatch):
+    assert list(check.requirements_run_on_every_python()) == []
+    monkeypatch.setattr(check, "PYTHONS", ("3.9", "3.13"))
+    found = list(check.requirements_run_on_every_python())
+    assert any("numpy==" in line and line.endswith("README promises 3.9") for line in found)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +188,7 @@ def test_a_band_that_no_broken_model_leaves_is_seen(monkeypatch, tmp_path):
         record[lab][model][name] = record[lab]["reference"][name]
     monkeypatch.setattr(bands, "RECORD", tmp_path / "bands.json")
     bands.RECORD.write_text(json.dumps(record))
-    assert any(f"{name} stays in" in line for line in bands.are_measured())
+    assert any(f"{name} stays in" in line for line in bands.results_stay_in_their_bands())
 
 
 def test_a_probe_without_a_task_is_seen(monkeypatch):
