@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 from .course import Course, Mistake, lab_named
 from .table import LABS, TASKS, tasks_of
@@ -34,8 +35,25 @@ download replaces nothing that is newer. When it was handed in: from --times, el
 Brightspace), from Gradescope's list, or from the files."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what it takes\n")
+
+
+def positive(text: str) -> int:
+    """
+    Raises:
+        ArgumentTypeError: it is no whole number from 1 up.
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"a whole number from 1 up is needed, not {text!r}")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m grading", description="Build the course, and grade it.")
+    top = Parser(prog="python -m grading", description="Build the course, and grade it.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = {name: commands.add_parser(name, help=text, description=text) for name, text in HELP.items()}
     command["collect"].epilog = NAMES
@@ -74,13 +92,15 @@ def parser() -> argparse.ArgumentParser:
         "--regrade", action="store_true", help="also what is graded already, after a change of a probe, say"
     )
     where = command["autograde"].add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, default=2, help="submissions at a time on this machine (default: 2)")
+    where.add_argument("--workers", type=positive, default=2, help="submissions at a time on this machine (default: 2)")
     where.add_argument("--cluster", metavar="ADDRESS", help="by the workers of this dask.distributed scheduler")
-    command["autograde"].add_argument("--seconds", type=int, default=20, help="computing time per task (default: 20)")
-    for name in ("autograde", "demo"):
+    command["autograde"].add_argument(
+        "--seconds", type=positive, default=20, help="computing time per task (default: 20)"
+    )
+    for name in ("autograde", "demo", "audit"):
         command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
-    command["bands"].add_argument("--fresh", type=int, default=0, metavar="N", help="try N other seeds instead")
+    command["bands"].add_argument("--fresh", type=positive, default=0, metavar="N", help="try N other seeds instead")
     audit_options(command["audit"])
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
     return top
@@ -124,21 +144,26 @@ def check(given) -> int:
 
 def audit(given) -> int:
     tasks = [task for name in given.names or TASKS for task in tasks_named(name)]
-    added = tasks_named(given.add)[0] if given.add else None
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two threads that wait for each other actively cost tenfold
-    if added:
-        from .met import met
-        from .runner import Runner
-        from .verdicts import published
-
-        text = given.file.read_text(encoding="utf-8") if given.file else sys.stdin.read()
-        says = {key: getattr(given, key) for key in ("id", "kind", "believes", "says") if getattr(given, key)}
-        with Runner(set(published(TASKS[added]["lab"]))) as runner:
-            return met(runner, added, text, says, given.write)
+    if given.add:
+        return met_in_class(given, tasks_named(given.add)[0])
+    can_fork("answers are judged")
     from . import audit as audits
 
     return audits.main(tasks, given.full, bool(given.names))
+
+
+def met_in_class(given, task: str) -> int:
+    from .met import met, region_of
+    from .runner import Runner, plain_launch
+    from .verdicts import published
+
+    region = region_of(task, given.file.read_bytes() if given.file else sys.stdin.buffer.read())
+    launch = {} if allowed(given.no_jail) else {"launch": plain_launch}
+    says = {key: getattr(given, key) for key in ("id", "kind", "believes", "says") if getattr(given, key)}
+    with Runner(set(published(TASKS[task]["lab"])), **launch) as runner:
+        return met(runner, task, region, says, given.write)
 
 
 def bands(given) -> int:
@@ -166,33 +191,42 @@ def collect(given) -> int:
 
 
 def autograde(given) -> int:
-    lab, jail = lab_named(given.lab), allowed(given.no_jail, here=not given.cluster)
+    lab, course = lab_named(given.lab), Course(given.course)
+    course.released(lab), course.submitted(lab, given.student)  # a wrong command is told before a missing jail
+    jail = allowed(given.no_jail, here=not given.cluster)
     from .pools import Cluster, Local
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # submissions are graded side by side; and what forks has one thread
-    pool = Cluster(given.cluster) if given.cluster else Local(max(given.workers, 1)).prepared()
+    pool = Cluster(given.cluster) if given.cluster else Local(given.workers).prepared()
     from .grade import autograde as graded
 
-    limits = {"cpu": max(given.seconds, 1), "wall": 2.0 * max(given.seconds, 1)}
+    limits = {"cpu": given.seconds, "wall": 2.0 * given.seconds}
     words = Terminal() if sys.stdout.isatty() else None
     say, show = (words.say, words.show) if words else (print, print)
     options = {"jail": jail, "say": say, "show": show}
-    return 1 if graded(Course(given.course), lab, given.student, given.regrade, limits, pool, **options) else 0
+    return 1 if graded(course, lab, given.student, given.regrade, limits, pool, **options) else 0
 
 
 def allowed(no_jail: bool, here: bool = True) -> bool:
     """Whether submissions run in a jail.
 
     Raises:
-        Mistake: one is wanted, and this machine has none.
+        Mistake: one is wanted, and this machine has none; or it cannot run submissions at all.
     """
     from .jail import outside
 
+    if here:
+        can_fork("submissions are judged")
     if no_jail:
         print("--no-jail: submissions run with all your rights, and can read and delete what you can.", file=sys.stderr)
     elif here and (reason := outside.complaint()):  # the workers of a cluster look for themselves
         raise Mistake(f"no jail: {reason}; --no-jail grades without one, where strangers' code can do whatever you can")
     return not no_jail
+
+
+def can_fork(what: str) -> None:
+    if not hasattr(os, "fork"):
+        raise Mistake(f"{what} in forked processes, which {sys.platform} does not have: use Linux, macOS, or WSL")
 
 
 def doctor(given) -> int:
@@ -243,9 +277,12 @@ def export(given) -> int:
 
 
 def demo(given) -> int:
-    jail = allowed(given.no_jail)
     from .demo import demo as shown
+    from .demo import empty
 
+    if given.folder:
+        empty(given.folder)
+    jail = allowed(given.no_jail)
     if given.folder:
         return shown(given.folder, jail=jail)
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:

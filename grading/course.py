@@ -50,6 +50,24 @@ class Course:
     def students(self, step: str, lab: str) -> list[str]:
         return sorted(path.parent.name for path in (self.root / step).glob(f"[!.]*/{lab}"))
 
+    def submitted(self, lab: str, student: str | None = None) -> list[str]:
+        """Students whose work is here, or the one of them who is named, by id or folder.
+
+        Raises:
+            Mistake: nobody handed in, or this one did not.
+        """
+        from .names import folder_name  # names takes Mistake from here
+
+        students = self.students("submitted", lab)
+        if not students:
+            raise Mistake(f"no submissions of {lab} in {self.root}: run `python -m grading collect {lab} FOLDER` first")
+        if student is None:
+            return students
+        for name in (student, folder_name(student)):
+            if name in students:
+                return [name]
+        raise Mistake(f"no submission of {lab} by {student!r}; there are {', '.join(students[:20])}")
+
     @property
     def db_url(self) -> str:
         """Where nbgrader's gradebook is: what `--db` named once, or a file of the course."""

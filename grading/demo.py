@@ -66,6 +66,15 @@ def hand_in(folder: Path, notebook: bytes) -> None:
         (folder / f"{learner}_{1000 + number}_{2000 + number}_{LAB}.zip").write_bytes(memory.getvalue())
 
 
+def empty(folder: Path) -> None:
+    """
+    Raises:
+        Mistake: something is in it.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise Mistake(f"{folder} is not empty: name a folder that can be filled")
+
+
 def demo(
     root: Path,
     notebooks: Path = NOTEBOOKS,
@@ -75,10 +84,9 @@ def demo(
     """Run the class through; 0 when every learner got what was expected.
 
     Raises:
-        Mistake: the folder is not empty.
+        Mistake: something is in the folder.
     """
-    if root.exists() and any(root.iterdir()):
-        raise Mistake(f"{root} is not empty: name a folder that can be filled")
+    empty(root)
     started, course = time.monotonic(), Course(root / "course")
     say(f"released {release(course, LAB, notebooks).name}")
     hand_in(root / "uploads", course.released(LAB).read_bytes())

@@ -20,10 +20,9 @@ from nbformat import NotebookNode
 
 from . import table
 from .cells import NOTEBOOK
-from .course import Course, Mistake, kept
+from .course import Course, kept
 from .gradebook import Writer
 from .lint import NOTE
-from .names import folder_name
 from .plain import line
 from .pools import Local, as_done, finished
 from .rebuild import rebuilt, scored
@@ -181,7 +180,7 @@ def autograde(
         say, show: take a line that stays, and one that the next may replace.
     """
     run, show = Run(course, lab, limits or {}, jail), show or say
-    students = chosen(course.students("submitted", lab), student, course, lab)
+    students = course.submitted(lab, student)
     with course.alone(), Writer(course, lab) as writer:
         versions = {name: None if regrade else graded_as(course, lab, name) for name in students}
         pending = [name for name in students if versions[name] is None]
@@ -209,14 +208,3 @@ def summary(lab: str, students: int, pending: int, failed: int, old: int) -> Ite
     before = f", {students - pending} were graded before" if students > pending else ""
     trouble = f", {failed} NOT SAVED: run it again" if failed else ""
     yield f"{lab}: {pending - failed} of {students} submissions graded{before}{trouble}."
-
-
-def chosen(students: list[str], student: str | None, course: Course, lab: str) -> list[str]:
-    if not students:
-        raise Mistake(f"no submissions of {lab} in {course.root}: run `python -m grading collect {lab} FOLDER` first")
-    if student is None:
-        return students
-    for name in (student, folder_name(student)):
-        if name in students:
-            return [name]
-    raise Mistake(f"no submission of {lab} by {student!r}; there are {', '.join(students[:20])}")

@@ -27,9 +27,8 @@ class Seen(NamedTuple):
     want: compare.Arrays
 
 
-def met(runner: Runner, task: str, text: str, says: dict[str, str], write: bool) -> int:
+def met(runner: Runner, task: str, region: str, says: dict[str, str], write: bool) -> int:
     """Report, and print the entry or append it. 0 when the catalogue knows the answer already, or does now."""
-    region = region_of(task, text)
     found = [seen(runner, task, region, seed) for seed in SEEDS]
     wrong = [one for one in found if not one.verdict.right]
     print(f"caught: on {len(wrong)} of {len(SEEDS)} seeds")
@@ -45,17 +44,20 @@ def met(runner: Runner, task: str, text: str, says: dict[str, str], write: bool)
     return offered(task, entry(task, region, says, ("kind", "believes"), ("says",)), write)
 
 
-def region_of(task: str, text: str) -> str:
-    """What belongs between the markers: the text itself, or the body of the task's function in it.
+def region_of(task: str, answer: bytes) -> str:
+    """What belongs between the markers: the answer itself, or the body of the task's function in it.
 
     Raises:
         Mistake: it is empty, or Python cannot read it.
     """
-    text, symbol = textwrap.dedent(text).strip("\n"), catalogue.TASKS[task]["symbol"]
+    symbol = catalogue.TASKS[task]["symbol"]
     try:
+        text = textwrap.dedent(answer.decode("utf-8-sig")).strip("\n")
         body = ast.parse(text).body
     except SyntaxError as wrong:
         raise Mistake(f"line {wrong.lineno} of the answer is no Python: {wrong.msg}") from None
+    except ValueError as wrong:  # not UTF-8, or with null bytes
+        raise Mistake(f"the answer is no Python: {wrong}") from None
     whole = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == symbol]
     statements = whole[0].body if whole else body
     if whole and ast.get_docstring(whole[0]) is not None:

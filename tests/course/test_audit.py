@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from grading import __main__ as command
 from grading import audit, catalogue, check, met, mutation, styles
 from grading.course import Mistake
+from grading.jail import outside
 from starter.support import compare, probes
 
 TASK = "vae-1"
@@ -175,13 +177,43 @@ ALL = "def reparameterize(mu, log_var, eps):\n    '''Doc.'''\n    sigma = log_va
 
 @pytest.mark.parametrize("text", [ALL, "    sigma = log_var.exp()\n    return mu + sigma * eps\n"])
 def test_an_answer_may_be_pasted_with_or_without_its_function(text):
-    assert met.region_of(TASK, text) == "sigma = log_var.exp()\nreturn mu + sigma * eps"
+    assert met.region_of(TASK, text.encode()) == "sigma = log_var.exp()\nreturn mu + sigma * eps"
 
 
-@pytest.mark.parametrize(("text", "words"), [("return (mu", "line 1 of the answer"), ("", "there is no answer")])
-def test_an_answer_that_cannot_be_judged_is_one_line(text, words):
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"return (mu", "line 1 of the answer"),
+        (b"", "there is no answer"),
+        (b"\xff\xfe", "the answer is no Python"),
+        (b"return mu\0", "the answer .*is no Python"),
+    ],
+)
+def test_an_answer_that_cannot_be_judged_is_one_line(answer, words):
     with pytest.raises(Mistake, match=words):
-        met.region_of(TASK, text)
+        met.region_of(TASK, answer)
+
+
+def met_in_class(*words: str, path: Path) -> int:
+    path.write_text("return mu + log_var.exp() * eps")
+    return command.main(["audit", "--add", TASK, "--file", str(path), *words])
+
+
+def test_an_answer_met_in_class_is_not_judged_without_a_jail_unless_one_says_so(tmp_path, capsys, monkeypatch, forks):
+    monkeypatch.setattr(outside, "complaint", lambda: "there is none")
+    assert met_in_class(path=tmp_path / "answer.py") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("audit: no jail: there is none; --no-jail") and said.count("\n") == 1
+    assert met_in_class("--no-jail", path=tmp_path / "answer.py") == 0
+    said = capsys.readouterr()
+    assert "named: yes" in said.out and "with all your rights" in said.err
+
+
+def test_an_answer_that_is_no_python_is_told_before_a_missing_jail(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(outside, "complaint", lambda: "there is none")
+    (tmp_path / "answer.py").write_text("return (mu")
+    assert command.main(["audit", "--add", TASK, "--file", str(tmp_path / "answer.py")]) == 2
+    assert "line 1 of the answer is no Python" in capsys.readouterr().err
 
 
 def test_a_known_answer_is_named_and_an_unknown_one_gets_an_entry(runner, capsys):

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import shutil
 import struct
 import zlib
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ from grading.cells import picture as fresh_picture
 from grading.course import Course, Mistake
 from grading.demo import demo
 from grading.grade import autograde
+from grading.jail import outside
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS
 from grading.work import judged_by, work
@@ -346,6 +348,7 @@ def test_every_command_explains_itself(command, capsys):
         (["release", "02_vea"], "did you mean 02_vae?"),
         (["collect", "02_vae", "nowhere"], "is not released"),
         (["autograde", "02_vae"], "is not released"),
+        (["autograde", "02_vae", "--cluster", "tcp://nowhere:1"], "is not released"),
         (["feedback", "02_vae"], "is not released"),
         (["report", "02_vae"], "is not released"),
         (["gradescope", "02_vea"], "did you mean 02_vae?"),
@@ -356,6 +359,34 @@ def test_a_mistake_at_the_keyboard_is_one_line_and_exit_code_2(words, says, caps
     assert main([*words, "--course", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--student", "dora"]])
+def test_a_wrong_command_is_told_before_a_missing_jail(three, words, capsys, monkeypatch):
+    """Whoever puts one right and then meets the other has been sent the wrong way."""
+    monkeypatch.setattr(outside, "complaint", lambda: "there is none")
+    if not words:
+        shutil.rmtree(three.root / "submitted")
+    assert main(["autograde", LAB, *words, "--course", str(three.root)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and ("there are anna, ben, cleo" if words else "no submissions of 02_vae") in said
+
+
+def test_a_demo_in_a_full_folder_is_told_before_a_missing_jail(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(outside, "complaint", lambda: "there is none")
+    (tmp_path / "mine.txt").touch()
+    assert main(["demo", str(tmp_path)]) == 2
+    assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "1.5", "many", ""])
+@pytest.mark.parametrize("option", ["--workers", "--seconds"])
+def test_a_number_that_makes_no_sense_is_one_line_and_exit_code_2(option, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["autograde", LAB, f"{option}={value}"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.count("\n") == 1
+    assert f"argument {option}: a whole number from 1 up is needed, not {value!r}" in said
 
 
 def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks, jail):
