@@ -1,5 +1,6 @@
 """--impl: test the reference (default, so that a fresh clone is green) or your own starter/."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -18,6 +19,12 @@ from grading.overlay import ROOT, overlay  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption(
         "--impl", default="reference", choices=["reference", "starter"], help="whose modules: the course's or yours"
+    )
+    parser.addoption(
+        "--without",
+        default="",
+        metavar="NAMES",
+        help="as on a machine that lacks these programs and packages: bwrap,distributed,psycopg",
     )
 
 
@@ -48,18 +55,39 @@ def pytest_runtest_makereport(item, call):
         report.outcome, report.longrepr = "failed", f"{item.name}: not run, an earlier cell of this notebook timed out"
 
 
+def hidden(names: list[str], folder: Path) -> str:
+    """A folder for PYTHONPATH: who has it there, and the PATH set here, finds no program and no package so named."""
+    links = folder / "bin"
+    links.mkdir(parents=True)
+    places = [Path(place) for place in os.environ["PATH"].split(os.pathsep)]
+    for program in (program for place in places if place.is_dir() for program in place.iterdir()):
+        with contextlib.suppress(FileExistsError):  # the first of a name counts
+            program.name in names or (links / program.name).symlink_to(program)
+    os.environ["PATH"] = str(links)
+    for name in names:
+        text = f"raise ModuleNotFoundError('No module named {name!r}: pytest --without', name={name!r})\n"
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
 def pytest_configure(config):
     """Notebook kernels and xdist workers find the overlay through PYTHONPATH, this process through sys.path."""
+    config.addinivalue_line("markers", "tools: of a file that looks for bubblewrap, dask or PostgreSQL")
     for task in tomllib.loads((ROOT / "grading/tasks.toml").read_text(encoding="utf-8"))["task"]:
         config.addinivalue_line("markers", f"{task['id'].replace('-', '_')}: {task['statement']}")
-    if config.getoption("impl") == "reference":
-        if not hasattr(config, "workerinput"):
-            config.overlay = tempfile.mkdtemp(prefix="reference-")
-            os.environ["PYTHONPATH"] = str(overlay(Path(config.overlay)))
-            os.environ["RUNS"] = str(Path(config.overlay) / "runs")  # tests leave yours alone
-        sys.path.insert(0, os.environ["PYTHONPATH"])
+    reference, lacking = config.getoption("impl") == "reference", config.getoption("without")
+    if not reference and not lacking:
+        return
+    if not hasattr(config, "workerinput"):
+        config.scratch = Path(tempfile.mkdtemp(prefix="reference-"))
+        first = [hidden(lacking.split(","), config.scratch / "without")] if lacking else []
+        if reference:
+            first.append(str(overlay(config.scratch)))
+            os.environ["RUNS"] = str(config.scratch / "runs")  # tests leave yours alone
+        os.environ["PYTHONPATH"] = os.pathsep.join(first)
+    sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
 
 
 def pytest_unconfigure(config):
-    if hasattr(config, "overlay"):
-        shutil.rmtree(config.overlay, ignore_errors=True)
+    if hasattr(config, "scratch"):
+        shutil.rmtree(config.scratch, ignore_errors=True)

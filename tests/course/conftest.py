@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,7 +18,17 @@ from PIL.PngImagePlugin import PngInfo
 # Nothing of grading or starter is imported up here: pytest may load this file before it knows whose modules to test.
 
 LAB, MODULE = "02_vae", "vae"
+TOOLS = {"jail", "needs_jail", "launch", "cluster", "postgres"}  # fixtures: they look for what a machine may lack
 SETUP = 'import sys\n\nsys.path.append("..")\nfrom starter.support.checks import check'
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The mark `tools`: every test of a file in which one of them looks for bubblewrap, dask or PostgreSQL."""
+    files = {item.path for item in items if TOOLS & {*getattr(item, "fixturenames", ())}}
+    for item in items:
+        if item.path in files:
+            item.add_marker("tools")
 
 
 def small_notebook() -> nbformat.NotebookNode:
@@ -124,7 +135,23 @@ def jail() -> bool:
 
 
 @pytest.fixture(scope="session")
-def launch():
+def needs_jail():
+    """Skips where there is none."""
+    from grading.jail import outside
+
+    if reason := outside.complaint():
+        pytest.skip(f"no jail: {reason}")
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Skips where nothing can be judged."""
+    if not hasattr(os, "fork"):
+        pytest.skip("submissions are judged in forked processes, which this system does not have")
+
+
+@pytest.fixture(scope="session")
+def launch(forks):
     """How workers are started: in the jail, where this machine has one."""
     from grading.jail import outside
     from grading.runner import plain_launch
@@ -190,7 +217,7 @@ def hostile_notebook(released: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def graded(tmp_path_factory, released, released_notebook, solution, blank, jail):
+def graded(tmp_path_factory, released, released_notebook, solution, blank, jail, forks):
     """A class of five, collected and graded. Look, and do not write."""
     from grading import catalogue
     from grading.course import Course

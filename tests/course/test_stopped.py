@@ -35,7 +35,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("how", ["first", "regrade"])
-def test_a_run_that_dies_before_any_of_its_writes_goes_on(course, tmp_path, how):
+def test_a_run_that_dies_before_any_of_its_writes_goes_on(course, tmp_path, how, forks):
     hand_in(course, {"anna": "# anna", "ben": "# ben"})
     (tmp_path / "scratch").mkdir()
     command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(course.root), str(tmp_path / "scratch")]
@@ -81,9 +81,11 @@ def until(condition, seconds: float = 120.0):
     raise AssertionError("it did not come about")
 
 
-def start(course: Course) -> subprocess.Popen:
+def start(course: Course, jail: bool) -> subprocess.Popen:
     command = [sys.executable, "-m", "grading", "autograde", LAB, "--course", str(course.root)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command + ["--no-jail"] * (not jail), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    )
 
 
 def scores(course: Course) -> list[tuple[str, float]]:
@@ -94,12 +96,12 @@ def scores(course: Course) -> list[tuple[str, float]]:
 @pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="finds the processes that it kills in /proc, which is Linux only"
 )
-def test_kill_9_of_a_worker_of_its_server_and_of_the_grader(course, solution, blank):
+def test_kill_9_of_a_worker_of_its_server_and_of_the_grader(course, jail, solution, blank):
     wrong = catalogue.changed(solution, catalogue.answers("wrong")["vae-2"][0])
     hand_in(course, {f"s{i}": (solution, blank, wrong)[i % 3] for i in range(24)})
     expected = sorted((f"s{i}", (15, 0, 13)[i % 3]) for i in range(24))
 
-    first = start(course)
+    first = start(course, jail)
     judge, _ = until(lambda: len(found := judges(first.pid)) == 2 and found)
     until(lambda: course.graded(LAB))
     os.kill(judge, signal.SIGKILL)  # a worker
@@ -118,7 +120,7 @@ def test_kill_9_of_a_worker_of_its_server_and_of_the_grader(course, solution, bl
     before = len(course.graded(LAB))
     assert 2 < before < 24
 
-    second = start(course)
+    second = start(course, jail)
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0
     assert f"{24 - before} of 24 submissions graded, {before} were graded before." in said
@@ -132,7 +134,7 @@ def zombie(pid: int) -> bool:
         return True
 
 
-def test_a_job_that_breaks_every_pool_ends_as_a_failure_and_its_neighbours_do_not():
+def test_a_job_that_breaks_every_pool_ends_as_a_failure_and_its_neighbours_do_not(forks):
     def give(executor, job):
         return executor.submit(os._exit, 1) if job == "bad" else executor.submit(abs, job)
 
