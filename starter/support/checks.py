@@ -11,6 +11,7 @@ import traceback
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -69,9 +70,8 @@ def path_of(task: str) -> Path:
     name = f"{PACKAGE}.{fact(task)['module']}"
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise Wrong(
-            f"{task}: there is no file starter/{fact(task)['module']}.py. Restore it from your copy of the course."
-        )
+        where = place(task)
+        raise Wrong(f"There is no file {where}: `git checkout {where}` restores it, or take it from the lab's zip.")
     return Path(spec.origin)
 
 
@@ -194,12 +194,29 @@ def next_hint(task: str) -> str:
 
 
 def progress() -> str:
-    """A table of all tasks: which are right, wrong or blank, and the points."""
-    states = {task: verdict(task) for task in facts()}
-    rows, earned = [], 0
-    for task, known in facts().items():
-        earned += known["points"] * states[task].right
-        rows.append(f"{task:8} {states[task].state:6} {known['points']:2}  {place(task)}, {known['symbol']}")
-    total = sum(known["points"] for known in facts().values())
-    right = sum(state.right for state in states.values())
-    return "\n".join([*rows, f"{right} of {len(rows)} tasks right, {earned} of {total} points."])
+    """A table of all tasks: which are right, wrong or blank, and the points; one line for a module that cannot run."""
+    rows, right = [], []
+    for _, group in groupby(facts(), place):
+        tasks = [*group]
+        if trouble := broken(tasks[0]):
+            rows.append(f"{trouble} ({tasks[0]} to {tasks[-1]} cannot be checked)")
+            continue
+        for task in tasks:
+            found, known = verdict(task), fact(task)
+            right += [task] * found.right
+            rows.append(f"{task:8} {found.state:6} {known['points']:2}  {place(task)}, {known['symbol']}")
+    earned, total = (sum(fact(task)["points"] for task in tasks) for tasks in (right, facts()))
+    return "\n".join([*rows, f"{len(right)} of {len(facts())} tasks right, {earned} of {total} points."])
+
+
+def broken(task: str) -> str | None:
+    """Why the task's module cannot run at all, in a sentence."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load(task)
+    except Wrong as missing:
+        return missing.args[0]
+    except (Exception, SystemExit) as mistake:
+        return stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
+    return None

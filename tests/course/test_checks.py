@@ -1,6 +1,7 @@
 """check(): what a learner reads for blank, wrong and right answers, through its three doors."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -168,6 +169,32 @@ def test_progress_counts_blank_wrong_and_right(blank_course):
     assert any(line.split()[:2] == ["vae-1", "wrong"] for line in table)
     assert sum(line.split()[1] == "blank" for line in table[:-1]) == len(catalogue.TASKS) - 1
     assert table[-1].startswith(f"0 of {len(catalogue.TASKS)} tasks right, 0 of ")
+
+
+def test_progress_has_one_line_for_a_module_that_cannot_run(blank_course, tmp_path):
+    copy = shutil.copytree(blank_course, tmp_path / "copy")
+    (copy / "starter/vae.py").unlink()
+    for module, text in {
+        "realnvp": b"x = (",
+        "metrics": b"\xff",
+        "gan": b"raise SystemExit(3)",
+        "wgan_gp": b"import warnings\nwarnings.warn('old')\n1 / 0",
+    }.items():
+        (copy / f"starter/{module}.py").write_bytes(text)
+    run = shell(copy, "progress")
+    assert run.returncode == 0 and run.stderr == ""
+    broken = [row for row in run.stdout.splitlines() if row.endswith("cannot be checked)")]
+    assert broken == [
+        "There is no file starter/vae.py: `git checkout starter/vae.py` restores it, or take it from the lab's zip. "
+        "(vae-1 to vae-7 cannot be checked)",
+        *(row for row in broken if "No module named 'starter.vae'" in row),
+        "line 1 of starter/realnvp.py raises SyntaxError: '(' was never closed (nvp-1 to nvp-8 cannot be checked)",
+        *(row for row in broken if row.startswith("starter/metrics.py raises SyntaxError")),
+        "line 1 of starter/gan.py raises SystemExit: 3 (gan-1 to gan-7 cannot be checked)",
+        "line 3 of starter/wgan_gp.py raises ZeroDivisionError: division by zero (wgan-1 to wgan-7 cannot be checked)",
+        *(row for row in broken if row.startswith("line 18 of starter/conditional_gan.py")),
+    ]
+    assert len(broken) == 8 and "\nae-1     blank" in f"\n{run.stdout}"
 
 
 @pytest.mark.parametrize("module", list(catalogue.MODULES.values()))
