@@ -65,7 +65,7 @@ def hidden(names: list[str], folder: Path) -> str:
             program.name in names or (links / program.name).symlink_to(program)
     os.environ["PATH"] = str(links)
     for name in names:
-        text = f"raise ModuleNotFoundError('No module named {name!r}: pytest --without', name={name!r})\n"
+        text = f'raise ModuleNotFoundError("{name} is hidden: pytest --without", name="{name}")\n'
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
     return str(folder)
 

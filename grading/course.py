@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from . import table
 
 if TYPE_CHECKING:
@@ -113,6 +111,8 @@ class Course:
         Raises:
             Mistake: another command is writing.
         """
+        from filelock import FileLock, Timeout  # not for a command that only reads
+
         try:
             held = FileLock(self.root / ".lock").acquire(blocking=False)
         except Timeout:

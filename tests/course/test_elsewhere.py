@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,15 @@ def test_every_command_explains_itself(found):
 def test_every_test_is_collected(found):
     code, said = found[2]
     assert code == 0, said
+
+
+@pytest.mark.tools
+def test_what_pytest_hides_is_found_by_nobody(pytestconfig):
+    names = [*filter(None, pytestconfig.getoption("without").split(","))]
+    code = "import shutil, sys\nprint([n for n in sys.argv[1:] if shutil.which(n)])\n"
+    code += "for n in sys.argv[1:]:\n    try: __import__(n)\n    except ModuleNotFoundError: pass\n    else: print(n)"
+    run = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("[]\n", "") and not any(map(shutil.which, names))
 
 
 @pytest.mark.parametrize(
