@@ -31,7 +31,7 @@ TALLY = {
     "kept": "as collected before",
     "unreadable": "with a notebook that cannot be read",
     "late": "marked late",
-    "skipped": "names skipped",
+    "skipped": "skipped",
 }
 TOO_LARGE = f"it has more than {NOTEBOOK >> 20} MB: clear its outputs"
 

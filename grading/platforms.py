@@ -71,7 +71,7 @@ def claims(entries: dict[str, Entry], wanted: Iterable[str], pattern: str | None
         Mistake: the pattern is none, or what the platform writes about its submissions is missing.
     """
     if pattern:
-        platform, read = GIVEN, by_pattern(entries, pattern)
+        platform, read = GIVEN, by_pattern(entries, wanted, pattern)
     else:
         platform, entries = platform_of(entries)
         read = by_own_names(entries, wanted) if platform == OWN else by_platform(entries, platform)
@@ -105,8 +105,8 @@ def by_platform(entries: dict[str, Entry], platform: str) -> Iterator[tuple[Entr
     people = {"Blackboard": usernames, "Gradescope": submitters}.get(platform, lambda entries: {})(entries)
     for entry in entries.values():
         match = next(filter(None, (regex.fullmatch(entry.own) for regex in compiled)), None)
-        if match and (read := claimed(entry, match, people)):
-            yield entry, read
+        if match:
+            yield entry, claimed(entry, match, people) or f"{LIST} does not say whose it is"
         elif entry.own not in NOBODYS:
             yield entry, f"{platform} gives no such name; what is not from there needs a folder of its own"
 
@@ -119,7 +119,7 @@ def claimed(entry: Entry, match: re.Match, people: dict) -> list[Claim]:
         named, listed = people.get(found["who"], ([], None))
         when = listed or when
     else:
-        group, separator, _ = (found["name"] or "").partition(" - ")  # Brightspace: the group, then who handed it in
+        group, _, _ = (found["name"] or "").partition(" - ")  # Brightspace: the group, then who handed it in
         named = [(found["id"], found["name"], group)]
     again = AGAIN.search(found["file"] or "")
     version = (int(found["number"]), int(again[1]) if again else 0) if found["number"] else ()
@@ -223,7 +223,9 @@ def own_id(entry: Entry, wanted: Iterable[str]) -> str | None:
     return stem if suffix in ("py", "ipynb") and "_" not in stem else None
 
 
-def by_pattern(entries: dict[str, Entry], given: str) -> Iterator[tuple[Entry, list[Claim] | str]]:
+def by_pattern(
+    entries: dict[str, Entry], wanted: Iterable[str], given: str
+) -> Iterator[tuple[Entry, list[Claim] | str]]:
     """By a regular expression on the names at the top, or else on those in the folders there.
 
     Raises:
@@ -245,9 +247,16 @@ def by_pattern(entries: dict[str, Entry], given: str) -> Iterator[tuple[Entry, l
             parts = dict.fromkeys(GROUPS) | match.groupdict()
             student = Student(parts["id"], line(parts["name"] or parts["id"], 120))
             file = parts["file"] or ("" if entry.is_folder else entry.own)
-            yield entry, [Claim(student, parts["name"] or "", file, attempt_in(parts["attempt"], entry.name))]
+            person = parts["name"] or before(entry, wanted)
+            yield entry, [Claim(student, person.casefold(), file, attempt_in(parts["attempt"], entry.name))]
         else:
             yield entry, "the name does not say whose it is (see --id-pattern)"
+
+
+def before(entry: Entry, wanted: Iterable[str]) -> str:
+    """What stands before a file that is handed in, but for numbers: the same for all that one learner hands in."""
+    name = "" if entry.is_folder or ARCHIVES.search(entry.own) else own_id(entry, wanted) or ""
+    return re.sub(r"\d", "", name)
 
 
 def matched(entries: dict[str, Entry], pattern: re.Pattern) -> Iterator[tuple[Entry, re.Match | None]]:

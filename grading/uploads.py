@@ -47,6 +47,10 @@ class Piece:
     def order(self) -> tuple:
         return self.attempt, self.version, self.time, self.names
 
+    def may_hold(self, names: dict[str, str]) -> bool:
+        """Whether it is worth a word: what a platform adds, such as a .txt, is not."""
+        return self.is_archive or any(fits(own, name) for own, _, _ in self.files for name in names.values())
+
     def __str__(self) -> str:
         return " and ".join(repr(line(name)) for name in self.names[:4]) + " …" * (len(self.names) > 4)
 
@@ -110,8 +114,8 @@ def chosen(upload: Upload, names: dict[str, str]) -> Chosen:
         return Chosen(pieces=[piece], refused=line(str(reason)))
     first = found.pieces[0]
     found.passed = [(piece, f"refused: {line(str(reason))}; {first} counts") for piece, reason in bad]
-    found.passed += [(piece, f"not needed: {line(str(reason))}") for piece, reason in empty if piece.is_archive]
-    found.passed += [(piece, f"superseded by {first}") for piece in older]
+    found.passed += [(piece, f"not needed: {line(str(reason))}") for piece, reason in empty if piece.may_hold(names)]
+    found.passed += [(piece, f"superseded by {first}") for piece in older if piece.may_hold(names)]
     return found
 
 
