@@ -1,4 +1,4 @@
-"""What is generated: the blanks, what check() knows, README's tables, and the notebooks."""
+"""What is generated: the blanks, what check() knows, README's tables, RESULTS.md, and the notebooks."""
 
 import json
 import re
@@ -6,12 +6,14 @@ from pathlib import Path
 
 from starter.support import compare, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
+from starter.support.full import table
 
 from . import catalogue
 from .knife import cut
 from .overlay import ROOT
 
 CHECKS = ROOT / "starter/support/checks.json"
+RESULTS = ROOT / "RESULTS.md"
 
 
 def blanks() -> dict[Path, str]:
@@ -124,6 +126,7 @@ def build() -> list[Path]:
         changed += [CHECKS] if write(CHECKS, text) else []
     path = ROOT / "README.md"
     changed += [path] if write(path, readme(path.read_text(encoding="utf-8"))) else []
+    changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
     for text in notebooks.texts():
         if notebooks.stale(text):
             print(f"running {text.name} ...", flush=True)

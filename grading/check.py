@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from starter.support import checks, probes
+from starter.support.full import table
 
 from . import audit, bands, build, catalogue, mutation, notebooks
 from .knife import regions
@@ -197,6 +198,16 @@ def readme_is_current() -> Iterator[str]:
         yield "README.md: its tables differ from tasks.toml: run `make build`"
 
 
+def results_are_shown() -> Iterator[str]:
+    try:
+        text = table.text(ROOT / "results")
+    except ValueError as wrong:
+        yield str(wrong)
+        return
+    if (ROOT / "RESULTS.md").read_text(encoding="utf-8") != text:
+        yield "RESULTS.md is not what results/ and the recipes make of it: run `make build`"
+
+
 CHECKS = (
     starter_is_cut,
     checks_are_current,
@@ -210,6 +221,7 @@ CHECKS = (
     requirements_run_on_every_python,
     imports_point_one_way,
     readme_is_current,
+    results_are_shown,
     bands.results_stay_in_their_bands,
 )
 

@@ -12,7 +12,8 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("check", help="check tasks: one line each; exit code 1 if one is not right")
     command.add_argument("task", nargs="+", help="a task id, such as vae-1")
     commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
-    commands.add_parser("recipes", help="list the named systems")
+    command = commands.add_parser("recipes", help="list the named systems, or tell all about some")
+    command.add_argument("name", nargs="*", help="a recipe, such as vae-mlp")
     commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
     commands.add_parser("train", help="train a named system in full size; --help lists its options", add_help=False)
     commands.add_parser("reproduce", help="train many of them, and write RESULTS.md", add_help=False)
@@ -33,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(checks.progress())
         return 0
     if given.command == "recipes":
-        from .support.recipes import RECIPES
+        from .support.full import describe
 
-        for name, recipe in RECIPES.items():
-            print(f"{name:14} {', '.join(recipe.data):22} reported: {recipe.reported}")
+        try:
+            print("\n\n".join(map(describe.description, given.name)) if given.name else describe.listing())
+        except ValueError as unknown:
+            print(f"recipes: {unknown}", file=sys.stderr)
+            return 2
         return 0
     failed = 0
     for task in given.task:

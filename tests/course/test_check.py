@@ -16,8 +16,9 @@ def course(tmp_path, monkeypatch):
         shutil.copytree(check.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for path in build.blanks():
         (tmp_path / "starter" / path.name).write_text(build.blanks()[path])
+    shutil.copytree(check.ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("weights"))
     (tmp_path / "grading").mkdir()
-    for name in ("README.md", "requirements.txt", "grading/requirements.txt"):
+    for name in ("README.md", "RESULTS.md", "requirements.txt", "grading/requirements.txt"):
         shutil.copy(check.ROOT / name, tmp_path / name)
     for module in (check, build, notebooks):  # the catalogue remembers what it has read
         monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -178,6 +179,14 @@ def test_an_import_against_the_direction_is_seen(course, name, line):
 def test_a_table_of_the_readme_that_is_out_of_date_is_seen(course):
     edit(course / "README.md", "| `vae-1` |", "| `vae-one` |")
     assert list(check.readme_is_current()) == ["README.md: its tables differ from tasks.toml: run `make build`"]
+
+
+def test_results_that_are_not_shown_are_seen(course):
+    edit(course / "RESULTS.md", "| `vae-mlp` |", "| `vae-mlp`, well trained |")
+    complaint = "RESULTS.md is not what results/ and the recipes make of it: run `make build`"
+    assert list(check.results_are_shown()) == [complaint]
+    (course / "results/vae-mlp-mnist.json").write_text("{")
+    assert "vae-mlp-mnist.json is not the result of a run" in next(check.results_are_shown())
 
 
 def test_a_band_that_no_broken_model_leaves_is_seen(monkeypatch, tmp_path):

@@ -140,10 +140,11 @@ def tiles(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as picture:
+            columns = int(picture.info.get(gallery.COUNT, gallery.COLUMNS))
             seen = np.asarray(picture.convert("RGBA"))[:: gallery.SCALE, :: gallery.SCALE]
-        side = (seen.shape[1] + 1) // gallery.COLUMNS - 1
+        side = (seen.shape[1] + 1) // columns - 1
         framed = np.pad(seen, ((0, 1), (0, 1), (0, 0)))
-        parts = framed.reshape(-1, side + 1, gallery.COLUMNS, side + 1, 4)
+        parts = framed.reshape(-1, side + 1, columns, side + 1, 4)
     except (OSError, ValueError, SyntaxError, ZeroDivisionError):
         raise Missing(f"{path} is no picture of a run") from None
     return parts[:, :side, :, :side].transpose(0, 2, 1, 3, 4)

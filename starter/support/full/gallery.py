@@ -12,6 +12,7 @@ from ..runs import replace
 
 COLUMNS, SCALE = 10, 3  # images in a row, pixels of the picture for each of theirs
 CHUNK = 500  # images at a time
+COUNT = "Columns"
 
 
 def noise_dim(model: nn.Module, x: Tensor) -> int | None:
@@ -38,13 +39,14 @@ def samples(model: nn.Module, x: Tensor, count: int) -> Tensor | None:
 
 
 @torch.no_grad()
-def grid(model: nn.Module, x: Tensor) -> Tensor | None:
-    """Rows of new images. Where a model knows classes each row is one of them, and each column one noise."""
+def grid(model: nn.Module, x: Tensor, columns: int | None = None) -> Tensor | None:
+    """As many rows as columns of new images. Where a model knows classes a row is a class, and a column one noise."""
+    columns = columns or COLUMNS
     classes = getattr(model, "n_classes", None)
     if classes is None or (dim := noise_dim(model, x)) is None:
-        return samples(model, x, COLUMNS * COLUMNS)
-    z = torch.randn(COLUMNS, dim, device=x.device).repeat(classes, 1)
-    return decode(model, z, torch.arange(len(z), device=x.device) // COLUMNS)
+        return samples(model, x, columns * columns)
+    z = torch.randn(columns, dim, device=x.device).repeat(classes, 1)
+    return decode(model, z, torch.arange(len(z), device=x.device) // columns)
 
 
 @torch.no_grad()
@@ -106,16 +108,21 @@ def traversal(model: nn.Module, x: Tensor) -> Tensor | None:
 
 
 def png(images: Tensor, columns: int = COLUMNS, scale: int = SCALE) -> bytes:
+    """The number of columns stands in the file, too, under COUNT."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     picture = (torch.from_numpy(tile(images, columns)) * 255).round().byte().numpy()
-    memory = io.BytesIO()
+    memory, text = io.BytesIO(), PngInfo()
+    text.add_text(COUNT, str(columns))
     image = Image.fromarray(picture)
-    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(memory, "PNG")
+    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(
+        memory, "PNG", pnginfo=text
+    )
     return memory.getvalue()
 
 
-def save(images: Tensor | None, path: Path) -> None:
+def save(images: Tensor | None, path: Path, columns: int | None = None) -> None:
     """Nothing is written for a model that has no such picture."""
     if images is not None:
-        replace(path, png(images))
+        replace(path, png(images, columns or COLUMNS))

@@ -165,12 +165,14 @@ class Keeper:
 
     def draw(self, step: int) -> None:
         x = self.test.pixels(slice(10 * gallery.COLUMNS))
-        for name, picture in (("samples", gallery.grid), ("reconstructions", gallery.reconstructions)):
+        columns = self.recipe.columns
+        grid = partial(gallery.grid, columns=columns)
+        for name, picture, width in (("samples", grid, columns), ("reconstructions", gallery.reconstructions, None)):
             path = self.job.out / name / f"step-{step:06}.png"
             if not self.group.first or path.exists():
                 continue
             images = self.measured(partial(picture, self.parts.model, x))
-            gallery.save(images, path)
+            gallery.save(images, path, width)
             if self.board and images is not None:
                 self.board.add_images(name, images, step)
 
@@ -214,17 +216,10 @@ class Keeper:
         rate = (step - self.first) / seconds if seconds else 0.0
         if self.told > -math.inf and self.told - self.began < TELL_EVERY and not ended:  # the second time
             rest = min((self.total - step) / rate, self.job.seconds - self.parts.history.seconds)
-            record.say(f"{rate:.3g} steps a second: about {duration(rest)} more")
+            record.say(f"{rate:.3g} steps a second: about {record.duration(rest)} more")
         self.told = now
         told = {"step": step, "total": self.total, "epoch": self.epoch, "rate": rate, "ended": ended}
         runs.replace(self.job.out / record.PROGRESS, record.dumped(told))
-
-
-def duration(seconds: float) -> str:
-    """As people say it: 45 s, 12 min, 3.4 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def measured_on(images: Images, count: int | None) -> Images:

@@ -133,6 +133,13 @@ def say(line: str) -> None:
     tqdm.write(line)
 
 
+def duration(seconds: float) -> str:
+    """As people say it: 45 s, 12 min, 3.4 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def environment(device: str, group: Processes) -> dict:
     name = torch.cuda.get_device_name() if device.startswith("cuda") else processor()
     threads = torch.get_num_threads()

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from ..recipes import RECIPES, Recipe
-from .keeper import duration
-from .record import dumped, settings_of
+from .describe import OURS, group
+from .record import dumped, duration, settings_of
 
 HEAD = """# Results
 
@@ -31,7 +31,6 @@ EMPTY = "None yet.\n"
 SHORTER = "trained for less, or otherwise than reported"
 REMARKS = {"birds-2010": "birds-2010 (6,030 photographs, not CUB-200-2011)"}
 HIDDEN = ("prior", "volume", "noise", "BCE", "SSIM")  # parts of a flow's loss; what 1 - SSIM and the error say, too
-OURS = "ours"
 
 
 def text(folder: Path) -> str:
@@ -42,10 +41,12 @@ def text(folder: Path) -> str:
     found = results(folder)
     whole = {row: result for row, result in found.items() if is_whole(result)}
     less = {row: result for row, result in found.items() if row not in whole}
+    ours = {row: whole.pop(row) for row in list(whole) if group(RECIPES[row[0]]) == OURS}
     rows = [(name, own) for name, recipe in RECIPES.items() for own in recipe.data]
     rest = [row for row in rows if row not in found]
     return (
         f"{HEAD}## Trained as reported\n\n{table(whole, ('epochs', 'time'))}\n"
+        f"## Systems of our own, trained whole\n\n{table(ours, ('epochs', 'time'))}\n"
         f"## Trained for less\n\n{table(less, ('epochs', 'of', 'time', 'ended'))}\n"
         f"## Built, and stepping only\n\n{needs(rest)}\n{reports(folder)}"
     )
@@ -124,17 +125,11 @@ def reports(folder: Path) -> str:
     for name, recipe in RECIPES.items():
         groups.setdefault(group(recipe), []).append(name)
     parts = []
-    for title, names in sorted(groups.items()):
+    for title, names in sorted(groups.items(), key=lambda item: (item[0] == OURS, item[0])):
         words = folder / f"{title.replace(' ', '_')}.md"
         said = words.read_text(encoding="utf-8").strip() + "\n\n" if words.is_file() else ""
         parts.append(f"## {title[:1].upper()}{title[1:]}\n\n{said}{folded(names)}")
     return "\n".join(parts)
-
-
-def group(recipe: Recipe) -> str:
-    """ "report 001" of "report 001, vanilla GAN"."""
-    source = recipe.source or OURS
-    return OURS if source.startswith(OURS) else source.split(",")[0].split(":")[0]
 
 
 def folded(names: list[str]) -> str:
