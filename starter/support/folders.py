@@ -50,18 +50,23 @@ def fid(real: str | Path, fake: str | Path, network: Callable[[Tensor], np.ndarr
     It reads every image as RGB. Nothing is fetched.
 
     Args:
-        network: images (N, 3, H, W) in [0, 1] to features: those of the course, or `inception.features`.
+        network: images (N, 1 or 3, H, W) in [0, 1] to features: those of the course, or `inception.features`.
 
     Raises:
-        ValueError: as `load`, or too few images; clean-fid itself would end in a traceback, or in a wrong number.
+        ValueError: as `load`, or too few images, or a grey set and a coloured one; clean-fid itself would end in a
+            traceback, or in a wrong number.
     """
+    channels = {}
     for folder in (real, fake):
         images = load(folder)
         features.enough_images(np.empty((len(images), network(images[:1]).shape[1])))
+        channels[images.shape[1]] = folder
+    if len(channels) > 1:
+        raise ValueError(f"{channels[1]} is grey, {channels[3]} is not: compare grey or coloured images only")
     from cleanfid.fid import compute_fid  # here, because it imports torchvision, which takes seconds
 
     def extract(rgb: Tensor) -> Tensor:
-        return torch.from_numpy(network(rgb.float() / 255))
+        return torch.from_numpy(network(rgb[:, : max(channels)].float() / 255))  # of a grey file they are all the same
 
     settings = {"num_workers": 0, "device": torch.device("cpu"), "verbose": False, "custom_fn_resize": lambda rgb: rgb}
     with warnings.catch_warnings():

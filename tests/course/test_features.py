@@ -80,28 +80,59 @@ def test_features_of_the_training_digits_have_mean_0_and_variance_1(train):
     assert np.linalg.cond(np.cov(f.T)) < 1e4, "features that copy each other make the covariance nearly singular"
 
 
-def test_the_weights_are_a_small_file_of_plain_numbers():
+@pytest.mark.parametrize(
+    ("channels", "name", "size", "numbers"), [(1, "digits", 300_000, "F32"), (3, "cifar10", 1_000_000, "F16")]
+)
+def test_the_weights_are_a_small_file_of_plain_numbers(channels, name, size, numbers):
     """safetensors: 8 bytes of length, a JSON header, then the arrays back to back; nothing in it can run."""
-    blob = features.WEIGHTS.read_bytes()
-    assert len(blob) <= 300_000
+    blob = features.NETWORKS[channels].weights.read_bytes()
+    assert len(blob) <= size
     length = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + length])
-    assert header.pop("__metadata__") == {"made by": "python -m grading.train_features"}
-    assert {entry["dtype"] for entry in header.values()} <= {"F32", "I64"}
+    told = header.pop("__metadata__")
+    assert told["made by"] == f"python -m grading.train_features {name}"
+    assert f" {told['right']} of " in features.NETWORKS[channels].untrained.__doc__, "it says what was measured"
+    assert {entry["dtype"] for entry in header.values()} <= {numbers, "I64"}
     spans = sorted(entry["data_offsets"] for entry in header.values())
     assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert 8 + length + spans[-1][1] == len(blob)
 
 
 def test_the_network_is_read_once_and_cannot_learn():
-    net = features.load()
-    assert net is features.load() and not net.training
-    assert not any(p.requires_grad for p in net.parameters())
+    for channels in (1, 3):
+        net = features.load(channels)
+        assert net is features.load(channels) and not net.training
+        assert not any(p.requires_grad for p in net.parameters())
+        assert {p.dtype for p in net.parameters()} == {torch.float32}
 
 
 def test_training_twice_gives_the_same_network():
-    first, second = (train_features.train(epochs=1).state_dict() for _ in range(2))
-    assert all(torch.equal(first[key], second[key]) for key in first)
+    plan = train_features.PLANS["digits"]._replace(epochs=1)
+    for once in (plan, plan._replace(half=True)):
+        first, second = (train_features.train(once).state_dict() for _ in range(2))
+        assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_photographs_are_moved_by_whole_pixels_and_mirrored():
+    x = torch.rand(1500, 3, 9, 8, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    moved = train_features.moved_photographs(x)
+    assert moved.shape == x.shape
+    inner = x[:, :, 3:-3, 3:-3].flatten(1)  # in sight whatever the shift
+    mirrored = x.flip(3)[:, :, 3:-3, 3:-3].flatten(1)
+    seen = []
+    for image, plain, turned in zip(moved, inner, mirrored):
+        windows = image.unfold(1, 3, 1).unfold(2, 2, 1).permute(1, 2, 0, 3, 4).flatten(2)
+        as_it_was = [tuple(place) for place in (windows == plain).all(dim=2).nonzero().tolist()]
+        as_mirror = [tuple(place) for place in (windows == turned).all(dim=2).nonzero().tolist()]
+        assert len(as_it_was) + len(as_mirror) >= 1
+        seen += [(place, False) for place in as_it_was] + [(place, True) for place in as_mirror]
+    assert len(set(seen)) == 7 * 7 * 2, "every shift of up to 3 pixels, with and without a mirror"
+
+
+def test_a_network_that_does_not_exist_is_one_line(capsys):
+    assert train_features.main(["faces"]) == 2
+    assert capsys.readouterr().err == "train_features: there is no 'faces': take digits or cifar10\n"
 
 
 def test_importing_the_module_imports_nothing_slow():
@@ -114,11 +145,13 @@ def test_importing_the_module_imports_nothing_slow():
 # ---- which images it takes
 
 
-def test_colours_are_averaged(test):
-    x = test.pixels()
-    np.testing.assert_allclose(features.features(x.expand(-1, 3, -1, -1)), features.features(x), atol=1e-4)
-    coloured = x * torch.tensor([0.9, 0.5, 0.1]).view(3, 1, 1)
-    np.testing.assert_allclose(features.features(coloured), features.features(x / 2), atol=1e-4)
+def test_each_kind_of_image_has_its_own_network(test):
+    grey = test.pixels()
+    assert not np.allclose(features.features(grey.expand(-1, 3, -1, -1)), features.features(grey), atol=0.5)
+    assert [network.score for network in features.NETWORKS.values()] == [
+        "FID, features of digits",
+        "FID, features of CIFAR-10",
+    ]
 
 
 def test_digits_of_8x8_pixels_give_the_features_of_their_16x16_version(test):
@@ -130,9 +163,9 @@ def test_a_digit_is_read_at_any_size(test):
     for size in ((28, 28), (64, 48)):
         x = F.interpolate(test.pixels(), size, mode="bilinear")
         assert features.accuracy(x, test.y) >= 0.97
-    for x in (torch.rand(2, 3, 9, 5), torch.rand(1, 1, 100, 40)):  # bicubic overshoots: still pixels afterwards
-        resized = features.prepared(x.round())
-        assert resized.shape == (len(x), 1, 16, 16) and 0 <= resized.min() and resized.max() <= 1
+    for x, side in ((torch.rand(2, 3, 9, 5), 32), (torch.rand(1, 1, 100, 40), 16)):
+        resized = features.prepared(x.round())  # bicubic overshoots: still pixels afterwards
+        assert resized.shape == (*x.shape[:2], side, side) and 0 <= resized.min() and resized.max() <= 1
     stripes = (torch.arange(62) % 2).float().expand(1, 1, 62, 62)
     assert (features.prepared(stripes) - 0.5).abs().max() < 0.1, "shrinking averages, or fine noise becomes coarse"
 
@@ -254,3 +287,56 @@ def test_grey_and_coloured_images_are_not_compared(test):
     x = test.pixels()[:50]
     with pytest.raises(ValueError, match="images of 1 and of 3 channels: compare"):
         features.fid(x, x.expand(-1, 3, -1, -1))
+
+
+# ---- colours: the photographs that come with scikit-learn, cut into pieces
+
+
+@pytest.fixture(scope="module")
+def photos() -> dict[str, torch.Tensor]:
+    """Name -> pieces of 32x32 in [0, 1] of one photograph, in a random order."""
+    from sklearn.datasets import load_sample_image
+
+    cut = {}
+    for name in ("china", "flower"):
+        picture = torch.from_numpy(load_sample_image(f"{name}.jpg").copy()).permute(2, 0, 1).float() / 255
+        pieces = picture.unfold(1, 32, 16).unfold(2, 32, 16).permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32)
+        cut[name] = pieces[torch.randperm(len(pieces), generator=torch.Generator().manual_seed(0))]
+    return cut
+
+
+@pytest.fixture(scope="module")
+def halves(photos) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two sets of both photographs."""
+    return tuple(torch.cat([pieces[part::2] for pieces in photos.values()]) for part in (0, 1))
+
+
+def test_features_of_photographs_are_alive(halves):
+    f = features.features(halves[0])
+    assert (f.shape[1], f.dtype) == (features.DIM, np.float32)
+    assert (f.var(0) > 0.02).all() and np.linalg.cond(np.cov(f.T)) < 1e4
+
+
+def test_class_probabilities_of_photographs_sum_to_one(halves):
+    probs = features.class_probs(halves[0][:50])
+    torch.testing.assert_close(probs.sum(dim=1), torch.ones(50))
+
+
+@pytest.mark.parametrize("spoil", ["noise", "blur", "grey levels", "modes", "copies"])
+def test_the_distance_of_photographs_grows_with_what_is_wrong(spoil, photos, halves):
+    real, other = halves
+    floor = features.fid(real, other)
+    if spoil == "noise":
+        spoilt = [noisy(other, sigma) for sigma in (0.02, 0.05, 0.2)]
+    elif spoil == "blur":
+        spoilt = [F.interpolate(F.avg_pool2d(other, k), (32, 32), mode="bilinear") for k in (2, 4, 8)]
+    elif spoil == "grey levels":
+        grey = other.mean(dim=1, keepdim=True)
+        spoilt = [grey + share * (other - grey) for share in (0.5, 0.25, 0.0)]
+    elif spoil == "modes":
+        count = len(photos["china"])
+        spoilt = [torch.cat([photos["china"], photos["flower"][: count // few]]) for few in (4, 20, count)]
+    else:
+        spoilt = [other[:few].repeat(len(other) // few, 1, 1, 1) for few in (100, 20, 2)]
+    distances = [floor, *(features.fid(real, x) for x in spoilt)]
+    assert all(b > 1.1 * a for a, b in zip(distances, distances[1:])), distances

@@ -13,7 +13,6 @@ from . import gallery
 
 SAMPLES = 1000  # images that a distance between two sets is measured on, and those of a curve
 INCEPTION_SAMPLES = 5000  # of Inception's 2,048 features there must be more images
-JUDGES = {1: ("FID, features of digits", features.fid, features.DIM)}  # channels -> name, distance, its features
 SSIM, SSIM_LOSS, BCE = "SSIM", "1 - SSIM", "BCE"
 UNPAIRED = "1 - SSIM of samples and real images, unpaired"
 DIVERSITY = "diversity"
@@ -125,8 +124,8 @@ def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
 
 def distance(fake: Tensor, x: Tensor) -> dict[str, float]:
     """FID in the features of the course's network for so many channels; nothing where it has none."""
-    name, fid, dim = JUDGES.get(x.shape[1], ("", None, len(x)))
-    return {name: fid(fake.cpu(), x.cpu())} if len(x) > dim else {}
+    network = features.NETWORKS[x.shape[1]]
+    return {network.score: features.fid(fake.cpu(), x.cpu())} if len(x) > features.DIM else {}
 
 
 def spread(fake: Tensor, x: Tensor) -> dict[str, float]:
