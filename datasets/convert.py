@@ -39,8 +39,25 @@ def read_idx(path: Path, spec: dict) -> list[np.ndarray]:
     return [array[:, None] if axes == 3 else array]  # images are (N, C, H, W)
 
 
+def read_npz(path: Path, spec: dict) -> list[np.ndarray]:
+    """Images `x` (N, H, W, C) and labels `y` (N,) of one .npz file, in a fixed order; the last ones are for the test.
+
+    Returns:
+        train-x, train-y, test-x, test-y: uint8, (N, C, H, W) and (N,).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            x, y = arrays["x"], arrays["y"]
+        order = np.random.RandomState(0).permutation(len(x))  # NumPy keeps this stream for ever
+        x, y = np.ascontiguousarray(x[order].transpose(0, 3, 1, 2)), y[order]
+    except Exception as error:  # numpy raises a dozen types on a file that is something else
+        raise Problem(f"{path} does not hold arrays x (N, H, W, C) and y (N,) ({type(error).__name__})") from None
+    test = spec["arrays"]["test-y"]["shape"][0]
+    return [x[:-test], y[:-test], x[-test:], y[-test:]]
+
+
 # format -> function from a file and its set's entry in the registry to the arrays, in the order of `gives`
-READERS = {"idx": read_idx, "cifar": read_cifar, "birds": read_birds}
+READERS = {"idx": read_idx, "cifar": read_cifar, "birds": read_birds, "npz": read_npz}
 MADE = "made.json"  # array -> sha256, for a set whose arrays depend on the version of the program that shrank them
 
 

@@ -116,6 +116,8 @@ def fetch(file: dict, mirrors: list[str], part: Path, limits: Limits) -> Path:
     Raises:
         Problem: no mirror delivered. An unfinished part stays, for the next call to resume; a wrong one does not.
     """
+    if not mirrors:
+        raise Problem(f"no address of {file['name']} is known: name the file, or its folder, with --source")
     failures, fresh = {}, False
     for number, base in enumerate([*mirrors, *mirrors]):
         if number == len(mirrors) and not (part.exists() or fresh):
@@ -144,10 +146,14 @@ def fetch(file: dict, mirrors: list[str], part: Path, limits: Limits) -> Path:
 
 
 def find(file: dict, folder: Path, names: tuple[str, ...]) -> Path:
-    """The verified file on this disk: in `folder`, in one named like the data set below it, or in a `raw` below.
+    """The verified file: `folder` itself, or in it, in one named like the data set below it, or in a `raw` below.
 
     Of an archive, the folder that it unpacks to will do: what is made of it has a checksum, too.
     """
+    if folder.is_file():
+        if fault := fault_of_file(folder, file):
+            raise Problem(f"{folder} {fault}: it is not {file['name']}")
+        return folder
     if not folder.is_dir():
         raise Problem(f"--source {folder} is not a folder; name the one that holds {file['name']}")
     below = [folder / name / raw for name in ("", *names) for raw in ("", "raw")]

@@ -20,7 +20,7 @@ from torch import Tensor
 from . import shapes
 
 EMBEDDED = ("digits", "digits16", "shapes")
-PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub")  # and whatever else has its arrays in the cache
+PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub", "birds-2010")  # and whatever else has its arrays in the cache
 DEFAULT = "digits16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
 DIGITS_TRAIN = 1500  # the other 297 are the test split

@@ -521,6 +521,61 @@ def test_arrays_other_than_the_registered_ones_are_not_kept(course, server):
     assert "(699, 1, 5, 6)" in course("tiny", code=2) and course.left() == []
 
 
+# ---- one file of arrays, of which no address is known
+
+
+@pytest.fixture
+def birds(tmp_path, capsys):
+    """`birds(*arguments, code=0)` calls prepare on a set made of one file, two images of which are the test split."""
+    file, x = tmp_path / "some.npz", np.arange(7 * 4 * 5 * 3, dtype=np.uint8).reshape(7, 4, 5, 3)
+    np.savez(file, x=x, y=np.arange(7, dtype=np.uint8), names=np.zeros(3, dtype=np.uint8))
+
+    def call(*arguments: str, code: int = 0) -> str:
+        sizes = {"train-x": [5, 3, 4, 5], "train-y": [5], "test-x": [2, 3, 4, 5], "test-y": [2]}
+        spec = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "size": file.stat().st_size}
+        table = [
+            '[birds]\ntitle = "birds"\nlicence = "none"\nmirrors = []\nfolder = "birds"\nformat = "npz"',
+            f'[[birds.files]]\nname = "birds.npz"\nsize = {spec["size"]}\nsha256 = "{spec["sha256"]}"',
+            f"gives = {list(sizes)}\n[birds.arrays]",
+            *(f"{name} = {{ shape = {shape} }}" for name, shape in sizes.items()),
+        ]
+        (tmp_path / "registry.toml").write_text("\n".join(table))
+        given = ["birds", "--cache", str(tmp_path / "cache"), *arguments]
+        assert prepare.main(given, tmp_path / "registry.toml", LIMITS) == code
+        return capsys.readouterr().err
+
+    call.file, call.x, call.folder = file, x, tmp_path / "cache/birds"
+    return call
+
+
+def test_a_set_is_made_of_one_file_of_arrays_whatever_it_is_called(birds):
+    birds("--source", str(birds.file))
+    x, y = (
+        np.concatenate([np.load(birds.folder / f"{split}-{what}.npy") for split in ("train", "test")]) for what in "xy"
+    )
+    assert sorted(y) == list(range(7)) and list(y) != list(range(7)), "every image once, not in the file's order"
+    for image, label in zip(x, y):
+        np.testing.assert_array_equal(image, birds.x[label].transpose(2, 0, 1))
+
+
+def test_where_no_address_is_known_the_file_must_be_named(birds):
+    assert "no address of birds.npz is known: name the file, or its folder, with --source" in birds(code=2)
+
+
+def test_another_file_is_not_taken_for_it(birds, tmp_path):
+    (tmp_path / "other.npz").write_bytes(b"PK")
+    assert "other.npz has 2 bytes instead of" in birds("--source", str(tmp_path / "other.npz"), code=2)
+
+
+@pytest.mark.parametrize(
+    "content", [{"x": np.zeros((3, 2), dtype=np.uint8)}, {"images": np.zeros(3)}, {"x": np.array([{}])}]
+)
+def test_a_file_without_such_arrays_is_one_line(birds, content):
+    np.savez(birds.file, **content)
+    assert "does not hold arrays x (N, H, W, C) and y (N,)" in birds("--source", str(birds.file), code=2)
+    assert not birds.folder.exists() or not list(birds.folder.iterdir())
+
+
 # ---- files that are kept as they are
 
 DAMAGE = {
@@ -700,7 +755,8 @@ def test_every_entry_of_the_registry_is_complete():
     sets = tomllib.loads((ROOT / "datasets" / "registry.toml").read_text(encoding="utf-8"))
     assert set(sets) >= {"mnist", "fashion-mnist"}
     for spec in sets.values():
-        assert all(spec[key] for key in ("title", "licence", "citation", "home", "mirrors", "folder"))
+        assert all(spec[key] for key in ("title", "licence", "citation", "home", "folder"))
+        assert spec["mirrors"] or "(--source)" in spec["title"]
         arrays = {} if spec["format"] == "birds" else spec.get("arrays", {})  # birds: checksums of their making
         for entry in [*spec["files"], *arrays.values()]:
             assert len(bytes.fromhex(entry["sha256"])) == 32

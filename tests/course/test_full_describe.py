@@ -1,6 +1,5 @@
 """python -m starter recipes: what a report says of a system, what we chose, and the system itself."""
 
-
 from starter.__main__ import main
 from starter.support.full import describe
 from starter.support.recipes import RECIPES

@@ -263,8 +263,7 @@ class Queue:
                 stderr=said,
                 start_new_session=True,  # Ctrl-C is for the queue, which passes it on once
             )
-        told = progress(folder)
-        self.log(f"start {row}" + (f", from step {told['step']} of {told['total']}" if told else ""))
+        self.log(f"start {row}{', which goes on' if '--resume' in self.running[row].args else ''}")
 
     def collect(self) -> None:
         for row, process in list(self.running.items()):
