@@ -153,5 +153,9 @@ def cell(value) -> str:
         return f"{value:g}"
     shown = str(value) if value is not None else ""
     shown = shown if shown.startswith("    Points") else line(shown)
-    first = unicodedata.normalize("NFKC", shown.lstrip())[:1]
-    return f"'{shown}" if first and first in "=+-@|" else shown
+    return ";".join(f"'{part}" if starts_formula(part) else part for part in shown.split(";"))
+
+
+def starts_formula(text: str) -> bool:
+    """Also behind a semicolon, at which half of the world's spreadsheets split, quoted or not."""
+    return unicodedata.normalize("NFKC", text).lstrip(" \"'")[:1] in set("=+-@|")
