@@ -298,6 +298,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
         print(f"{given.command}: {mistake}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in ("grading", "starter", "solutions", ""):
+            raise
+        print(
+            f"{given.command}: {missing.name} is not installed: run `pip install -r requirements.txt`", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print(f"{given.command}: interrupted; run it again to go on", file=sys.stderr)
         return 130

@@ -6,12 +6,14 @@ import json
 import re
 from itertools import islice
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .plain import plain
 
 NOTEBOOK, TEXT = 20 << 20, 10_000  # at most: bytes of a notebook, characters of an output
 PICTURES, PIXELS, PICTURE = 40, 4_000_000, 2 << 20  # at most: pictures of a notebook, pixels and bytes of one
+PASTED, PHOTO, SIDE = 20, 16_000_000, 2_000  # at most: pictures in texts, pixels of one; a longer side is scaled down
+KINDS = {"png": {"compress_level": 1}, "jpeg": {"quality": 85}}  # 1: half the time, and hardly larger
 OUTPUTS = 12  # of one cell
 CELLS, SOURCE = 2_000, 25_000  # at most: cells of a notebook, characters of one: an answer, or a cell that was released
 TOKENS = 500_000  # at most: values, names and separators of a notebook's JSON; each may cost 60 bytes when it is read
@@ -24,17 +26,18 @@ class Unreadable(Exception):
 
 
 def cells_of(notebook: bytes | None) -> list[dict]:
-    """The cells as `id`, `grade_id`, `source` and `outputs`, each of these {"png": base64} or {"text": words}.
+    """The cells as `id`, `grade_id`, `source`, `pictures`, and `outputs`, each {"png": base64} or {"text": words}.
 
     Never fails: a notebook that cannot be read has none. `complaint` says why.
     """
     try:
-        pictures = iter(range(PICTURES))
+        pictures, photos = iter(range(PICTURES)), iter(range(PASTED))
         return [
             {
                 "id": joined(cell.get("id")),
                 "grade_id": grade_id(cell),
                 "source": joined(cell.get("source"))[:SOURCE],
+                "pictures": pasted(cell.get("attachments"), photos),
                 "outputs": outputs(cell.get("outputs"), pictures),
             }
             for cell in raw_cells(notebook or b"")
@@ -115,17 +118,54 @@ def passive(output, pictures) -> dict[str, str] | None:
     return {"text": plain(text, TEXT)} if text and not png else None
 
 
+def pasted(attachments, pictures) -> dict[str, str]:
+    """The PNG and JPEG pictures that a text shows, each as a data URI, by its name."""
+    found = {}
+    for name, data in attachments.items() if isinstance(attachments, dict) else ():
+        for kind in KINDS if isinstance(data, dict) else ():
+            encoded = joined(data.get(f"image/{kind}"))
+            if encoded and next(pictures, None) is not None and (uri := photo(encoded, kind)):
+                found[name] = uri
+    return found
+
+
 def picture(encoded: str) -> str | None:
     """A PNG decoded and encoded afresh: what was hidden beside the pixels is gone. None when it is not one."""
     try:
-        fresh = io.BytesIO()
-        with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=["PNG"]) as image:
-            if image.width * image.height > PIXELS:  # before it is decoded, and after all headers: there may be two
-                return None
-            drawn = image.convert("RGBA")
-        page = Image.new("RGB", drawn.size, "white")
-        page.paste(drawn, mask=drawn)
-        page.save(fresh, "PNG", compress_level=1)  # half the time, and not larger: there is no fourth channel
-        return base64.b64encode(fresh.getvalue()).decode() if len(fresh.getvalue()) <= PICTURE else None
+        return packed(page(encoded, "png", PIXELS), "png")
     except Exception:  # whatever a decoder raises: no picture
         return None
+
+
+def photo(encoded: str, kind: str) -> str | None:
+    """The same for a picture that somebody pasted, at a size that a page can show, as a data URI."""
+    try:
+        shown = page(encoded, kind, PHOTO)
+        shown.thumbnail((SIDE, SIDE))
+        kind, data = next((kind, data) for kind in (kind, "jpeg") if (data := packed(shown, kind)))
+        return f"data:image/{kind};base64,{data}"
+    except Exception:
+        return None
+
+
+def page(encoded: str, kind: str, pixels: int) -> Image.Image:
+    """A picture upright on white.
+
+    Raises:
+        Exception: of any type, when it is of another kind, damaged or too large.
+    """
+    with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=[kind]) as image:
+        image.draft("RGB", (SIDE // 2, SIDE // 2))  # a large JPEG is decoded at a fraction of its size
+        if image.width * image.height > pixels:  # before it is decoded, and after all headers: there may be two
+            raise ValueError("too many pixels")
+        drawn = ImageOps.exif_transpose(image).convert("RGBA")
+    white = Image.new("RGB", drawn.size, "white")
+    white.paste(drawn, mask=drawn)
+    return white
+
+
+def packed(image: Image.Image, kind: str) -> str | None:
+    """As base64, unless it is too large."""
+    memory = io.BytesIO()
+    image.save(memory, kind, **KINDS[kind])
+    return base64.b64encode(memory.getvalue()).decode() if len(memory.getvalue()) <= PICTURE else None

@@ -4,15 +4,15 @@ import json
 from collections.abc import Callable
 from html import escape
 
-import mistune
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedNotebook
 
 from . import table
 from .course import Course, Mistake, replace
+from .markdown import OPEN, cleaned, rendered
 from .plain import plain
-from .rebuild import LESS_THAN, is_answer, is_test
+from .rebuild import is_answer, is_test
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
@@ -28,8 +28,9 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem aut
 table {{ border-collapse: collapse; width: 100%; }}
 td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
 td:nth-child(-n+2) {{ white-space: nowrap; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }}
-pre, blockquote {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+section, blockquote {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }}
+section table {{ width: auto; }}
 img {{ max-width: 100%; background: #fff; }}
 .all {{ color: #2a7d2a; }} .none {{ color: #b3362b; }}
 @media (prefers-color-scheme: dark) {{ .all {{ color: #7fd07f; }} .none {{ color: #ff9488; }} }}
@@ -38,15 +39,16 @@ img {{ max-width: 100%; background: #fff; }}
 <body>
 <h1>{title}</h1>
 <p>{summary}</p>
-<h2>Tasks</h2>
-<table><tr><th>task</th><th>points</th><th></th></tr>
 {tasks}
-</table>
 {answers}
 {pictures}
 </body>
 </html>
 """
+TASKS = """<h2>Tasks</h2>
+<table><tr><th>task</th><th>points</th><th></th></tr>
+{rows}
+</table>"""
 
 
 def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> int:
@@ -75,11 +77,13 @@ def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
     points = {grade.name: grade for grade in found.grades}
     comments = {comment.name: comment.comment for comment in found.comments}
     tests = [cell for cell in notebook.cells if is_test(cell)]
+    note = json.loads((folder / "intake.json").read_text())
+    rows = [] if note.get("refused") else [task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests]
     return PAGE.format(
         policy=POLICY,
         title=escape(f"{table.LABS[lab]['title']} ({lab})"),
-        summary=summary(found, json.loads((folder / "intake.json").read_text())),
-        tasks="\n".join(task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests),
+        summary=summary(found, note),
+        tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
         answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),
         pictures=pictures(notebook),
     )
@@ -92,6 +96,7 @@ def summary(found: SubmittedNotebook, note: dict) -> str:
     words += ["Written answers are still to be read."] if found.needs_manual_grade else []
     words += [f"{note['missing']} was not in what you handed in."] if note.get("missing") else []
     words += [f"Nothing was graded: {note['refused']}."] if note.get("refused") else []
+    words += [f"The notebook could not be read: {note['unreadable']}."] if note.get("unreadable") else []
     return shown(" ".join(words))
 
 
@@ -112,10 +117,15 @@ def answer(question: NotebookNode, cell: NotebookNode, points: dict, comments: d
     result = "still to be read" if grade.needs_manual_grade else f"{grade.score:g} of {grade.max_score:g} points"
     comment = comments.get(grade.name)
     return (
-        f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{mistune.markdown(question.source)}</blockquote>\n"
-        f"<p>Your answer:</p>\n<pre>{shown(cell.source.replace(LESS_THAN, '<'))}</pre>"
-        + (f"\n<p>Comment:</p>\n<pre>{shown(comment)}</pre>" if comment else "")
+        f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{rendered(question.source)}</blockquote>\n"
+        f"<p>Your answer:</p>\n<section>{as_written(cell.source)}</section>"
+        + (f"\n<p>Comment:</p>\n<section>{rendered(comment)}</section>" if comment else "")
     )
+
+
+def as_written(source: str) -> str:
+    """An answer as `rebuilt` put it into its cell; a text as it was released, or as the first edition kept it."""
+    return cleaned(source) if source.startswith(OPEN) else rendered(source)
 
 
 def pictures(notebook: NotebookNode) -> str:

@@ -5,6 +5,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from .plain import called
+
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 MARKED = re.compile(r".*-[0-9a-f]{8}")  # looks like a name that we made
 
@@ -13,6 +15,9 @@ MARKED = re.compile(r".*-[0-9a-f]{8}")  # looks like a name that we made
 class Student:
     id: str  # as the platform has it
     name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", called(self.name))
 
     @property
     def folder(self) -> str:

@@ -1,17 +1,18 @@
 """The notebook that is graded: the released one, with written answers and pictures of a submission put in.
 
-Tags, ids, metadata, attachments and code of a submitted notebook count for nothing, so nothing has to be undone.
+Tags, ids, metadata and code of a submitted notebook count for nothing, so nothing has to be undone.
 """
 
 import copy
+import hashlib
 
 from nbformat import NotebookNode, from_dict  # not new_output, which checks each against a schema, by the thousand
 from nbgrader.utils import is_grade, is_solution
 
-from .plain import plain
+from .markdown import LIMIT, as_cell, rendered
+from .plain import line, plain
 
-ANSWER = 20_000  # characters of one, at most
-LESS_THAN = "&lt;"  # so that no viewer takes an answer's text for HTML
+UNREADABLE = "The notebook could not be read: {why}. What is written in it waits for a human who opens it."
 
 
 def is_test(cell: NotebookNode) -> bool:
@@ -22,17 +23,26 @@ def is_answer(cell: NotebookNode) -> bool:
     return cell.cell_type == "markdown" and is_grade(cell) and is_solution(cell)
 
 
-def rebuilt(released: NotebookNode, cells: list[dict]) -> NotebookNode:
-    """What cannot be found in a submission's cells (see `cells`) stays as it was released."""
+def rebuilt(released: NotebookNode, cells: list[dict], unreadable: str = "", raw: bytes = b"") -> NotebookNode:
+    """What cannot be found in a submission's cells (see `cells`) stays as it was released.
+
+    Args:
+        unreadable: why `raw`, what was handed in, has no cells. Then every answer says so: a text that is not the
+            released one gets no points from nbgrader itself, but waits for a human.
+    """
     notebook, before = copy.deepcopy(released), ""
     for cell in notebook.cells:
-        if is_answer(cell):
-            cell.source = answer(cell, cells, before)
+        question, before = before, cell.source
+        if is_answer(cell) and unreadable:
+            cell.source = as_cell(rendered(UNREADABLE.format(why=line(unreadable))))
+            cell.metadata.written = mark(hashlib.sha256(raw).hexdigest())
+        elif is_answer(cell) and (found := answer(cell, cells, question)):
+            text, pictures = plain(found["source"], LIMIT), found.get("pictures", {})
+            cell.source, cell.metadata.written = as_cell(rendered(text, pictures)), mark(text, pictures)
         elif cell.cell_type == "code":
             same = find(cells, id=cell.get("id")) or find(cells, source=cell.source)
             cell.outputs = [shown(output) for output in same["outputs"]] if same and not is_test(cell) else []
             cell.execution_count = None
-        before = cell.source
     return notebook
 
 
@@ -41,13 +51,27 @@ def find(cells: list[dict], **wanted) -> dict | None:
     return next((cell for cell in cells if value and cell.get(key) == value), None)
 
 
-def answer(cell: NotebookNode, cells: list[dict], question: str) -> str:
+def answer(cell: NotebookNode, cells: list[dict], question: str) -> dict | None:
     """What was written: found by its grade id, its cell id, or by standing behind the question."""
     behind = next((b for a, b in zip(cells, cells[1:]) if question and a["source"] == question), None)
-    for found in (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind):
-        if found and found["source"].strip() not in ("", cell.source):
-            return plain(found["source"], ANSWER).replace("<", LESS_THAN)
-    return cell.source
+    places = (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind)
+    return next((found for found in places if found and found["source"].strip() not in ("", cell.source)), None)
+
+
+def mark(text: str, pictures: dict[str, str] | None = None) -> str:
+    """Of what was written, however it is shown."""
+    parts = [text, *(f"{name}\0{uri}" for name, uri in sorted((pictures or {}).items()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def written(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
+    """Of each graded cell: a mark of its text, and the points that it is worth."""
+    found = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if is_grade(cell)}
+    return {
+        # the first edition kept the text itself, with this one change
+        name: (cell.metadata.get("written") or mark(cell.source.replace("&lt;", "<")), cell.metadata.nbgrader.points)
+        for name, cell in found.items()
+    }
 
 
 def shown(output: dict[str, str]) -> NotebookNode:

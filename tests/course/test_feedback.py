@@ -55,14 +55,21 @@ def test_points_and_the_named_misconception_are_on_the_page(pages):
     assert "0 of 2" in row and says in row.replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def test_why_nothing_was_graded_is_on_the_page(pages):
-    assert "Nothing was graded: neither 02_vae.ipynb nor vae.py is in it" in pages["4"]
+def test_why_nothing_was_graded_is_on_the_page_once(pages):
+    assert pages["4"].count("Nothing was graded: neither 02_vae.ipynb nor vae.py is in it") == 1
+    assert "vae-1" not in pages["4"] and "0 of 19 points" in pages["4"]
+
+
+def test_a_notebook_that_cannot_be_read_is_on_the_page_and_costs_no_points_of_written_answers(pages):
+    assert "The notebook could not be read: it is not JSON from line 1 on: cut off, or no notebook." in pages["2"]
+    assert "vae-q1: still to be read" in pages["2"] and "waits for a human" in pages["2"]
+    assert "vae-q1: 0 of 2 points" in pages["1"] and "could not be read" not in pages["1"]
 
 
 def test_written_answers_come_with_points_and_comment_of_the_human(pages):
     assert "vae-q1: 1.5 of 2 points" in pages["3"] and "Good &lt;b&gt;point&lt;/b&gt;." in pages["3"]
     assert "vae-q2: still to be read" in pages["3"] and "Written answers are still to be read" in pages["3"]
-    assert "Because **&lt;script&gt;alert(1)&lt;/script&gt;**" in pages["3"] and " 1 &lt; 2 " in pages["3"]
+    assert "Because <strong>&lt;script&gt;alert(1)&lt;/script&gt;</strong>" in pages["3"] and " 1 &lt; 2 " in pages["3"]
 
 
 def test_a_question_reads_as_in_the_notebook(pages):
@@ -77,13 +84,13 @@ def test_a_page_runs_and_loads_nothing(pages):
     for page in pages.values():
         tags = Tags(page).found
         assert {tag for tag, _ in tags} <= set(
-            "html head meta title style body h1 h2 p table tr td th span pre img blockquote strong".split()
+            "html head meta title style body h1 h2 p table tr td th span section img blockquote strong div".split()
         )
         assert not [name for _, given in tags for name in given if name.startswith("on") or name in ("href", "action")]
         assert all(given["src"].startswith("data:image/png;base64,") for tag, given in tags if tag == "img")
         policies = [given["content"] for _, given in tags if given.get("http-equiv") == "Content-Security-Policy"]
         assert policies == [POLICY] and "default-src 'none'" in POLICY
-        assert "http:" not in re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL) and "https:" not in page
+        assert "http:" not in re.sub(r"<section>.*?</section>", "", page, flags=re.DOTALL) and "https:" not in page
 
 
 def test_a_page_shows_no_test_no_seed_and_no_control_character(pages):
