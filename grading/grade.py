@@ -25,7 +25,7 @@ from .gradebook import Writer
 from .lint import NOTE
 from .plain import line
 from .pools import Local, as_done, finished
-from .rebuild import rebuilt, scored
+from .rebuild import is_test, rebuilt, scored, written
 from .table import handed_in
 from .work import judged_by, work
 
@@ -118,28 +118,40 @@ class Run:
         """
         points = {t: table.TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
         marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
-        notebook = scored(rebuilt(self.released, result["cells"]), marks)
+        shown = rebuilt(self.released, result["cells"], unreadable(found, result), found.notebook or b"")
+        notebook = scored(shown, marks)
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
-        for old in (fresh, target):
-            self.course.record(self.lab, found.student).unlink(missing_ok=True)
-            shutil.rmtree(old, ignore_errors=True)
+        self.course.record(self.lab, found.student).unlink(missing_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         (fresh / "starter").mkdir(parents=True)
         for name, content in self.files(found, result, notebook).items():
             kept(fresh / name, content, 0o444)
-        writer.enter(found.student, notebook, found.stamp)
+        writer.enter(found.student, notebook, found.stamp, self.unchanged(found, notebook, target))
+        shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
         return sum(points.values())
+
+    def unchanged(self, found: Submission, notebook: NotebookNode, earlier: Path) -> set[str]:
+        """Graded cells whose work and points are those of what was graded last, and lies in `earlier`."""
+        module = handed_in(self.lab).get(".py")
+        try:
+            before = written(nbformat.v4.reads((earlier / f"{self.lab}.ipynb").read_text(encoding="utf-8")))
+            same = not module or (earlier / module).read_bytes() == (found.module or b"")
+        except (OSError, ValueError, KeyError, AttributeError):  # nothing, or only half of it
+            return set()
+        now, tests = written(notebook), {cell.metadata.nbgrader.grade_id for cell in filter(is_test, notebook.cells)}
+        return {name for name in now if before.get(name) == now[name] and (same or name not in tests)}
 
     def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
         """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""
         module, stamp = handed_in(self.lab).get(".py"), found.stamp
-        unreadable = {"unreadable": why} if (why := result.get("unreadable")) else {}  # also where nobody collected it
+        note = found.note | ({"unreadable": why} if (why := unreadable(found, result)) else {})
         return {
             f"{self.lab}.ipynb": nbformat.v4.writes(notebook) + "\n",  # nbformat.write would check our own cells again
             **({module: found.module or b""} if module else {}),
             **({"timestamp.txt": stamp} if stamp else {}),
-            "intake.json": json.dumps(unreadable | found.note),
+            "intake.json": json.dumps(note),
             "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
             "graded.txt": f"{found.digest} {self.version}",
         }
@@ -157,6 +169,11 @@ class Run:
         noted = [task for task, (state, words) in result["tasks"].items() if state == "right" and NOTE in words]
         note = f" (one call does it all: {', '.join(noted)})" if noted else ""
         return True, f"{who}: {points:g} of {sum(table.TASKS[task]['points'] for task in result['tasks'])} points{note}"
+
+
+def unreadable(found: Submission, result: dict) -> str:
+    """Why nobody can see what is written in the notebook, also where nobody collected it; else nothing."""
+    return found.note.get("unreadable") or result.get("unreadable") or ""
 
 
 def autograde(

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import zlib
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -114,8 +115,12 @@ class Writer:
         if not held:
             raise Mistake(f"another grader is at work in {shown(self.url)}: wait until it has ended")
 
-    def enter(self, student: str, notebook: NotebookNode, stamp: str | None) -> None:
-        """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing."""
+    def enter(self, student: str, notebook: NotebookNode, stamp: str | None, same: Collection[str] = ()) -> None:
+        """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing.
+
+        Args:
+            same: graded cells whose work and points are those that were graded before.
+        """
         db, cells = self.book.db, [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
         self.hold()
         try:
@@ -128,7 +133,7 @@ class Writer:
             grades = {grade.cell_id: grade for grade in sheet.grades}
             comments = {comment.cell_id: comment for comment in sheet.comments}
             for cell in filter(utils.is_grade, cells):
-                self.grade(cell, grades, sheet)
+                self.grade(cell, grades, sheet, cell.metadata.nbgrader.grade_id in same)
             for cell in filter(utils.is_solution, cells):
                 unchanged = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
                 key = self.answered[cell.metadata.nbgrader.grade_id]
@@ -144,12 +149,16 @@ class Writer:
             names = {"student": student, "assignment": self.lab, "notebook": self.lab, "db_url": self.url}
             AssignLatePenalties(config=self.config).preprocess(notebook, {"nbgrader": names})
 
-    def grade(self, cell: NotebookNode, grades: dict, sheet) -> None:
-        """The rule of nbgrader's SaveAutoGrades: what a human gave stays, and is shown to her again."""
+    def grade(self, cell: NotebookNode, grades: dict, sheet: SubmittedNotebook, same: bool) -> None:
+        """The rule of nbgrader's SaveAutoGrades: what a human gave stays, and is shown to her again.
+
+        Not when the work is the same, and what we say of it: then it is settled, or not, as she left it.
+        """
         key = self.graded[cell.metadata.nbgrader.grade_id]
         grade = grades.get(key) or Grade(cell_id=key, notebook=sheet)
-        grade.auto_score, _ = utils.determine_grade(cell)
-        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+        before, (grade.auto_score, _) = grade.auto_score, utils.determine_grade(cell)
+        if grade.manual_score is None or not same or grade.auto_score != before:
+            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
         self.book.db.add(grade)
 
 

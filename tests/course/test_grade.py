@@ -4,8 +4,11 @@ import base64
 import contextlib
 import io
 import json
+import re
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from concurrent.futures import Future
 from datetime import datetime
@@ -21,8 +24,10 @@ from grading.cells import cells_of
 from grading.cells import picture as fresh_picture
 from grading.course import Course, Mistake
 from grading.demo import demo
+from grading.feedback import as_written
 from grading.grade import autograde
 from grading.jail import outside
+from grading.overlay import ROOT
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS
 from grading.work import judged_by, work
@@ -81,10 +86,10 @@ def test_every_task_has_its_reason(graded):
     assert "SyntaxError" in messages(graded, "5")["vae-7"]
 
 
-def test_written_answers_wait_for_a_human_and_unchanged_ones_do_not(graded):
+def test_written_answers_and_unreadable_notebooks_wait_for_a_human_and_unchanged_answers_do_not(graded):
     with graded.gradebook() as gradebook:
         waiting = {student: gradebook.find_submission(LAB, student).needs_manual_grade for student in "1235"}
-    assert waiting == {"1": False, "2": False, "3": True, "5": False}
+    assert waiting == {"1": False, "2": True, "3": True, "5": True}
 
 
 def test_outputs_that_a_learner_wrote_into_graded_cells_do_not_count(graded):
@@ -173,6 +178,80 @@ def test_a_human_grade_survives_grading_again(three, full_points):
     run(three, regrade=True)
     with three.gradebook() as gradebook:
         assert gradebook.find_grade("vae-1", LAB, LAB, "anna").score == 1
+
+
+def change_cell(path: Path, cell_id: str, change) -> None:
+    notebook = json.loads(path.read_text())
+    change(next(cell for cell in notebook["cells"] if cell["id"] == cell_id))
+    path.chmod(0o644)
+    path.write_text(json.dumps(notebook))
+
+
+def write(course: Course, text: str, picture: str | None = None) -> None:
+    """Anna's answer to the first question."""
+    shown = {"attachments": {"a.png": {"image/png": picture}}} if picture else {}
+    path = course.folder("submitted", LAB, "anna") / f"{LAB}.ipynb"
+    change_cell(path, "vae-q1", lambda cell: cell.update({"source": text, "attachments": {}} | shown))
+
+
+@pytest.fixture
+def read(three, full_points, picture) -> Course:
+    """A human has graded an answer, and a task that she saw more in than the grader did."""
+    write(three, "Because **a < b** ![](attachment:a.png)", picture(4, 4))
+    run(three)
+    with three.gradebook() as gradebook:
+        for name in ("vae-q1", "vae-1"):
+            grade = gradebook.find_grade(name, LAB, LAB, "anna")
+            assert grade.needs_manual_grade == (name == "vae-q1")
+            grade.manual_score, grade.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    return three
+
+
+def to_read(course: Course) -> list[str]:
+    run(course, regrade=True, student="anna")
+    with course.gradebook() as gradebook:
+        grades = [gradebook.find_grade(name, LAB, LAB, "anna") for name in ("vae-q1", "vae-1")]
+        assert [grade.score for grade in grades] == [1.5, 1.5]
+        return [grade.name for grade in grades if grade.needs_manual_grade]
+
+
+def test_what_a_human_graded_is_not_to_be_read_again_when_nothing_changed(read, picture):
+    assert to_read(read) == [] and to_read(read) == []
+    for student in ("ben", "cleo"):  # their answers were left as they were
+        assert not read.gradebook().find_submission(LAB, student).needs_manual_grade
+
+
+@pytest.mark.parametrize(
+    ("what", "again"),
+    [("text", "vae-q1"), ("picture", "vae-q1"), ("points", "vae-q1"), ("module", "vae-1"), ("verdict", "vae-1")],
+)
+def test_what_a_human_graded_is_to_be_read_again_when_it_changed(read, picture, full_points, what, again):
+    text, folder = "Because **a < b** ![](attachment:a.png)", read.folder("submitted", LAB, "anna")
+    if what == "text":
+        write(read, text + " or so", picture(4, 4))
+    elif what == "picture":
+        write(read, text, picture(5, 5))
+    elif what == "points":
+        change_cell(read.released(LAB), "vae-q1", lambda cell: cell["metadata"]["nbgrader"].update(points=3))
+    elif what == "module":
+        (folder / "starter/vae.py").write_text("# better")
+    else:
+        grade.Local().tasks["vae-1"] = ["wrong", "wrong"]
+    assert to_read(read) == [again]
+
+
+def test_a_grade_of_the_first_edition_is_not_to_be_read_again_either(read):
+    """It kept an answer's Markdown, all but one sign, and no pictures."""
+    write(read, "Because **a < b**")
+    run(read, student="anna")
+    path = read.folder("autograded", LAB, "anna") / f"{LAB}.ipynb"
+    change_cell(path, "vae-q1", lambda cell: cell.update(source="Because **a &lt; b**"))
+    change_cell(path, "vae-q1", lambda cell: cell["metadata"].pop("written"))
+    with read.gradebook() as gradebook:
+        gradebook.find_grade("vae-q1", LAB, LAB, "anna").needs_manual_grade = False
+        gradebook.db.commit()
+    assert to_read(read) == []
 
 
 class Closed:
@@ -271,6 +350,7 @@ def test_what_is_no_notebook_leaves_the_released_one(released, handed_in):
 
 
 def answers_of(released: Course, change) -> list[str]:
+    """As a reader sees them."""
     notebook = nbformat.read(released.released(LAB), as_version=4)
     handed_in = json.loads(nbformat.writes(notebook))
     for cell in handed_in["cells"]:
@@ -278,7 +358,8 @@ def answers_of(released: Course, change) -> list[str]:
             cell["source"] = ["Because\r\n", "of it."]
     change(handed_in)
     fresh = rebuilt(notebook, cells_of(json.dumps(handed_in).encode()))
-    return [cell.source for cell in fresh.cells if cell.id.startswith("vae-q")]
+    shown = [as_written(cell.source) for cell in fresh.cells if cell.id.startswith("vae-q")]
+    return [re.sub("<[^>]+>", "", text).strip() for text in shown]
 
 
 @pytest.mark.parametrize(
@@ -303,8 +384,7 @@ def test_an_answer_that_was_left_as_it_was_is_none(released):
             if cell.get("id", "").startswith("vae-q"):
                 cell["source"] = [" Your answer.\n"]
 
-    notebook = nbformat.read(released.released(LAB), as_version=4)
-    assert answers_of(released, left) == [cell.source for cell in notebook.cells if cell.id.startswith("vae-q")]
+    assert answers_of(released, left) == ["Your answer."] * 2
 
 
 def test_the_size_of_a_picture_is_the_one_that_is_decoded(picture):
@@ -395,3 +475,11 @@ def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks, jail):
     assert demo(tmp_path / "demo", real, said.append, jail=jail) == 0, "\n".join(said)
     with pytest.raises(Mistake, match="not empty"):
         demo(tmp_path / "demo", real)
+
+
+def test_what_is_not_installed_is_one_line(released):
+    words = ["feedback", LAB, "--course", str(released.root)]
+    code = f"import sys; sys.modules['nh3'] = None; from grading.__main__ import main; sys.exit(main({words}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "feedback: nh3 is not installed: run `pip install -r requirements.txt`\n"
