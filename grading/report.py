@@ -14,6 +14,7 @@ from .export import Result, results, text
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
 UNNAMED, OTHER = "other", "something that the catalogue does not name"
+MODULE, UNREADABLE = "all", "unreadable"
 RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `checks.stopped` says it
 HEAD = ["task", "what", "learners", "share", "says"]
 
@@ -25,20 +26,24 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
         Mistake: nothing is graded yet.
     """
     course.released(lab)
-    notes = [
-        json.loads((course.record(lab, name).with_name("verdicts.json")).read_text()) for name in course.graded(lab)
-    ]
+    places = {name: course.record(lab, name) for name in course.graded(lab)}
+    notes = [read(place.with_name("verdicts.json")) for place in places.values()]
+    unread = [name for name, place in places.items() if UNREADABLE in read(place.with_name("intake.json"))]
     if not notes:
         raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     with course.gradebook() as gradebook:
         found = results(course, gradebook, lab)
-    rows = [*states(lab, notes), *questions(lab, found), *mistakes(lab, notes)]
+    rows = [*states(lab, notes), *questions(lab, found), *unreadable(unread, len(notes)), *mistakes(lab, notes)]
     for words in (*shown(lab, rows, len(notes)), times(notes), spread(found)):
         say(words)
     path = course.root / f"report-{lab}.csv"
     replace(path, text([HEAD, *rows]))
     say(f"{len(notes)} submissions of {lab}; the same as a table: {path}.")
     return path
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text())
 
 
 def states(lab: str, notes: list[dict]) -> Iterator[list]:
@@ -57,15 +62,36 @@ def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
             yield [name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"]
 
 
+def unreadable(students: list[str], of: int) -> Iterator[list]:
+    if students:
+        says = f"their written answers wait for a human, who opens the files in submitted/: {', '.join(students)}"
+        yield ["notebook", UNREADABLE, len(students), len(students) / of, says]
+
+
 def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
-    """Catalogued wrong answers by how many learners gave them, and what stops with an exception."""
+    """Catalogued wrong answers by how many learners gave them, and what stops with an exception.
+
+    What stops a whole module, such as a syntax error, is one mistake, and not one of each task.
+    """
     from .catalogue import answers
 
-    for task in table.tasks_of(lab):
+    tasks = table.tasks_of(lab)
+    whole = [alike(note, tasks) for note in notes]
+    met = Counter(f"the whole module {named(message, ())}" for message in whole if message)
+    yield from ([MODULE, UNNAMED, n, n / len(notes), words] for words, n in met.most_common())
+    parts = [note for note, message in zip(notes, whole) if not message]
+    for task in tasks:
         says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
-        wrong = [note["tasks"][task][1] for note in notes if note["tasks"].get(task, [""])[0] == "wrong"]
+        wrong = [note["tasks"][task][1] for note in parts if note["tasks"].get(task, [""])[0] == "wrong"]
         met = Counter(named(message, says) for message in wrong)
         yield from ([task, says.get(name, UNNAMED), n, n / len(notes), name] for name, n in met.most_common())
+
+
+def alike(note: dict, tasks: list[str]) -> str | None:
+    """What is said of every task, when it is one thing."""
+    said = {tuple(note["tasks"].get(task, ("", ""))) for task in tasks}
+    state, message = said.pop()
+    return message if state == "wrong" and not said and len(tasks) > 1 else None
 
 
 def named(message: str, says: Iterable[str]) -> str:
@@ -78,17 +104,18 @@ def named(message: str, says: Iterable[str]) -> str:
 def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
     share = {(task, what): part for task, what, _, part, _ in rows}
     count = {(task, what): n for task, what, n, _, _ in rows}
-    yield f"{'task':8} {'right':>6} {'wrong':>6} {'blank':>6}  share of {learners} that have it right"
+    yield f"{'task':8} {' '.join(f'{state:>7}' for state in STATES)}  share of {learners} that have it right"
     for task in table.tasks_of(lab):
-        right, wrong, blank, _ = (count[task, state] for state in STATES)
         bar = "#" * round(BAR * share[task, "right"])
-        yield f"{task:8} {right:6} {wrong:6} {blank:6}  {bar:{BAR}} {share[task, 'right']:.0%}"
-    for task, what, n, mean, _ in rows:
+        yield f"{task:8} {' '.join(f'{count[task, s]:7}' for s in STATES)}  {bar:{BAR}} {share[task, 'right']:.0%}"
+    for task, what, n, mean, says in rows:
         if what == "points":
             yield f"{task:8} {mean:.2f} of {table.QUESTIONS[task]['points']} points on average (of {n})"
         if what == "to read":
             yield f"{task:8} still to be read: {n}"
-    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read")]
+        if what == UNREADABLE:
+            yield f"{task:8} cannot be read: {n}; {says}"
+    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read", UNREADABLE)]
     yield "What to teach next:" if wrong else "Nothing is wrong."
     wrong.sort(key=lambda row: (row[1] == UNNAMED, -row[2]))  # what has a name can be taught
     yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])

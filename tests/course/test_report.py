@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from grading import catalogue
+from grading import report as report_of
 from grading.course import Course, Mistake
 from grading.export import export
 from grading.report import report
@@ -29,7 +30,14 @@ def test_every_task_says_how_many_have_it_right_wrong_and_blank(reported):
     assert (found["vae-1", "right"], found["vae-2", "right"]) == (2, 1)
     assert (found["vae-1", "wrong"], found["vae-2", "wrong"]) == (1, 2)
     line = next(words for words in said if words.startswith("vae-2 "))
-    assert line.split()[1:4] == ["1", "2", "1"] and line.endswith("20%")
+    assert line.split()[1:5] == ["1", "2", "1", "1"] and line.endswith("20%")
+
+
+def test_notebooks_that_cannot_be_read_are_named(reported):
+    said, rows = reported
+    line = next(words for words in said if "cannot be read" in words)
+    assert line.startswith("notebook cannot be read: 2; ") and line.endswith("opens the files in submitted/: 2, 5")
+    assert [row["learners"] for row in rows if row["what"] == "unreadable"] == ["2"]
 
 
 def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
@@ -40,14 +48,26 @@ def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
     assert any(entry["says"] in words for words in said[said.index("What to teach next:") :])
 
 
-def test_an_exception_is_counted_by_its_type_behind_what_has_a_name(reported):
+def test_what_stops_a_whole_module_is_one_mistake_behind_those_that_have_a_name(reported):
     """One of the five has a syntax error, for all tasks."""
     said, rows = reported
-    row = next(row for row in rows if (row["task"], row["what"]) == ("vae-1", "other"))
-    assert (row["learners"], row["says"]) == ("1", "stops with SyntaxError")
+    row = next(row for row in rows if row["task"] == "all")
+    assert (row["learners"], row["says"]) == ("1", "the whole module stops with SyntaxError")
     first, *others = said[said.index("What to teach next:") + 1 :]
     assert first.endswith(catalogue.answers("wrong")["vae-2"][0]["says"])
-    assert sum(words.endswith("stops with SyntaxError") for words in others) == len(TASKS)
+    assert sum("stops with SyntaxError" in words for words in others) == 1
+
+
+def test_an_exception_in_one_task_is_counted_by_its_type():
+    def note(**wrong) -> dict:
+        return {"tasks": {task: ["wrong", wrong[task]] if task in wrong else ["right", ""] for task in ("a", "b")}}
+
+    says = "line 3 of starter/vae.py raises {}: something"
+    assert report_of.alike(note(a=says.format("E")), ["a", "b"]) is None
+    assert report_of.alike(note(a=says.format("E"), b=says.format("F")), ["a", "b"]) is None
+    assert report_of.alike(note(a=says.format("E"), b=says.format("E")), ["a", "b"]) == says.format("E")
+    assert report_of.named(says.format("IndexError"), ()) == "stops with IndexError"
+    assert report_of.named("something else", ()) == report_of.OTHER
 
 
 def test_points_and_times_of_the_class_are_said(reported):
@@ -75,11 +95,11 @@ def copied(graded: Course, folder: Path) -> Course:
 
 
 def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
-    """Learner 3 wrote an answer to vae-q1; the four others left it as it was, which is 0 points for certain."""
+    """Learner 3 wrote an answer to vae-q1; of 2 and 5 nobody knows; two left it, which is 0 points for certain."""
     course, said = copied(graded, tmp_path / "course"), []
     report(course, LAB, said.append)
-    line = said.index("vae-q1   0.00 of 2 points on average (of 4)")
-    assert said[line + 1] == "vae-q1   still to be read: 1"
+    line = said.index("vae-q1   0.00 of 2 points on average (of 2)")
+    assert said[line + 1] == "vae-q1   still to be read: 3"
     export(course, said.append)
     assert exported(course)["vae-q1"] == ""
     with course.gradebook() as gradebook:
@@ -88,8 +108,8 @@ def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
         gradebook.db.commit()
     said.clear()
     report(course, LAB, said.append)
-    assert "vae-q1   0.40 of 2 points on average (of 5)" in said
-    assert not any("vae-q1" in words and "to be read" in words for words in said)
+    assert "vae-q1   0.67 of 2 points on average (of 3)" in said
+    assert "vae-q1   still to be read: 2" in said
     export(course, said.append)
     assert exported(course)["vae-q1"] == "2"
 
