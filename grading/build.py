@@ -30,7 +30,7 @@ def facts() -> dict[str, dict]:
 def task_facts(task: str) -> dict:
     row = catalogue.TASKS[task]
     reference = catalogue.reference(catalogue.module_of(task))
-    public = catalogue.tables(task, PUBLIC_SEED)
+    public, other = catalogue.tables(task, PUBLIC_SEED), catalogue.tables(task, AUTOTEST_SEED, ("right",))
     wrong = [
         {
             "says": entry["says"],
@@ -46,8 +46,9 @@ def task_facts(task: str) -> dict:
         **{key: row[key] for key in ("symbol", "points", "statement", "hints")},
         "sizes": probes.sizes(task, reference, PUBLIC_SEED),
         "reference": compare.stored(probes.arrays(task, reference, PUBLIC_SEED, public)),
+        "fingerprint": compare.fingerprint(probes.arrays(task, reference, AUTOTEST_SEED, other)),
         "wrong": wrong,
-        "tables": {str(PUBLIC_SEED): public, str(AUTOTEST_SEED): catalogue.tables(task, AUTOTEST_SEED, ("right",))},
+        "tables": {str(PUBLIC_SEED): public, str(AUTOTEST_SEED): other},
     }
 
 

@@ -33,12 +33,12 @@ def opened(ended: str, raw: bytes, count: int = 1) -> list[Outcome]:
 
     A report that is missing is one of a process that ended before; one too many makes all of them unreadable.
     """
-    if ended in ("time", "flood"):
+    if ended == "flood":
         return [Outcome(ended=ended)] * count
     try:
         found = [outcome(ended, *unpacked(report)) for report in apart(raw, count)]
     except Exception:  # whatever goes wrong here, of any type, was caused by the bytes
-        return [Outcome(ended="unreadable")] * count
+        return [Outcome(ended=ended if ended == "time" else "unreadable")] * count  # it was ended in a report's midst
     return found + [Outcome(ended=ended)] * (count - len(found))
 
 

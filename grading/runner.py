@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import select
@@ -89,6 +90,11 @@ class Runner:
                 "the worker does not start: does `python -c 'import torch'` work, and `python -m grading doctor`?"
             )
 
+    def begin(self) -> None:
+        """Have the server ready: its start takes nobody's time."""
+        if self.process is None and not self.abandoned:
+            self.start()
+
     def abandon(self) -> None:
         """From another thread: end the question that is being answered, and take no more."""
         self.abandoned = True
@@ -111,26 +117,42 @@ class Runner:
         seed: int = 0,
         tables: dict | None = None,
         rules: dict | None = None,
+        deadline: float = math.inf,
     ) -> Outcome:
         """Put one question: import a module from its text and look for calls by rules, or with a task probe it."""
         asked = [] if task is None else [(task, seed, tables or {})]
-        imported, *probed = self.ask_all(module, text, asked, rules)
+        imported, *probed = self.ask_all(module, text, asked, rules, deadline=deadline)
         if task is None and imported.ended == "time":  # the machine's fault, maybe: once more, more patiently
-            imported = self.ask_all(module, text, [], rules, share=2)[0]
+            imported = self.ask_all(module, text, [], rules, 2, deadline)[0]
         return imported if imported.stop else [imported, *probed][-1]
 
     def ask_all(
-        self, module: str, text: bytes, asked: list[Asked], rules: dict | None = None, share: float = 1
+        self,
+        module: str,
+        text: bytes,
+        asked: list[Asked],
+        rules: dict | None = None,
+        share: float = 1,
+        deadline: float = math.inf,
     ) -> list[Outcome]:
         """Put several questions to one process: what came of the import, then of each task.
 
         Args:
             share: of the time that one question has; all of them together have it.
+            deadline: of the monotonic clock. What it cuts off has ended "late": there was no time to tell.
         """
         question = {"module": module, "text": text.decode("latin-1"), "asked": asked, "rules": rules or {}}
         limits = replace(self.limits, cpu=max(1, round(share * self.limits.cpu)), wall=share * self.limits.wall)
-        outcomes = self.answer(question, limits)
-        return self.answer(question, limits) if outcomes[0].ended == "worker gone" else outcomes
+        outcomes = self.in_time(question, limits, deadline)
+        return self.in_time(question, limits, deadline) if outcomes[0].ended == "worker gone" else outcomes
+
+    def in_time(self, question: dict, limits: Limits, deadline: float) -> list[Outcome]:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return [Outcome(ended="late")] * (1 + len(question["asked"]))
+        outcomes = self.answer(question, replace(limits, wall=min(limits.wall, left)))
+        cut_off = left < limits.wall and outcomes[0].ended == "time"
+        return [replace(one, ended="late") for one in outcomes] if cut_off else outcomes
 
     def answer(self, question: dict, limits: Limits) -> list[Outcome]:
         """
@@ -141,8 +163,7 @@ class Runner:
         count = 1 + len(question["asked"])
         if self.abandoned:
             raise WorkerError("grading was interrupted")
-        if self.process is None:
-            self.start()
+        self.begin()
         try:
             for part in (json.dumps(asdict(limits)).encode(), json.dumps(question).encode(), ticket):
                 worker.write_frame(self.process.stdin.fileno(), part)

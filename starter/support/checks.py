@@ -21,6 +21,8 @@ from . import compare, probes
 PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
 PACKAGE = __package__.split(".")[0]
 TRIES = Path(__file__).parents[1] / ".tries.json"  # failed tries so far, for the ladder of hints
+NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
+STATE = "is a result cached, in a global variable or a mutable default argument?"
 
 
 @cache
@@ -93,30 +95,65 @@ def load(task: str) -> ModuleType:
     return module
 
 
-def probe(task: str, seed: int = PUBLIC_SEED) -> compare.Arrays:
-    """The arrays of the learner's answer; seeds with stored tables only (PUBLIC_SEED, AUTOTEST_SEED)."""
+def probe(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) -> compare.Arrays:
+    """The arrays of the learner's answer; seeds with stored tables only (PUBLIC_SEED, AUTOTEST_SEED).
+
+    Args:
+        module: where the answer may remember earlier calls; by default it is loaded afresh.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader gives 0 points to a cell that writes to stderr
-        return probes.arrays(task, load(task), seed, fact(task)["tables"][str(seed)])
+        return probes.arrays(task, module or load(task), seed, fact(task)["tables"][str(seed)])
 
 
 def verdict(task: str) -> Verdict:
     """Right, wrong or blank, with the most specific thing that can be said; no hint."""
     known = fact(task)
     try:
-        got, again = probe(task), probe(task)
+        module = load(task)
+        got, again = probe(task, module=module), probe(task)
     except NotImplementedError as blank:
         return Verdict("blank", blank_message(task, str(blank)))
-    except Exception as mistake:
+    except (Exception, SystemExit) as mistake:
         named = recognised(task, probes.raised(mistake))
-        sentence = stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
-        return Verdict("wrong", f"{named} ({sentence})" if named else sentence)
+        return Verdict("wrong", f"{named} ({sentence(task, mistake)})" if named else sentence(task, mistake))
     want = compare.restored(known["reference"])
-    if compare.same(got, want) and compare.same(again, want):
-        return Verdict("right", f"{task} is right: {known['statement']}.")
     if not compare.same(got, again):
-        return Verdict("wrong", "Two calls with the same inputs differ: the noise is an argument, draw none inside.")
-    return Verdict("wrong", recognised(task, got) or compare.explain(got, want, known["sizes"]))
+        return Verdict("wrong", NOISE)
+    if not compare.same(got, want):
+        return Verdict("wrong", recognised(task, got) or compare.explain(got, want, known["sizes"]))
+    says = later_call(task, module, got)
+    return Verdict("wrong", says) if says else Verdict("right", f"{task} is right: {known['statement']}.")
+
+
+def sentence(task: str, mistake: BaseException) -> str:
+    return stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
+
+
+def later_call(task: str, module: ModuleType, first: compare.Arrays) -> str:
+    """What is wrong with a second call, with other inputs, of an answer whose first was right; empty: nothing."""
+    found = []
+    for asked in (module, load(task)):
+        try:
+            arrays, words = probe(task, AUTOTEST_SEED, asked), ""
+        except (Exception, SystemExit) as mistake:
+            arrays, words = None, sentence(task, mistake)
+        if arrays is not None and compare.alike(compare.fingerprint(arrays), fact(task)["fingerprint"]):
+            return remembered(first, *found[0]) if found else ""
+        found.append((arrays, words))
+    return f"Right for some inputs, wrong for others{f' ({words})' if words else ''}: which case is left out?"
+
+
+def remembered(first: compare.Arrays, later: compare.Arrays | None, words: str = "") -> str:
+    """What is said of an answer that is right when it is asked first, and wrong later in the same process.
+
+    Args:
+        words: how the later call ended, where it gave no arrays.
+    """
+    if later is not None and compare.repeats(later, first):
+        return f"The second call, with other inputs, gave the numbers of the first: {STATE}"
+    ending = f" ({words})" if words else ""
+    return f"Right in the first call, and wrong in a second one with other inputs{ending}: {STATE}"
 
 
 def recognised(task: str, got: compare.Arrays) -> str | None:

@@ -225,6 +225,14 @@ def test_a_known_answer_is_named_and_an_unknown_one_gets_an_entry(runner, capsys
     assert 'kind = "constant"' in printed and "region = '''\nreturn mu + 3 * eps\n'''" in printed
 
 
+def test_an_answer_that_remembers_its_first_call_is_caught(runner, capsys):
+    region = "global kept\nkept = globals().get('kept', mu + (0.5 * log_var).exp() * eps)\nreturn kept"
+    assert met.met(runner, TASK, region, {}, False) == 1
+    said = capsys.readouterr().out
+    assert "caught: on 4 of 4 seeds" in said and "differs in: nothing, when it is called once" in said
+    assert "gave the numbers of the first" in said
+
+
 def test_an_answer_that_is_accepted_is_said_to_be_right_or_the_probe_weak(runner, capsys):
     assert met.met(runner, TASK, "return torch.exp(log_var / 2) * eps + mu", {}, False) == 1
     assert "The checks accept it" in capsys.readouterr().out

@@ -158,7 +158,7 @@ def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
         return {}
     shares = [ramp(term.numel(), term.dtype, 1 + 0.4 * i).view(term.shape) for i, term in enumerate(live)]
     total = sum((term * share).sum() for term, share in zip(live, shares))  # as grad_outputs they would load sympy
-    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True, retain_graph=True)  # a cached result's
     return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
 
 

@@ -179,8 +179,9 @@ def whole(count) -> np.ndarray:
 def diversity(module: ModuleType, draw: Draw) -> Arrays:
     """Every place has its own mean, and the images grow brighter: no part of the pairs stands for all of them.
 
-    All distances are below 1, where no square is near its root.
+    All distances are below 1, where no square is near its root. Contrasts differ: so do the results of two seeds.
     """
-    n, *shape = draw.batch()
+    (n, *shape), contrast = draw.batch(), draw.number(0.7, 1.0)
     places, drift = draw.uniform(*shape), torch.linspace(0, 1, n).reshape(-1, 1, 1, 1)
-    return observe(module.diversity, {"x": 0.7 * places + 0.12 * drift + 0.06 * draw.uniform(n, *shape)})
+    x = contrast * (0.7 * places + 0.12 * drift + 0.06 * draw.uniform(n, *shape))
+    return observe(module.diversity, {"x": x})
