@@ -11,6 +11,7 @@ from starter.support.full import table
 from . import catalogue
 from .knife import cut
 from .overlay import ROOT
+from .verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
 RESULTS = ROOT / "RESULTS.md"
@@ -99,13 +100,16 @@ def readme(text: str) -> str:
 
 
 def lab_rows() -> list[tuple]:
-    rows = [("#", "notebook", "module", "you learn", "tasks", "points", "minutes")]
+    rows = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
+    numbers = {catalogue.MODULES.get(name): number for number, name in enumerate(catalogue.LABS, 1)}
     for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
         graded = [*catalogue.TASKS.values(), *catalogue.QUESTIONS.values()]
         points = sum(row["points"] for row in graded if row["lab"] == name)
         book = f"[`{name}`](notebooks/{name}.ipynb)"
         module = f"`starter/{catalogue.MODULES[name]}.py`" if name in catalogue.MODULES else "–"
-        rows.append((number, book, module, lab["teaches"], len(catalogue.tasks_of(name)), points, lab["minutes"]))
+        before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
+        graded = len(catalogue.tasks_of(name))
+        rows.append((number, book, module, before, lab["teaches"], graded, points, lab["minutes"]))
     return rows
 
 

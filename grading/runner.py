@@ -1,7 +1,10 @@
 """The trusted end of the pipe: start the worker, put questions, and believe nothing of what comes back."""
 
+import ast
 import contextlib
+import importlib.util
 import json
+import marshal
 import math
 import os
 import secrets
@@ -199,8 +202,22 @@ class Runner:
 
 
 def graded_overlay(folder: Path, published: set[str]) -> Path:
-    """What a graded module may see: support without the stored answers, and the labs that it imports."""
+    """What a graded module may see: support without the stored answers, and the labs that it imports, compiled."""
     overlay(folder, only=published)
+    for name in published:
+        compiled(folder / f"starter/{name}.py")
     with contextlib.suppress(FileNotFoundError):
         (folder / "starter/support/checks.json").unlink()
     return folder
+
+
+def compiled(path: Path) -> None:
+    """Bytecode in a module's place: nobody reads the text of an earlier lab's solution in a later one's messages."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if hasattr(node, "lineno"):
+            node.lineno = node.end_lineno = 1
+            node.col_offset = node.end_col_offset = 0
+    code = compile(tree, f"starter/{path.name}", "exec", dont_inherit=True, optimize=2)  # 2: without docstrings
+    path.with_suffix(".pyc").write_bytes(importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code))
+    path.unlink()

@@ -280,6 +280,48 @@ def test_a_lab_sees_only_the_labs_that_it_imports():
     assert "vae" not in published("02_vae") and published("01_autoencoder") == frozenset()
 
 
+SPY = """
+import glob, inspect, linecache, os
+import starter
+from starter import vae
+
+def tried(look):
+    try:
+        return str(look())
+    except Exception:
+        return ""
+
+files = [open(path, "rb").read().decode("latin-1") for path in glob.glob(os.path.dirname(starter.__file__) + "/*.*")]
+functions = [vae, vae.reparameterize, vae.kl_divergence, vae.VAE]
+codes = [function.__code__ for function in functions[1:3]]
+seen = [*files, vae.__file__, *(tried(lambda: inspect.getsource(one)) for one in functions)]
+seen += [tried(lambda: linecache.getlines(vae.__file__)), *(str(one.__doc__) for one in functions)]
+seen += [str({line for _, _, line in code.co_lines()} - {1} or "") for code in codes]
+assert len(files) == 3
+"""
+
+
+@pytest.fixture(scope="module")
+def later_lab(launch):
+    with Runner(set(published("03_beta_vae")), Limits(cpu=10, wall=60), launch) as runner:
+        yield runner
+
+
+@pytest.mark.parametrize("words", ["SOLUTION", "0.5 * log_var", "Args:", "sigma * eps", "def reparameterize(mu"])
+def test_an_earlier_labs_solution_cannot_be_read_in_a_later_lab(later_lab, words, solution):
+    spy = SPY + f"raise ValueError([text[-99:] for text in seen if {words!r} in text])"
+    assert words in solution and later_lab.ask("beta_vae", spy.encode()).stop.words == "[]"
+
+
+def test_a_later_lab_is_judged_on_what_it_imports(later_lab):
+    module = catalogue.solution("beta_vae").read_bytes()
+    assert all(verdict.right for verdict in judged(later_lab, "03_beta_vae", module, seeds(b"s", "anna")).values())
+    wrong = b"from .vae import elbo\nelbo(1, 2, 3, 4)"
+    assert "line 2 of starter/beta_vae.py raises AttributeError" in str(
+        judged(later_lab, "03_beta_vae", wrong, seeds(b"s", "anna"), ["beta-1"])
+    )
+
+
 def test_what_the_probes_of_a_lab_import_late_is_imported_before_the_first_question():
     loaded = "import sys\nassert 'torch._dynamo' in sys.modules"
     assert needed("02_vae") == () and needed("07_gan") == ("torch._dynamo",)
