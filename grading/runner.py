@@ -1,7 +1,6 @@
 """The trusted end of the pipe: start the worker, put questions, and believe nothing of what comes back."""
 
 import ast
-import contextlib
 import importlib.util
 import json
 import marshal
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from . import lint, worker
 from .jail import inside, outside
-from .overlay import overlay
+from .overlay import NOT_FOR_A_JUDGE, overlay
 from .reports import Outcome, opened
 
 Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
@@ -203,11 +202,9 @@ class Runner:
 
 def graded_overlay(folder: Path, published: set[str]) -> Path:
     """What a graded module may see: support without the stored answers, and the labs that it imports, compiled."""
-    overlay(folder, only=published)
+    overlay(folder, only=published, without=NOT_FOR_A_JUDGE)
     for name in published:
         compiled(folder / f"starter/{name}.py")
-    with contextlib.suppress(FileNotFoundError):
-        (folder / "starter/support/checks.json").unlink()
     return folder
 
 

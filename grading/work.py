@@ -4,15 +4,17 @@ Bytes, numbers and texts go in and come out. Each process keeps one warm runner,
 nothing is ever forked from the process that does this work.
 """
 
+import ast
 import atexit
 import hashlib
 import json
 import threading
 import time
 from functools import cache
+from pathlib import Path
 
 from . import table
-from .overlay import ROOT
+from .overlay import NOT_FOR_A_JUDGE, ROOT, copied
 
 LOCK = threading.Lock()  # a process that is given several jobs at once does them one after another
 COOLING = threading.Lock()
@@ -86,10 +88,28 @@ def cool() -> None:
 @cache
 def judged_by(lab: str) -> str:
     """A mark of everything that a verdict on this lab follows from."""
-    name = table.MODULES.get(lab)
-    support = ROOT / "starter/support"
-    files = [*(ROOT / "solutions").glob("*.py"), *(support / name for name in ("compare.py", "standins.py"))]
-    files += [support / "probes/core.py", support / f"probes/{name}.py", ROOT / f"grading/answers/{name}.toml"]
     rows = json.dumps([table.TASKS[task] for task in table.tasks_of(lab)], sort_keys=True).encode()
-    parts = [rows, *(path.read_bytes() for path in sorted(files) if path.exists())]
+    parts = [rows, *(path.read_bytes() for path in sources(lab))]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+def sources(lab: str, root: Path = ROOT) -> list[Path]:
+    """The files of a checkout that decide about a lab: its answers, all solutions, what judges, and what it sees."""
+    here = root / Path(__file__).relative_to(ROOT)
+    found = {here, *imported(here.with_name("verdicts.py")), *copied(NOT_FOR_A_JUDGE, root)}
+    answers = (root / "grading").glob(f"**/answers/{table.MODULES.get(lab)}.toml")
+    return sorted(found.union((root / "solutions").glob("*.py"), answers))
+
+
+def imported(path: Path) -> set[Path]:
+    """A file of this package, with those that it imports, and they."""
+    found, open_ = set(), [path]
+    while open_:
+        found.add(path := open_.pop())
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                names = [base, *(base / alias.name for alias in node.names)]
+                files = {file for name in names for file in (name.with_suffix(".py"), name / "__init__.py")}
+                open_ += [file for file in files - found if file.is_file()]
+    return found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +182,46 @@ def test_a_worker_with_another_version_of_the_course_judges_nothing():
 
 def test_the_version_is_that_of_the_labs_own_probes_and_answers():
     assert work.judged_by(LAB) == work.judged_by.__wrapped__(LAB) != work.judged_by("01_autoencoder")
+
+
+READ = """
+import os, sys
+root, lab, read = os.getcwd() + os.sep, sys.argv[1], set()
+sys.addaudithook(lambda event, given: read.add(str(given[0])) if event == "open" else None)
+sys.path.insert(0, root)
+from grading.runner import Limits, Runner, plain_launch
+from grading.verdicts import judged, needed, published
+from grading import catalogue
+with Runner(set(published(lab)), Limits(), plain_launch, needed(lab)) as runner:
+    assert not judged(runner, lab, b"x = 1", [1, 2])["beta-1"].right
+paths = [os.path.relpath(path, root) for path in read if path.startswith(root)]
+print(*(path for path in paths if path.split(os.sep)[0] in ("starter", "solutions", "grading")), sep="\\n")
+"""
+
+
+def test_the_version_is_that_of_every_file_that_is_read_for_a_verdict(tmp_path):
+    """Derived here by watching what a judge opens, there from what it imports and copies."""
+    unseen = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", READ, "03_beta_vae"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | unseen, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    read, known = set(done.stdout.split()), {str(path.relative_to(ROOT)) for path in work.sources("03_beta_vae")}
+    others = {f"grading/answers/{name}.toml" for name in catalogue.MODULES.values() if name != "beta_vae"}
+    assert len(read & known) > 50 and read - known - others == {"grading/tasks.toml"}  # its rows count
+
+
+def test_a_change_of_any_of_these_files_changes_the_version(tmp_path, monkeypatch):
+    for folder in ("starter", "solutions", "grading"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    files = work.sources(LAB, tmp_path)
+    monkeypatch.setattr(work, "sources", lambda lab: files)
+    marks = [work.judged_by.__wrapped__(LAB)]
+    for path in files:
+        path.write_bytes(path.read_bytes() + b"\n")
+        marks.append(work.judged_by.__wrapped__(LAB))
+    monkeypatch.setitem(work.table.TASKS, TASKS[0], work.table.TASKS[TASKS[0]] | {"symbol": "other"})
+    marks.append(work.judged_by.__wrapped__(LAB))
+    assert len(set(marks)) == len(files) + 2 > 60
 
 
 def test_progress_says_done_failed_rate_and_time_left():
