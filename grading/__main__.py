@@ -5,7 +5,6 @@ import difflib
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -285,8 +284,10 @@ def demo(given) -> int:
     jail = allowed(given.no_jail)
     if given.folder:
         return shown(given.folder, jail=jail)
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        return shown(Path(folder), jail=jail)
+    from .scratch import Scratch
+
+    with Scratch() as folder:
+        return shown(folder, jail=jail)
 
 
 def main(arguments: list[str] | None = None) -> int:

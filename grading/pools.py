@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import forkserver, util
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from . import work
 from .course import Mistake
+from .scratch import Scratch
 
 Job = TypeVar("Job")
 TRIES = 3  # of a job whose process ends under it
@@ -50,9 +52,19 @@ class Local:
 
 
 def with_judges() -> BaseContext:
+    """What it keeps by name, a socket and semaphores, goes with a folder that is swept, should this process be killed.
+
+    multiprocessing has no public setting for these two.
+    """
+    multiprocessing.current_process()._config |= {"tempdir": str(scratch().path), "semprefix": f"/{scratch().name}"}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.verdicts", f"{__package__}.cells"])
     return context
+
+
+@cache
+def scratch() -> Scratch:
+    return Scratch()
 
 
 def bound(lifeline) -> None:

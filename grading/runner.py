@@ -12,7 +12,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from . import lint, worker
 from .jail import inside, outside
 from .overlay import NOT_FOR_A_JUDGE, overlay
 from .reports import Outcome, opened
+from .scratch import Scratch
 
 Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
 Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]
@@ -47,9 +47,10 @@ def plain_launch(
     folder: Path, script: str, environment: dict[str, str], memory: int, processes: int
 ) -> subprocess.Popen:
     """Start the worker without a jail: strangers' code can then do whatever the grader's user may."""
-    pipe, command = subprocess.PIPE, [sys.executable, "-I", str(folder / script)]
-    environment = environment | {"HOME": str(folder)}
-    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd="/")
+    pipe, command, own = subprocess.PIPE, [sys.executable, "-I", str(folder / script)], folder.with_name("own")
+    own.mkdir(exist_ok=True)
+    environment = environment | {"HOME": str(own), "TMPDIR": str(own)}
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd=own)
 
 
 class Runner:
@@ -65,8 +66,8 @@ class Runner:
         """`warm`: modules that the server imports for all questions, beside what every one needs."""
         self.limits, self.launch, self.warm, self.process = limits or Limits(), launch, warm, None
         self.abandoned = False
-        self.base = tempfile.TemporaryDirectory(prefix="worker-")
-        self.folder = Path(self.base.name) / "course"  # the folder around it keeps other users of this machine out
+        self.base = Scratch()
+        self.folder = self.base.path / "course"  # the folder around it keeps other users of this machine out
         graded_overlay(self.folder, published)
         for file in (worker.__file__, inside.__file__, lint.__file__):
             shutil.copy(file, self.folder)
@@ -78,7 +79,7 @@ class Runner:
 
     def __exit__(self, *_) -> None:
         self.stop()
-        self.base.cleanup()
+        self.base.remove()
 
     def start(self) -> None:
         environment = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "PATH": os.defpath, "USER": "learner"}
@@ -94,7 +95,9 @@ class Runner:
 
     def begin(self) -> None:
         """Have the server ready: its start takes nobody's time."""
-        if self.process is None and not self.abandoned:
+        if self.abandoned:
+            raise WorkerError("grading was interrupted")
+        if self.process is None:
             self.start()
 
     def abandon(self) -> None:
@@ -163,8 +166,6 @@ class Runner:
         """
         ticket = secrets.token_hex(8).encode()  # a frame that somebody wrote in advance does not have it
         count = 1 + len(question["asked"])
-        if self.abandoned:
-            raise WorkerError("grading was interrupted")
         self.begin()
         try:
             for part in (json.dumps(asdict(limits)).encode(), json.dumps(question).encode(), ticket):

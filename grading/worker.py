@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import select
+import shutil
 import signal
 import struct
 import sys
@@ -92,8 +93,12 @@ def observed(question: dict) -> Iterator[bytes]:
         yield report(arrays, task, sys.modules[f"starter.{module}"], seed, tables)
 
 
-def child(report: int, ready: int, limits: dict) -> None:
-    """Never returns. Its output goes nowhere, and what it inherits is one file for its report."""
+def child(report: int, ready: int, limits: dict, own: str) -> None:
+    """Never returns. Its output goes nowhere, and what it inherits is one file for its report.
+
+    Args:
+        own: a folder of its own, where no jail makes one.
+    """
     left = b"nothing reported yet"
     try:
         signal.set_wakeup_fd(-1)
@@ -106,7 +111,7 @@ def child(report: int, ready: int, limits: dict) -> None:
             os.dup2(null, standard)
         report, ready = os.dup2(1023, 3), os.dup2(1022, 4)
         os.closerange(5, 1024)
-        shut_in(ready, limits)
+        shut_in(ready, limits, own)
         for left in observed(question):
             while left:
                 left = left[os.write(report, left) :]
@@ -114,12 +119,14 @@ def child(report: int, ready: int, limits: dict) -> None:
         os._exit(0 if not left else 1)
 
 
-def shut_in(ready: int, limits: dict) -> None:
+def shut_in(ready: int, limits: dict, own: str) -> None:
     """Says on `ready` that it is done, or why not; then nothing of a stranger's runs."""
     try:
         if "JAIL" in os.environ:
             inside().enter(int(os.environ["JAIL"]), limits)
         else:
+            os.chdir(own)
+            os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = own
             inside().die_with_parent()
             inside().restrict(limits)
     except BaseException as trouble:
@@ -150,13 +157,14 @@ def run(limits: dict) -> tuple[str, int]:
     The child reads the question itself, and writes to a file: whatever the server held in its memory, a question, a
     seed, a report, the next learner's child could find there.
     """
+    own = "" if "JAIL" in os.environ else tempfile.mkdtemp()
     report, (said, ready), (alarm, bell) = nameless(), os.pipe(), os.pipe()
     os.set_blocking(bell, False)
     signal.set_wakeup_fd(bell)  # rings when the child ends
     try:
         pid = inside().fork() if "JAIL" in os.environ else os.fork()
         if not pid:
-            child(report, ready, limits)
+            child(report, ready, limits, own)
         os.close(ready)
         end = ended(pid, alarm, limits["wall"])
         words = os.read(said, 500)
@@ -168,6 +176,8 @@ def run(limits: dict) -> tuple[str, int]:
         signal.set_wakeup_fd(-1)
         for pipe in (said, alarm, bell):
             os.close(pipe)
+        if own:
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def nameless() -> int:

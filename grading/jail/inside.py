@@ -36,6 +36,11 @@ REFUSED = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "socket": (41, 198),
+    "socketpair": (53, 199),
+    "memfd_create": (319, 279),  # this and the next three: memory that no resource limit counts
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),

@@ -127,7 +127,8 @@ def table() -> list[tuple[str, str, str]]:
     version = subprocess.run([program(), "--version"], capture_output=True, text=True).stdout.split()
     found, groups = tried(), cgroups.places()
     by = {name: f"control group {groups[name][0]}" for name in groups}
-    own, each = "the one who started the grader, without rights", "each process by itself (resource limit)"
+    own = "the one who started the grader, without rights"
+    each = "each process of a submission by itself, not all together (resource limit)"
     count = "resource limit" if found["processes"] else ""
     return [
         ("files, network, processes, IPC, users", "yes", f"namespaces, bubblewrap {version[-1] if version else ''}"),

@@ -1,6 +1,7 @@
 """Strangers' code runs in a process of its own, and nothing that it does makes a wrong answer right."""
 
 import os
+import platform
 import re
 import struct
 import time
@@ -235,6 +236,25 @@ def test_without_a_jail_the_same_questions_are_answered(solution):
         assert runner.ask("vae", b"while True: pass").ended == "exit -9"
         runner.limits = replace(runner.limits, wall=0.5)
         assert runner.ask("vae", b"import time\ntime.sleep(1000)").ended == "time"
+
+
+def test_without_a_jail_a_question_has_a_folder_of_its_own_that_goes_with_it(solution):
+    write = (
+        "import os, tempfile\nopen('left', 'w').close(), tempfile.mkstemp(), os.mkdir(os.environ['HOME'] + '/more')\n"
+    )
+    with Runner(set(), Limits(cpu=5, wall=60), plain_launch) as runner:
+        words = runner.ask("vae", f"{write}raise ValueError(os.getcwd(), os.listdir())".encode()).stop.words
+        assert str(runner.base.path / "own") in words and "'left'" in words and "'more'" in words
+        assert [*(runner.base.path / "own").iterdir()] == [] and not os.path.exists("/left")
+        assert runner.ask("vae", b"import os\nassert os.listdir() == []").arrays is not None
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 has a second set of numbers for its calls")
+def test_a_system_call_that_the_jail_ends_is_named(graded_as, solution, jail):
+    if not jail:
+        pytest.skip("without a jail no system call is forbidden")
+    harm = "import ctypes; ctypes.CDLL(None).syscall(0x40000000 + 39); return mu"
+    assert "(SIGSYS)" in graded_as(with_answer(solution, harm)).message
 
 
 def test_what_cannot_be_shut_in_does_not_run_and_is_our_own_trouble(monkeypatch, runner):

@@ -11,6 +11,11 @@ CASES = {
     "threads": ("import threading as t\nt = t.Thread(target=print, args=['ran'])\nt.start(); t.join()", r"ran\nexit 0"),
     "memory": ("bytearray(1 << 30)", "MemoryError"),
     "shared memory": ("import mmap\nmmap.mmap(-1, 1 << 30)", "Cannot allocate memory"),
+    "memory without a name": ("import os\nos.memfd_create('a')", "PermissionError"),
+    "shared memory of System V": (f"{C}result = c.shmget(0, 1 << 20, 0o1600)\n{SAID}", "-1 Operation not permitted"),
+    "messages of System V": (f"{C}result = c.msgget(0, 0o1600)\n{SAID}", "-1 Operation not permitted"),
+    "semaphores of System V": (f"{C}result = c.semget(0, 1, 0o1600)\n{SAID}", "-1 Operation not permitted"),
+    "a pair of sockets": ("import socket\nsocket.socketpair()", "PermissionError"),
     "processes": (
         "import os, time\nfor n in range(1000):\n    if not os.fork():\n        time.sleep(9)",
         "Resource temporarily unavailable",
@@ -95,7 +100,7 @@ CASES = {
         "    try: open(f'{place}/left', 'w').write('x')\n    except OSError: pass\n"
         "print(c.shmget(4711, 4096, 0o1666) >= 0, c.semget(4711, 1, 0o1666) >= 0, c.msgget(4711, 0o1666) >= 0)\n"
         "if not os.fork():\n    os.setsid()\n    import time; time.sleep(60)",
-        "True True True",
+        "False False False",
     ),
     "something from the one before": (
         f"{C}print([p for p in ('/tmp', '/own', '/dev/shm') if os.path.exists(p + '/left')])\n"
