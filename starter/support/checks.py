@@ -189,8 +189,8 @@ class Stop(NamedTuple):
 def stop(mistake: BaseException, path: str) -> Stop:
     lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
     lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
-    words = mistake.msg if isinstance(mistake, SyntaxError) else mistake
-    return Stop(type(mistake).__name__, " ".join(str(words).split())[:200], lines[-1] if lines else 0)
+    words = str(mistake.msg) if isinstance(mistake, SyntaxError) else probes.words_of(mistake)
+    return Stop(type(mistake).__name__, words[:200], lines[-1] if lines else 0)
 
 
 def stopped(found: Stop, where: str, symbol: str) -> str:

@@ -96,6 +96,8 @@ def described(name: str, arrays: Arrays, want: np.ndarray, sizes: dict[str, int]
         there = [n for n in arrays if not n.startswith(("gradient", KEPT))]
         return f"`{name}` is missing; you return {', '.join(there[:SHOWN]) or 'nothing'}."
     got = arrays[name]
+    if got.dtype.kind == "U" and str(got).startswith("a tensor"):
+        return f"`{name}` is {got}, expected {want.dtype} of shape {want.shape}."
     if got.dtype.kind == "U":
         return f"`{name}` is {got}, a tensor is expected" + (": is there a `return`?" if str(got) == "None" else ".")
     if name.startswith(KEPT):

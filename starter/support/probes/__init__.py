@@ -16,6 +16,6 @@ from . import (  # noqa: F401  (one module per lab; importing it registers its p
     vae,
     wgan_gp,
 )
-from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes
+from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes, words_of
 
-__all__ = ["NEIGHBOURS", "PROBES", "Draw", "arrays", "raised", "record", "sizes"]
+__all__ = ["NEIGHBOURS", "PROBES", "Draw", "arrays", "raised", "record", "sizes", "words_of"]

@@ -18,6 +18,7 @@ from ..standins import Tables
 
 PROBES: dict[str, Callable] = {}
 NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
+TERMS, NUMBERS = 16, 10_000  # at most: results of an answer, and numbers of one; right ones have some hundred
 
 
 def probe(task: str, *neighbours: str):
@@ -126,9 +127,16 @@ def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
         return PROBES[task](module, Draw(task, seed))
 
 
+def words_of(mistake: BaseException) -> str:
+    """On one line; none of an exception that cannot say what it is."""
+    with contextlib.suppress(Exception):
+        return " ".join(str(mistake).split())
+    return ""
+
+
 def raised(mistake: BaseException) -> Arrays:
     """What a probe of an answer that raises amounts to: enough to recognise the mistake, whatever sizes it meets."""
-    words = re.sub(r"0x\w+|\d+", "#", " ".join(str(mistake).split()))
+    words = re.sub(r"0x\w+|\d+", "#", words_of(mistake))
     return {"raises": np.array(f"{type(mistake).__name__}: {words}"[:80])}
 
 
@@ -153,7 +161,7 @@ def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str,
 
 def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
     """Gradients of all outputs together, each number of them with a weight of its own, so that none cancel."""
-    live = [term for term in terms.values() if isinstance(term, Tensor) and term.requires_grad]
+    live = [term for term in terms.values() if isinstance(term, Tensor) and term.requires_grad and not oddity(term)]
     if not live or not leaves:
         return {}
     shares = [ramp(term.numel(), term.dtype, 1 + 0.4 * i).view(term.shape) for i, term in enumerate(live)]
@@ -173,18 +181,29 @@ def ramp(count: int, dtype: torch.dtype, height: float) -> Tensor:
 
 
 def named(result) -> dict:
-    if isinstance(result, tuple):
+    if isinstance(result, tuple) and len(result) <= TERMS:
         return result._asdict() if hasattr(result, "_asdict") else {f"item {i}": t for i, t in enumerate(result)}
     return {"result": result}
 
 
 def array(term) -> np.ndarray:
     """A copy of a tensor's numbers; of anything else only what it is."""
-    if isinstance(term, Tensor) and term.dtype in (torch.float32, torch.float64, torch.int64, torch.bool):
-        return term.detach().numpy().copy()
-    if isinstance(term, Tensor):
-        return np.array(f"a tensor of {term.dtype}")
-    return np.array("None" if term is None else f"a {type(term).__name__}"[:40])
+    if words := oddity(term):
+        return np.array(words[:80])
+    return term.detach().resolve_neg().numpy().copy()
+
+
+def oddity(term) -> str:
+    """What something is whose numbers cannot be compared, or need not be: it is far too large. Empty for others."""
+    if not isinstance(term, Tensor):
+        return "None" if term is None else f"a {type(term).__name__}"[:40]
+    if term.is_nested or term.layout != torch.strided:
+        return f"a tensor of layout {'nested' if term.is_nested else term.layout}"
+    if term.dtype not in (torch.float32, torch.float64, torch.int64, torch.bool):
+        return f"a tensor of {term.dtype}"
+    if term.device.type != "cpu":
+        return f"a tensor on {term.device}"
+    return f"a tensor of shape {tuple(term.shape)}" if term.numel() > NUMBERS else ""
 
 
 def whole_numbers(rows) -> np.ndarray:
