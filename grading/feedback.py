@@ -93,6 +93,7 @@ def summary(found: SubmittedNotebook, note: dict) -> str:
     late = found.late_submission_penalty or 0
     words = [f"{max(found.score - late, 0):g} of {found.max_score:g} points."]
     words += [f"{late:g} points were taken off because it came late."] if late else []
+    words += [f"It was {note['late']}."] if note.get("late") else []
     words += ["Written answers are still to be read."] if found.needs_manual_grade else []
     words += [f"{note['missing']} was not in what you handed in."] if note.get("missing") else []
     words += [f"Nothing was graded: {note['refused']}."] if note.get("refused") else []

@@ -28,13 +28,15 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     course.released(lab)
     places = {name: course.record(lab, name) for name in course.graded(lab)}
     notes = [read(place.with_name("verdicts.json")) for place in places.values()]
-    unread = [name for name, place in places.items() if UNREADABLE in read(place.with_name("intake.json"))]
+    taken_in = {name: read(place.with_name("intake.json")) for name, place in places.items()}
+    unread = [name for name, note in taken_in.items() if UNREADABLE in note]
+    marked = {name for name, note in taken_in.items() if "late" in note}
     if not notes:
         raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     with course.gradebook() as gradebook:
         found = results(course, gradebook, lab)
     rows = [*states(lab, notes), *questions(lab, found), *unreadable(unread, len(notes)), *mistakes(lab, notes)]
-    for words in (*shown(lab, rows, len(notes)), times(notes), spread(found)):
+    for words in (*shown(lab, rows, len(notes)), times(notes), spread(found, marked)):
         say(words)
     path = course.root / f"report-{lab}.csv"
     replace(path, text([HEAD, *rows]))
@@ -126,9 +128,12 @@ def times(notes: list[dict]) -> str:
     return f"Judging took {statistics.median(seconds):.1f} s a submission, {seconds[-1]:.1f} s the slowest."
 
 
-def spread(found: dict[str, Result]) -> str:
+def spread(found: dict[str, Result], marked: set[str]) -> str:
+    """The middle half of the points, and how many came late: by the due date, or as the platform marks them."""
     totals = sorted(result.total for result in found.values())
     low, middle, high = (totals[round(part * (len(totals) - 1))] for part in (0.25, 0.5, 0.75))
-    late = sum(result.late > 0 for result in found.values())
+    late = {name for name, result in found.items() if result.late > 0}
+    only = f" ({len(marked - late)} by the platform's mark alone)" if marked - late else ""
     most = next(iter(found.values())).out_of
-    return f"Points: median {middle:g} of {most:g}, the middle half from {low:g} to {high:g}; {late} came late."
+    points = f"Points: median {middle:g} of {most:g}, the middle half from {low:g} to {high:g}"
+    return f"{points}; {len(late | marked)} came late{only}."

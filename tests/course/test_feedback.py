@@ -3,12 +3,13 @@
 import re
 import shutil
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from grading import catalogue
 from grading.course import Course, Mistake
-from grading.feedback import POLICY, feedback
+from grading.feedback import POLICY, feedback, summary
 from grading.plain import line, plain
 
 LAB = "02_vae"
@@ -116,3 +117,9 @@ def test_text_of_strangers_is_made_visible_and_bounded():
     assert plain("Zoë 李 ∑ 🙂") == "Zoë 李 ∑ 🙂"
     assert plain("x" * 10**7, 10) == "x" * 10 + " …"
     assert line(" a\n\n b ") == "a b"
+
+
+def test_the_platforms_mark_of_being_late_is_passed_on():
+    found = SimpleNamespace(score=1, max_score=2, late_submission_penalty=None, needs_manual_grade=False)
+    assert summary(found, {"late": "marked late by Canvas"}) == "1 of 2 points. It was marked late by Canvas."
+    assert summary(found, {}) == "1 of 2 points."

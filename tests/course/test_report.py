@@ -9,8 +9,8 @@ import pytest
 from grading import catalogue
 from grading import report as report_of
 from grading.course import Course, Mistake
-from grading.export import export
-from grading.report import report
+from grading.export import Result, export
+from grading.report import report, spread
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -38,6 +38,12 @@ def test_notebooks_that_cannot_be_read_are_named(reported):
     line = next(words for words in said if "cannot be read" in words)
     assert line.startswith("notebook cannot be read: 2; ") and line.endswith("opens the files in submitted/: 2, 5")
     assert [row["learners"] for row in rows if row["what"] == "unreadable"] == ["2"]
+
+
+def test_who_is_late_only_by_the_platforms_mark_is_late_too():
+    found = {name: Result(None, None, late, 0, 19, scores={"vae-1": 2}) for name, late in (("a", 0.0), ("b", 9.0))}
+    assert spread(found, set()).endswith("; 1 came late.") and spread(found, {"b"}).endswith("; 1 came late.")
+    assert spread(found, {"a", "b"}).endswith("; 2 came late (1 by the platform's mark alone).")
 
 
 def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
