@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from pathlib import Path
 
 from .. import data, recipes
@@ -16,6 +17,7 @@ from .precision import PRECISIONS
 
 MODELS = {"gan": ("gan-mlp",), "vae": ("vae-mlp",), "both": ("gan-mlp", "vae-mlp")}  # as report 004 calls them
 PRINT_EVERY = 400  # batches, there
+WAIT = 5  # seconds
 FULL = (None, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -131,9 +133,10 @@ def reported(job: Job) -> int:
 
 
 def complain(of: object) -> None:
-    """One line; of several processes the first one speaks for all."""
-    if os.environ.get("RANK", "0") == "0":
-        print(f"train: {of}", file=sys.stderr)
+    """One line. Of several processes the first one speaks for all: torchrun ends the others while they wait for it."""
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(WAIT)
+    print(f"train: {of}", file=sys.stderr, flush=True)
 
 
 def reproduce(arguments: list[str]) -> int:
