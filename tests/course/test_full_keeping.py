@@ -225,6 +225,16 @@ def test_a_run_that_became_nan_leaves_its_curves_and_is_not_as_reported(job, mon
     assert found["ended"] == "step 1: kl is nan" and not found["as_reported"]
 
 
+def test_the_work_of_all_calls_is_counted(job, monkeypatch):
+    monkeypatch.setattr(keeper.time, "process_time", lambda: 100.0)
+    assert full.train(replace(job, steps=3))["cpu_seconds"] == 100.0
+    assert full.train(replace(job, steps=6, resume=True))["cpu_seconds"] == 200.0
+    kept = state(job)
+    del kept["kept"]["cpu"]
+    torch.save(kept, job.out / LAST)
+    assert full.train(replace(job, steps=9, resume=True))["cpu_seconds"] is None, "of an older version"
+
+
 # ---- what is asked for
 
 

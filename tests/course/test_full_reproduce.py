@@ -26,7 +26,9 @@ def result(row: Row, **changes) -> dict:
         "settings": {"seed": 0, "epochs": None},
         "steps": 1000,
         "epochs": 50.0,
-        "seconds": 175.0,
+        "seconds": 1750.0,
+        "cpu_seconds": 175.0,
+        "environment": {"device": "cpu"},
         "ended": "trained",
         "as_reported": True,
         "test": {"loss": 102.25},
@@ -145,6 +147,16 @@ def test_a_score_is_compared_with_a_number_of_its_own_name_only(place):
     rows = shown(place, "Trained as reported")
     assert rows[tuple(best)][2:] == ["1 - SSIM 0.11", "1 - SSIM 0.22", "0.5"]
     assert rows[tuple(other)][3:] == ["", ""], "the report has no number for it"
+
+
+def test_a_time_is_work_where_that_is_known(place):
+    cases = {"cpu": {}, "gpu": {"environment": {"device": "cuda"}}, "older": {"cpu_seconds": None}}
+    times = []
+    for changes in cases.values():
+        leave(place, **changes)
+        place.publish(ROW, anyway=True)
+        times.append(shown(place, "Trained as reported")[tuple(ROW)][1])
+    assert times == ["3 min", "29 min by the clock", "29 min by the clock"]
 
 
 def test_birds_of_another_edition_are_never_trained_as_reported(place):

@@ -82,7 +82,7 @@ def different(one, other, name: str = "") -> list[str]:
         return [
             bad
             for key in one
-            if key not in ("seconds", "sessions")
+            if key not in ("seconds", "sessions", "cpu")
             for bad in different(one[key], other[key], f"{name}/{key}")
         ]
     return [] if one == other else [name]

@@ -47,6 +47,7 @@ class Keeper:
         self.mark = saved.get("mark", math.inf)  # the loss that patience wants to see fall
         self.curves = saved.get("curves", {})  # group -> step -> scores
         self.sessions = saved.get("sessions", [])
+        self.worked = saved.get("cpu", None if saved else 0.0)  # seconds of the processor before this call
         self.epoch = parts.stream.steps_of_epoch
         self.patience = job.patience or recipe.patience
         self.began, self.first = time.monotonic(), parts.history.steps
@@ -77,11 +78,16 @@ class Keeper:
         return self.patience is not None and self.waited >= self.patience
 
     def save(self) -> None:
-        names = ("best", "waited", "mark", "curves", "sessions")
+        names = ("best", "waited", "mark", "curves", "sessions", "cpu")
         state = snapshot(self.job, self.parts, self.group, {name: getattr(self, name) for name in names})
         if self.group.first:  # all processes have sent their noise
             save(state, self.job.out / LAST, before=self.job.out / PREVIOUS)
         self.saved = time.monotonic()
+
+    @property
+    def cpu(self) -> float | None:
+        """Seconds of the processor for the run so far; None where an older version has written no record of them."""
+        return None if self.worked is None else self.worked + time.process_time()
 
     def results(self, ended: str = "trained") -> dict:
         """What the last step has not had yet, the last pictures, the scores, and results.json.

@@ -59,6 +59,7 @@ def write(keeper: "Keeper", ended: str, chosen: int, test: dict[str, float]) -> 
         "steps_of_epoch": keeper.epoch,
         "epochs": round(history.steps / keeper.epoch, 2),
         "seconds": round(history.seconds, 1),
+        "cpu_seconds": keeper.cpu and round(keeper.cpu, 1),
         "ended": ended,
         "as_reported": as_reported(job, recipe, ended),
         "training": keeper.losses(),

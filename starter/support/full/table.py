@@ -24,7 +24,8 @@ made from the files in `results/`: settings, curves, scores and machine of every
 - `diversity` is the mean squared distance of two samples; that of the test images is another for every data set.
 - `reported` and `ratio`, ours over theirs, stand only where the report has a number for the same quantity. All of these
   are the better the lower.
-- A time is that of training alone, on the machine that the row's file names.
+- A time is a CPU's work in all, of one thread or several, on the machine that the row's file names; where it says so it
+  is that of training alone by the clock, on a GPU, or on a machine that may have done other things, too.
 
 """
 EMPTY = "None yet.\n"
@@ -92,11 +93,17 @@ def cells(recipe: Recipe, own: str, result: dict, length: tuple[str, ...]) -> tu
     words = {
         "epochs": f"{result['epochs']:g}",
         "of": planned(recipe, own),
-        "time": duration(result["seconds"]),
+        "time": time(result),
         "ended": ended,
     }
     said = [words[name] for name in length]
     return (f"`{result['recipe']}`", REMARKS.get(own, own), *said, measured, reported, ", ".join(ratios))
+
+
+def time(result: dict) -> str:
+    """Work where a processor did it, beside which others may have worked; else what the clock said."""
+    worked = result["environment"]["device"] == "cpu" and result.get("cpu_seconds")
+    return duration(worked) if worked else f"{duration(result['seconds'])} by the clock"
 
 
 def number(value: float | None) -> str:
