@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -229,6 +230,12 @@ with folder.mine(Path(out)):
 """
 
 
+@pytest.fixture(autouse=True)
+def in_front(monkeypatch):
+    """The tests' own session keeps its priority."""
+    monkeypatch.setattr(reproduce, "step_back", lambda *_: None)
+
+
 @pytest.fixture
 def queued(place, tmp_path, monkeypatch):
     """A queue of three rows, one of which always fails."""
@@ -243,7 +250,6 @@ def queued(place, tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setattr(reproduce, "POLL", 0.05)
-    monkeypatch.setattr(os, "nice", lambda _: None)
     monkeypatch.setattr(reproduce.data, "load", lambda *_: None)
     return rows
 
@@ -295,6 +301,24 @@ def test_sigterm_ends_a_queue_and_what_it_runs(queued, place):
         with pytest.raises(KeyboardInterrupt):
             reproduce.queue(queued[:1], place, {}, workers=1)
     assert log(place)[-1] == "stop vae-mlp on mnist" and not folder.busy(place.folder(queued[0]))
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system knows no priority of a session")
+def test_a_process_of_the_queue_and_its_session_give_way_to_all_others():
+    """In a process of its own: whoever steps back stays there."""
+    script = (
+        "import subprocess, sys\nfrom pathlib import Path\nfrom starter.support.full.reproduce import step_back\n"
+        "step_back()\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE, start_new_session=True)\n"
+        "step_back(child.pid)\n"
+        "print(Path(f'/proc/{child.pid}/autogroup').read_text().split()[-1])\n"
+        "print(__import__('os').getpriority(0, child.pid))\nchild.communicate(b'')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, start_new_session=True
+    )
+    assert run.stdout.split() == ["19", "19"], run.stderr
 
 
 def test_a_home_has_one_queue(place):

@@ -211,9 +211,20 @@ def queue(rows: list[Row], place: Place, settings: dict, workers: int, anyway: b
         JobError: another queue is at work in this home.
     """
     with mine(place.home), as_interrupt(signal.SIGTERM):
-        if hasattr(os, "nice"):
-            os.nice(19)
+        step_back()
         return Queue(rows, place, settings, workers, anyway).run()
+
+
+def step_back(process: int | None = None) -> None:
+    """Lowest priority for this process, or for one that it has started.
+
+    Linux shares a processor between sessions first, by a priority of the session as a whole: there a process that is as
+    nice as can be still takes as much as any other session, unless its session says the same.
+    """
+    if process is None and hasattr(os, "nice"):
+        os.nice(19)  # those that it starts inherit it
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process or 'self'}/autogroup").write_text("19")
 
 
 class Queue:
@@ -263,6 +274,7 @@ class Queue:
                 stderr=said,
                 start_new_session=True,  # Ctrl-C is for the queue, which passes it on once
             )
+        step_back(self.running[row].pid)
         self.log(f"start {row}{', which goes on' if '--resume' in self.running[row].args else ''}")
 
     def collect(self) -> None:
