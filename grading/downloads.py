@@ -61,7 +61,7 @@ class Entry:
 
     def inside(self) -> dict[str, "Entry"]:
         """The entries of a folder, named from the top."""
-        return grouped([(f"{self.name}/{file.path}", file) for file in self.files], 2)
+        return grouped([(f"{self.name}/{file.path}", file) for file in self.files], self.name.count("/") + 2)
 
 
 @contextlib.contextmanager

@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from zipfile import is_zipfile
 
 from . import table
 from .cells import NOTEBOOK, complaint
 from .course import Course, Mistake
-from .downloads import opened
+from .downloads import Entry, opened
 from .names import Student
 from .plain import line
-from .platforms import OWN, Claims, claims
+from .platforms import OWN, Claims, claims, platform_of
 from .times import Clock, listed, zone_named
 from .uploads import Chosen, Upload, chosen
 
@@ -91,8 +92,7 @@ def collect(
     place = zone_named(zone)
     clock = Clock(listed(times, place) if times else {}, place)
     with opened(source) as entries:
-        if any(entry.own in (lab, names[".ipynb"]) for entry in entries.values()):
-            raise Mistake(f"{source} holds one submission, not a class: name what has one entry per learner")
+        a_class(source, entries, {lab, names[".ipynb"]})
         read = claims(entries, [*names.values()], id_pattern)
         uploads = by_learner(read, source)
         if times and not any(known in clock.listed for upload in uploads for known in ids(upload.student)):
@@ -109,6 +109,23 @@ def collect(
     for words in (*report, tally(count, dry_run), *clock.said()):
         say(words)
     return report
+
+
+def a_class(source: Path, entries: dict[str, Entry], released: set[str]) -> None:
+    """
+    Raises:
+        Mistake: it is one submission, or holds no more than a platform's zip.
+    """
+    if any(entry.own in released for entry in entries.values()):
+        raise Mistake(f"{source} holds one submission, not a class: name what has one entry per learner")
+    alone = source / next(iter(entries)) if source.is_dir() and len(entries) == 1 else None
+    platform = OWN
+    with contextlib.suppress(Mistake):  # a learner's that is damaged is refused later, and in words for her
+        if alone and alone.is_file() and is_zipfile(alone):
+            with opened(alone) as inner:
+                platform = platform_of(inner)[0]
+    if platform != OWN:
+        raise Mistake(f"{source} holds one zip, which is a download from {platform}: name {alone}")
 
 
 def tally(count: Counter[str], dry_run: bool) -> str:

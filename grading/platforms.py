@@ -35,6 +35,7 @@ AGAIN = re.compile(r"-(\d+)\.\w+$")
 LEARNER = re.compile(
     r"^Name: (.+) \(([^()\n]+)\)\s*$", re.MULTILINE
 )  # so begins what Blackboard writes about an attempt
+WRAPPED = 3  # folders around a download, at most
 WRITTEN = 200 << 20  # bytes of a platform's own file, at most
 GROUPS = ("id", "name", "file", "who", "when", "late", "number", "attempt")
 
@@ -84,8 +85,8 @@ def claims(entries: dict[str, Entry], wanted: Iterable[str], pattern: str | None
     return Claims(platform, found, unknown)
 
 
-def platform_of(entries: dict[str, Entry]) -> tuple[str, dict[str, Entry]]:
-    """The platform that most of the names are of, and the entries that bear them: a folder may hold all of them."""
+def platform_of(entries: dict[str, Entry], wrapped: int = 0) -> tuple[str, dict[str, Entry]]:
+    """The platform that most of the names are of, and the entries that bear them: one folder may hold all of them."""
     names = [entry.own for entry in entries.values() if entry.own not in NOBODYS]
     count = dict.fromkeys(dict(PLATFORMS), 0)
     for platform, regex in PLATFORMS:
@@ -95,7 +96,7 @@ def platform_of(entries: dict[str, Entry]) -> tuple[str, dict[str, Entry]]:
     if 2 * count[most] > len(names):
         return most, entries
     if len(entries) == 1 and (only := next(iter(entries.values()))).is_folder:
-        platform, inner = platform_of(only.inside())
+        platform, inner = platform_of(only.inside(), wrapped + 1) if wrapped < WRAPPED else (OWN, entries)
         return (platform, inner) if platform != OWN else (OWN, entries)
     return OWN, entries
 

@@ -570,6 +570,7 @@ WRONG = {
     "a folder for a list": ["all", "--times", "all"],
     "a list of nothing": ["all", "--times", "times.csv"],
     "one submission": ["submission"],
+    "a folder that holds a platform's zip": ["holding"],
 }
 
 
@@ -578,6 +579,8 @@ def test_whatever_is_typed_wrong_is_one_line_and_writes_nothing(course, tmp_path
     laid_out(tmp_path / "all", {"anna.zip": "anna"})
     laid_out(tmp_path / "submission", {f"{LAB}.ipynb": "anna", "starter/vae.py": "anna"})
     (tmp_path / "times.csv").write_text("")
+    (tmp_path / "holding").mkdir()
+    zipped(tmp_path / "holding/submissions.zip", CANVAS)
     (tmp_path / "cut.zip").write_bytes(content(".zip", "anna")[50:])
     monkeypatch.chdir(tmp_path)
     assert main(["collect", LAB, *WRONG[case], "--course", str(course.root)]) == 2
@@ -594,3 +597,15 @@ def test_of_files_of_one_name_the_last_that_canvas_numbered_counts(course, tmp_p
     }
     collect(course, LAB, laid_out(tmp_path / "all", files))
     assert got(course) == {"5002": "last"}
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    "path", ["anna/vae.py", "anna/a/vae.py", "anna/a/b/c/d/e/f/vae.py", "anna/x/a/anna_1_2_vae.py"]
+)
+def test_a_class_of_one_in_folders_in_folders_is_one(course, tmp_path, path, as_zip):
+    files = {path: "anna", path.rsplit("/", 1)[0] + "/02_vae.ipynb": "anna"}
+    source = zipped(tmp_path / "all.zip", files) if as_zip else laid_out(tmp_path / "all", files)
+    collect(course, LAB, source)
+    assert [*course.gradebook().students] == ["anna"]
+    assert note(course, "anna").get("missing", "") == "vae.py" * path.endswith("2_vae.py")
