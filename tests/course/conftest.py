@@ -145,9 +145,19 @@ def needs_jail():
 
 @pytest.fixture(scope="session")
 def forks():
-    """Skips where nothing can be judged."""
+    """Skips where nothing that others wrote can be judged."""
     if not hasattr(os, "fork"):
-        pytest.skip("submissions are judged in forked processes, which this system does not have")
+        pytest.skip("what others wrote is judged in forked processes, which this system does not have")
+
+
+@pytest.fixture(scope="session")
+def links(tmp_path_factory):
+    """Skips where this user may make none."""
+    folder = tmp_path_factory.mktemp("links")
+    try:
+        (folder / "link").symlink_to(folder / "file")
+    except OSError:
+        pytest.skip("this user may make no symbolic links (Windows: developer mode)")
 
 
 @pytest.fixture(scope="session")

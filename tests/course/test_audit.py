@@ -36,7 +36,7 @@ def lacking(score: audit.Score) -> set[tuple[str, str]]:
     return {(flaw.lacks, flaw.answer) for flaw in score.flaws}
 
 
-def test_a_task_of_the_course_lacks_nothing():
+def test_a_task_of_the_course_lacks_nothing(forks):
     score = audit.audited(TASK, seeds=8)  # one seed in each of the surroundings
     assert score.complaints == [] and score.row[1] == f"{score.wrong}/{score.wrong}" and score.mutants > 40
 
@@ -134,7 +134,7 @@ def test_every_mutant_is_python_and_differs_from_the_reference():
         assert all(ast.parse(text) for text in texts)
 
 
-def test_a_mutant_that_never_ends_is_stopped_and_no_time_is_left_running(monkeypatch):
+def test_a_mutant_that_never_ends_is_stopped_and_no_time_is_left_running(monkeypatch, forks):
     monkeypatch.setattr(mutation, "mutants", lambda task: {"endless": "while True:\n    pass", "none": "return mu"})
     monkeypatch.setattr(mutation, "SECONDS", 0.2)
     found = dict(mutation.observed(TASK, [0, 1], [{}, {}]))
@@ -142,7 +142,7 @@ def test_a_mutant_that_never_ends_is_stopped_and_no_time_is_left_running(monkeyp
     assert mutation.signal.getitimer(mutation.signal.ITIMER_VIRTUAL) == (0.0, 0.0)
 
 
-def test_a_survivor_is_a_complaint_until_it_is_listed_and_a_stale_entry_is_one_too(monkeypatch):
+def test_a_survivor_is_a_complaint_until_it_is_listed_and_a_stale_entry_is_one_too(monkeypatch, forks):
     same = {"return mu => return eps + mu - eps": "return mu + torch.exp(0.5 * log_var) * eps + 0"}
     monkeypatch.setattr(mutation, "mutants", lambda task: same)
     score = audit.Score(TASK, 0, 0)
@@ -260,7 +260,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(capsys):
     assert "did you mean" in capsys.readouterr().err
 
 
-def test_the_table_of_one_task(tmp_path):
+def test_the_table_of_one_task(forks):
     found = subprocess.run(
         [sys.executable, "-m", "grading", "audit", "vae-7"], cwd=catalogue.ROOT, capture_output=True, text=True
     )

@@ -277,7 +277,7 @@ def test_the_time_of_a_submission_reaches_the_gradebook(three, full_points):
         assert gradebook.find_submission(LAB, "anna").timestamp == datetime(2026, 3, 1, 10)
 
 
-def test_links_in_a_submitted_folder_are_not_followed(three, full_points, tmp_path):
+def test_links_in_a_submitted_folder_are_not_followed(three, full_points, tmp_path, links):
     (tmp_path / "secret.py").write_text("secret")
     path = three.folder("submitted", LAB, "anna") / "starter/vae.py"
     path.unlink()
@@ -469,7 +469,7 @@ def test_a_number_that_makes_no_sense_is_one_line_and_exit_code_2(option, value,
     assert f"argument {option}: a whole number from 1 up is needed, not {value!r}" in said
 
 
-def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks, jail):
+def test_the_demo_gives_everybody_what_is_expected(tmp_path, notebooks, jail, forks):
     real = NOTEBOOKS if (NOTEBOOKS / f"{LAB}.ipynb").exists() else notebooks
     said = []
     assert demo(tmp_path / "demo", real, said.append, jail=jail) == 0, "\n".join(said)

@@ -146,7 +146,7 @@ def postgres(tmp_path_factory):
     """The address of a PostgreSQL server of our own, without TCP."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -r grading/requirements.txt")
     places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin")), Path("/usr/local/bin"), Path("/usr/bin")]
-    programs = next((folder for folder in places if (folder / "initdb").exists()), None)
+    programs = next((folder for folder in places if os.access(folder / "initdb", os.X_OK)), None)
     if not programs:
         pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql): a private server is started from it")
     root = Path("/tmp") / f"pg-{os.getpid()}-{time.time_ns()}"  # a socket's path must be short

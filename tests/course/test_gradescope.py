@@ -36,7 +36,7 @@ def archive(tmp_path_factory, solution) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory, archive) -> Path:
+def unpacked(tmp_path_factory, archive, forks) -> Path:
     """Laid out as Gradescope does: the zip in source/, and run_autograder beside it."""
     root = tmp_path_factory.mktemp("autograder")
     with zipfile.ZipFile(archive) as opened:
