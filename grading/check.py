@@ -101,7 +101,8 @@ def notebooks_are_current() -> Iterator[str]:
     for text in notebooks.texts():
         try:
             if notebooks.stale(text):
-                yield f"notebooks/{text.stem}.ipynb differs from notebooks/{text.name}: run `make build`"
+                differs = f"differs from notebooks/{text.name}, or was drawn by another plots.py"
+                yield f"notebooks/{text.stem}.ipynb {differs}: run `make build`"
                 continue
         except ValueError as wrong:
             yield str(wrong)

@@ -120,6 +120,12 @@ def test_a_notebook_that_differs_from_its_twin_is_seen(course):
     assert "02_vae.ipynb differs from notebooks/02_vae.py" in next(check.notebooks_are_current())
 
 
+def test_pictures_of_other_plots_are_seen(course):
+    edit(course / "starter/support/plots.py", "import", "# a new colour\nimport")
+    found = list(check.notebooks_are_current())
+    assert len(found) == len(catalogue.LABS) and all("was drawn by another plots.py" in line for line in found)
+
+
 @pytest.mark.parametrize(
     "name", ["starter/notes.py", "starter/support/old.py", "solutions/vae_2.py", "notebooks/x.ipynb"]
 )
