@@ -36,6 +36,7 @@ bench: $(VENV)/.ready  ## time what is ours against others (their pins: tests/be
 	$(BIN)/python tests/bench/bench_flows.py
 	$(BIN)/python tests/bench/bench_frechet.py
 	$(BIN)/python tests/bench/bench_gan.py
+	$(BIN)/python tests/bench/bench_recipes.py
 	$(BIN)/python tests/bench/bench_grading.py $(ARGS)
 
 clean:  ## remove the environment and what tests leave behind

@@ -67,9 +67,7 @@ def new_gan(shape: tuple[int, int, int]) -> gan.GAN:
 
 def update_signed(model: gan.GAN, x: Tensor, y: Tensor) -> None:
     """`GAN.update` for images that come in [-1, 1]."""
-    z = model.noise(len(x))
-    gan.discriminator_step(model.generator, model.discriminator, model.opt_d, x, z, model.d_loss)
-    gan.generator_step(model.generator, model.discriminator, model.opt_g, z, model.g_loss)
+    model.update(data.unit(x), y)
 
 
 def epoch(batches: Callable[[], Iterable], update: Update) -> tuple[float, float]:
