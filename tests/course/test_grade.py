@@ -61,6 +61,15 @@ def run(course: Course, **options) -> list[str]:
     return said
 
 
+@pytest.mark.parametrize(("seconds", "wall"), [("4", 40), ("20", 40), ("60", 120)])
+def test_the_clock_of_a_task_waits_for_a_busy_machine(three, monkeypatch, seconds, wall):
+    given = []
+    monkeypatch.setattr(grade, "autograde", lambda *words, **options: given.append(words[4]))
+    monkeypatch.setattr("grading.pools.Local.prepared", lambda self: self)
+    assert main(["autograde", LAB, "--no-jail", "--seconds", seconds, "--course", str(three.root)]) == 0
+    assert given == [{"cpu": int(seconds), "wall": wall}]
+
+
 def test_everybody_gets_what_the_work_is_worth(graded):
     with graded.gradebook() as gradebook:
         scores = {student: gradebook.find_submission(LAB, student).score for student in "12345"}
