@@ -3,8 +3,9 @@
     python tests/bench/bench_grading.py [PART ...] [--submissions 40] [--stock 40] [--class 300]
                                          [--simulated 10000] [--already 100000]
 
-Parts: speed (ours beside the stock command), memory (a question's own, and growth over 1,000), class (300 of one lab),
-simulated (recorded outcomes through the same scheduler and writer). All of them take half an hour.
+Parts: speed (ours beside the stock command), again (what it costs to ask each task behind another call, too), memory (a
+question's own, and growth over 1,000), class (300 of one lab), simulated (recorded outcomes through the same scheduler
+and writer). All of them take half an hour.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import contextlib
 import os
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -184,6 +186,40 @@ def whole_class(given, scratch: Path) -> None:
     )
 
 
+def again(given, scratch: Path) -> None:
+    """CPU of a right submission when each process goes on to later seeds, over that when it is asked one: in turn."""
+    from grading import verdicts
+
+    def one_seed(inquiry, number: int, *words):
+        return turn(verdicts.replace(inquiry, seeds=inquiry.seeds[: number + 1]), number, *words)
+
+    turn = verdicts.Inquiry.turn
+    for lab in (LAB, "07_gan"):
+        runner, text = work.runner(lab, LIMITS, True), catalogue.solution(catalogue.MODULES[lab]).read_bytes()
+        runner.begin()
+        server, used = served(runner.process.pid), {one_seed: [], turn: []}
+        for student in range(24):
+            for how in used if student % 2 else reversed(used):
+                verdicts.Inquiry.turn = how
+                verdicts.expected.cache_clear()
+                begun = time.process_time() + cpu_of(server)
+                found = verdicts.judged(runner, lab, text, verdicts.seeds(b"bench", f"{student}"))
+                used[how].append(time.process_time() + cpu_of(server) - begun)
+                assert all(verdict.right for verdict in found.values())
+        ratio = statistics.median(both / one for one, both in zip(*used.values()))
+        print(
+            f"{lab}: {ratio:.3f} times the CPU seconds, median of 24 pairs; {statistics.median(used[turn]):.2f} s each"
+        )
+        work.cool()
+    verdicts.Inquiry.turn = turn
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of a process and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 class Recorded:
     """A pool that gives out recorded outcomes."""
 
@@ -246,7 +282,7 @@ def simulated(given, scratch: Path) -> None:
     print(f"grader at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
 
 
-PARTS = {"speed": speed, "memory": memory, "class": whole_class, "simulated": simulated}
+PARTS = {"speed": speed, "again": again, "memory": memory, "class": whole_class, "simulated": simulated}
 
 
 def main() -> int:
