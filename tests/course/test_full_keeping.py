@@ -93,6 +93,7 @@ def test_a_game_with_held_out_images_tells_both_losses_on_them_and_does_not_move
     def watched(model, images, size):
         before = [weight.clone() for weight in model.state_dict().values()]
         found = old(model, images, size)
+        torch.rand(1)
         assert found == old(model, images, size), "the noise is the same each time"
         assert all(map(torch.equal, before, model.state_dict().values()))
         seen["real"] = len(images)
@@ -111,6 +112,18 @@ def test_losses_of_an_even_game_are_those_of_a_coin():
         torch.nn.init.zeros_(weight)
     found = scores.mean_terms(game, data.load("digits", "test"), 100)
     assert found == pytest.approx({"discriminator": 2 * math.log(2), "generator": math.log(2)})
+
+
+def test_the_discriminator_is_judged_on_real_images_and_on_fakes():
+    class Mean(torch.nn.Linear):  # its weights tell where noise is drawn, and nothing else
+        def forward(self, x):
+            return x.mean(dim=(1, 2, 3)) if x.ndim == 4 else torch.zeros(len(x), *SHAPE)
+
+    game = recipes.recipe("game").build(partial(recipes.lab_module, "starter"))
+    game.generator = game.discriminator = Mean(1, 1)  # fakes are grey, real images white
+    white = data.Images(torch.full((7, *SHAPE), 16, dtype=torch.uint8), torch.zeros(7), 17, "white")
+    expected = {"discriminator": math.log(1 + math.exp(-1)) + math.log(2), "generator": math.log(2)}
+    assert scores.mean_terms(game, white, 4) == pytest.approx(expected)
 
 
 def test_the_weights_with_the_lowest_validation_loss_are_tested_where_the_report_has_it_so(job, monkeypatch):

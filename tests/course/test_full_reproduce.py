@@ -211,6 +211,21 @@ def test_wrong_use_is_one_line_before_anything_runs(calls, place, given, words, 
     assert code == 2 and words in said and said.count("\n") == 1 and not calls
 
 
+def test_ctrl_c_waits_for_the_run_that_it_ends(monkeypatch):
+    waits = []
+
+    class Process:
+        def communicate(self):
+            waits.append(1)
+            if len(waits) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce.subprocess, "Popen", lambda *_, **__: Process())
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.one(["train"])
+    assert len(waits) == 2, "subprocess.run would have killed it after a quarter of a second"
+
+
 # ---- the queue, with processes that only pretend to train
 
 FAKE = """
