@@ -25,7 +25,7 @@ from .gradebook import Writer
 from .lint import NOTE
 from .plain import line
 from .pools import Local, as_done, finished
-from .rebuild import is_test, rebuilt, scored, written
+from .rebuild import rebuilt, scored, written
 from .table import handed_in
 from .work import judged_by, work
 
@@ -122,26 +122,26 @@ class Run:
         notebook = scored(shown, marks)
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
+        before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one
         self.course.record(self.lab, found.student).unlink(missing_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / "starter").mkdir(parents=True)
         for name, content in self.files(found, result, notebook).items():
             kept(fresh / name, content, 0o444)
-        writer.enter(found.student, notebook, found.stamp, self.unchanged(found, notebook, target))
+        now = written(notebook, found.module or b"")
+        writer.enter(found.student, notebook, found.stamp, {name for name in now if before.get(name) == now[name]})
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
         return sum(points.values())
 
-    def unchanged(self, found: Submission, notebook: NotebookNode, earlier: Path) -> set[str]:
-        """Graded cells whose work and points are those of what was graded last, and lies in `earlier`."""
+    def before(self, folder: Path) -> dict[str, tuple[str, float]]:
+        """What was graded last (see `written`), from its folder; nothing when that is not whole."""
         module = handed_in(self.lab).get(".py")
         try:
-            before = written(nbformat.v4.reads((earlier / f"{self.lab}.ipynb").read_text(encoding="utf-8")))
-            same = not module or (earlier / module).read_bytes() == (found.module or b"")
-        except (OSError, ValueError, KeyError, AttributeError):  # nothing, or only half of it
-            return set()
-        now, tests = written(notebook), {cell.metadata.nbgrader.grade_id for cell in filter(is_test, notebook.cells)}
-        return {name for name in now if before.get(name) == now[name] and (same or name not in tests)}
+            notebook = nbformat.v4.reads((folder / f"{self.lab}.ipynb").read_text(encoding="utf-8"))
+            return written(notebook, (folder / module).read_bytes() if module else b"")
+        except (OSError, ValueError, KeyError, AttributeError):
+            return {}
 
     def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
         """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""

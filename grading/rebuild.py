@@ -64,14 +64,14 @@ def mark(text: str, pictures: dict[str, str] | None = None) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def written(notebook: NotebookNode) -> dict[str, tuple[str, float]]:
-    """Of each graded cell: a mark of its text, and the points that it is worth."""
-    found = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if is_grade(cell)}
-    return {
-        # the first edition kept the text itself, with this one change
-        name: (cell.metadata.get("written") or mark(cell.source.replace("&lt;", "<")), cell.metadata.nbgrader.points)
-        for name, cell in found.items()
-    }
+def written(notebook: NotebookNode, module: bytes) -> dict[str, tuple[str, float]]:
+    """Of each graded cell: a mark of what was handed in for it, and the points that it is worth."""
+    code, found = hashlib.sha256(module).hexdigest(), {}
+    for cell in filter(is_grade, notebook.cells):
+        text = cell.source.replace("&lt;", "<")  # the first edition kept the text itself, with this one change
+        made = code if is_test(cell) else cell.metadata.get("written") or mark(text)
+        found[cell.metadata.nbgrader.grade_id] = (made, cell.metadata.nbgrader.points)
+    return found
 
 
 def shown(output: dict[str, str]) -> NotebookNode:

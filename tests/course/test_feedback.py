@@ -10,6 +10,7 @@ import pytest
 from grading import catalogue
 from grading.course import Course, Mistake
 from grading.feedback import POLICY, feedback, summary
+from grading.names import Student
 from grading.plain import line, plain
 
 LAB = "02_vae"
@@ -123,3 +124,8 @@ def test_the_platforms_mark_of_being_late_is_passed_on():
     found = SimpleNamespace(score=1, max_score=2, late_submission_penalty=None, needs_manual_grade=False)
     assert summary(found, {"late": "marked late by Canvas"}) == "1 of 2 points. It was marked late by Canvas."
     assert summary(found, {}) == "1 of 2 points."
+
+
+def test_a_name_is_neither_html_nor_tex():
+    assert Student("1", "Zoë O'Brien-Ng, B. & Co").name == "Zoë O'Brien-Ng, B. & Co"
+    assert not set(Student("1", "<img src=x onerror=alert(1)> $\\href{x}{y}$\n").name) & set("<>$\\\n")

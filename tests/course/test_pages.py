@@ -319,6 +319,7 @@ class Visit:
     def __init__(self, browser, own: str) -> None:
         self.own, self.asked, self.trouble = own, [], []
         self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.context.set_default_timeout(120_000)  # a machine that is busy with others is slow, and that is all
         self.context.route("**/*", self.route)
         self.context.on("page", lambda page: self.trouble.append(f"a window was opened: {page.url}"))
         self.page = self.context.new_page()
@@ -392,7 +393,7 @@ def server(course, tmp_path_factory) -> Iterator[tuple[str, str]]:
             stderr=log,
         )
     try:
-        info, end = home / f"runtime/jpserver-{process.pid}.json", time.monotonic() + 120
+        info, end = home / f"runtime/jpserver-{process.pid}.json", time.monotonic() + 300
         while not (info.exists() and info.read_text().endswith("}")):
             assert process.poll() is None and time.monotonic() < end, (home / "log.txt").read_text()[-2000:]
             time.sleep(0.1)
