@@ -59,6 +59,15 @@ def test_a_folder_that_is_no_set_of_images_is_one_line_that_names_the_file(train
         folders.fid(good, few)
 
 
+def test_coloured_images_are_judged_by_the_network_of_colours_and_not_beside_grey_ones(train, tmp_path):
+    x = torch.randint(0, 256, (2, 60, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    first, second, grey = (save(tmp_path / name, images) for name, images in zip("abc", (*x, train.x[:60])))
+    ours = features.fid(x[0].float() / 255, x[1].float() / 255)
+    assert folders.fid(first, second) == pytest.approx(ours, rel=1e-3, abs=1e-3)
+    with pytest.raises(ValueError, match=f"^{grey} is grey, {first} is not: compare grey or coloured images only$"):
+        folders.fid(first, grey)
+
+
 def test_clean_fid_finds_the_same_number_in_folders_of_png_files(train, test, tmp_path, monkeypatch, capfd):
     """The whole of clean-fid with our features in place of Inception's, and no network to fetch anything from."""
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("clean-fid opened a connection"))

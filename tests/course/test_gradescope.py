@@ -61,6 +61,12 @@ def open_autograder(unpacked, tmp_path) -> Path:
     return tmp_path / "autograder"
 
 
+def test_weights_of_full_size_runs_stay_in_the_repository(archive):
+    with zipfile.ZipFile(archive) as opened:
+        held = {name for name in opened.namelist() if name.endswith(".safetensors")}
+    assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_colour")}
+
+
 def judged(root: Path, files: dict[str, str], **more: str) -> dict:
     folder = root / "submission"
     folder.mkdir(exist_ok=True)

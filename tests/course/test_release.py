@@ -14,6 +14,7 @@ import pytest
 from grading import build, catalogue, knife, table
 from grading.course import Course, Mistake
 from grading.release import learners_files, release, zipped
+from starter.support.full import weights
 
 LAB = "02_vae"
 
@@ -51,6 +52,12 @@ def test_no_answer_is_in_the_zip(archive):
         for region in knife.regions(source).values():
             for line in map(str.strip, source.splitlines()[region]):
                 assert len(line) < 12 or line in allowed or line not in everything, line
+
+
+def test_weights_of_full_size_runs_stay_in_the_repository(archive):
+    held = {name.split("/", 1)[1] for name in archive if name.endswith(".safetensors")}
+    assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_colour")}
+    assert not any(name.startswith(f"{LAB}/{weights.FOLDER.split('/')[0]}/") for name in archive)
 
 
 def test_the_same_files_give_the_same_bytes(released):
