@@ -215,7 +215,7 @@ def test_the_page_shows_every_picture_with_its_text_and_the_table(home):
     rows = {
         line.split("|")[2].strip(): [cell.strip() for cell in line.split("|")[3:-1]]
         for line in page.splitlines()
-        if line.startswith("| mnist")
+        if line.startswith("| MNIST")
     }
     assert rows["VAE: `vae-two`"][2:5] == ["9", "80", "90 nats at most"]  # the lower FID of two
     assert rows["AE: `ae-tiny-16`"][-2:] == [f"{SQUARED}, SSIM", "cannot sample, gives no likelihood"]

@@ -157,7 +157,7 @@ def beside(family: Family) -> Drawn | None:
     what = next((what for what in ("samples", "reconstructions") if all(run.pictures(what) for run in family)), None)
     if what is None or len(family) < 2:
         return None
-    last = {run.data: tiles(run.pictures(what)[max(run.pictures(what))])[:4] for run in family}
+    last = {run.of: tiles(run.pictures(what)[max(run.pictures(what))])[:4] for run in family}
     return rows(f"{family[0].name}: {what} of {' and '.join(last)}", last)
 
 
@@ -285,7 +285,7 @@ def page(drawn: Mapping[tuple[str, str], str], numbers: str, remarks: Sequence[s
 def called(family: Family) -> str:
     run = family[0]
     system = run.name if len(family) == 1 else f"{run.report.capitalize()}, {NAMES[run.kind]}"
-    return f"{system} on {run.data}"
+    return f"{system} on {run.of}"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ..plots import cell, winners
 from ..recipes import SQUARED
 from . import gallery
 
+SETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cub": "CUB-200-2011"}
 NAMES = {"vae": "VAE", "gan": "GAN", "realnvp": "RealNVP", "ae": "AE", "other": "other"}  # kinds of models
 FID = "FID, features of "  # a score's name begins so; the network follows
 RESULT = "results.json"
@@ -64,6 +65,11 @@ class Run:
     @property
     def data(self) -> str:
         return self.found["data"]
+
+    @property
+    def of(self) -> str:
+        """Its data set, as people write it."""
+        return SETS.get(self.data, self.data)
 
     @property
     def test(self) -> dict[str, float]:
@@ -125,8 +131,8 @@ def readable(home: Path) -> tuple[list[Run], list[str]]:
                 found.append(run)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as damage:
             unread.append(f"{path} is no record of a run ({type(damage).__name__})")
-    order = list(recipes.RECIPES)
-    found.sort(key=lambda run: (order.index(run.name) if run.name in order else len(order), run.data))
+    order = {row: i for i, row in enumerate((name, data) for name, r in recipes.RECIPES.items() for data in r.data)}
+    found.sort(key=lambda run: (order.get((run.name, run.data), len(order)), run.name, run.data))
     return found, unread
 
 
@@ -173,7 +179,7 @@ def table(found: list[Run]) -> str:
             size = (f"{run.found.get('parameters', 0):,}", f"{run.found.get('epochs', 0):g}")
             best, worst = verdict(name, numbers)
             good, bad = ", ".join(best), ", ".join([*worst, *UNABLE.get(run.kind, ())])
-            lines.append([data, f"{NAMES[run.kind]}: `{name}`", *cells, *size, good, bad])
+            lines.append([run.of, f"{NAMES[run.kind]}: `{name}`", *cells, *size, good, bad])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
