@@ -139,6 +139,15 @@ def test_curves_hold_the_numbers_of_the_run_over_epochs(home):
     assert figures.fid(family).figure.axes[0].lines[0].get_xdata().tolist() == [10, 20, 30, 40], "iterations"
 
 
+def test_learning_rates_are_told_where_they_differ(home):
+    for size, rate in ((4, 5e-4), (16, 1e-2)):
+        path = home / f"ae-tiny-{size}-mnist" / "results.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe_settings": {"lr": rate}}))
+    texts, _ = drawn(home, "losses", "variants-reconstructions", "ae-tiny-4", "ae-tiny-16")
+    assert "ae-tiny-4, rate 0.0005 50 to 60" in texts["losses-report-901-ae-mnist"]
+    assert "ae-tiny-16, rate 0.01" in texts["variants-reconstructions-report-901-ae-mnist"]
+
+
 def test_images_of_a_run_come_back_from_its_pictures(tmp_path):
     x = torch.randint(0, 256, (2 * gallery.COLUMNS, 3, 8, 8), dtype=torch.uint8)
     (tmp_path / "grid.png").write_bytes(gallery.png(x.float() / 255))

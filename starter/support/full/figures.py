@@ -120,7 +120,7 @@ def by_epoch(run: Run, curves: Mapping[str, Curve]) -> dict[str, Curve]:
 def over(family: Family, group: str, name: str) -> dict[str, Curve]:
     """One number of every run that has it, over epochs."""
     found = {run: getattr(run, group).get(name) for run in family}
-    return {run.name: curve.per(run.epoch) for run, curve in found.items() if curve}
+    return {label(run, family): curve.per(run.epoch) for run, curve in found.items() if curve}
 
 
 def measured(panels: Mapping[str, Panel]) -> dict[str, Panel]:
@@ -138,7 +138,8 @@ def unit(run: Run) -> str:
 
 def variants(what: str, family: Family) -> Drawn | None:
     """The same system in its variants, side by side at the end."""
-    last = {run.name: run.pictures(what)[max(run.pictures(what))] for run in family if run.pictures(what)}
+    drawn = {label(run, family): run.pictures(what) for run in family}
+    last = {name: files[max(files)] for name, files in drawn.items() if files}
     return rows(f"{called(family)}: {what} at the end", strips(last, what)) if len(last) > 1 else None
 
 
@@ -180,8 +181,10 @@ def interpolation(family: Family) -> Drawn:
     if run.kind != "gan":
         found = {f"pair {i}": row for i, row in enumerate(tiles(path), 1)}
         return rows(f"{called(family)}: between two test images", found, "from the first image to the second")
-    down = "class" if "cgan" in run.name else "second direction of the noise"
-    return rows(f"{called(family)}: interpolation", {"": tiles(path)}, "first direction of the noise", down)
+    title, found = f"{called(family)}: between noises", tiles(path)
+    if "cgan" in run.name:
+        return rows(title, {f"class {k}": row for k, row in enumerate(found)}, "from one noise to another")
+    return rows(title, {"": found}, "first direction of the noise", "second direction of the noise")
 
 
 def strips(files: Mapping[str, Path], what: str, count: int = 1) -> dict[str, np.ndarray]:
@@ -288,9 +291,14 @@ def called(family: Family) -> str:
     return f"{system} on {run.of}"
 
 
+def label(run: Run, family: Family) -> str:
+    """Its name, and its learning rate where they differ."""
+    return f"{run.name}, rate {run.rate:g}" if run.rate and len({other.rate for other in family}) > 1 else run.name
+
+
 @contextmanager
 def sheet(height: float, title: str, **subplots) -> Iterator[tuple[Figure, np.ndarray]]:
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE | {"axes.formatter.useoffset": False}):
         figure = Figure((WIDTH, height), layout="constrained")
         figure.suptitle(title)
         yield figure, figure.subplots(squeeze=False, **subplots).flat
@@ -298,7 +306,7 @@ def sheet(height: float, title: str, **subplots) -> Iterator[tuple[Figure, np.nd
 
 def lines(title: str, across: str, panels: Mapping[str, Panel], marker: str = "") -> Drawn:
     """Plots side by side, up to three in a row; a name looks the same in all of them."""
-    columns = min(len(panels), 3)
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
     looks = dict(zip(dict.fromkeys(name for panel in panels.values() for name in panel.curves), cycle(LINES)))
     size = {"nrows": math.ceil(len(panels) / columns), "ncols": columns}
     with sheet(0.9 + 2.8 * size["nrows"], title, **size) as (figure, axes):

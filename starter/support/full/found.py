@@ -94,6 +94,11 @@ class Run:
         return float(numbers[0]) if numbers else None
 
     @property
+    def rate(self) -> float | None:
+        """Its learning rate; none of a game, whose networks have their own."""
+        return self.found.get("settings", {}).get("lr") or self.found.get("recipe_settings", {}).get("lr")
+
+    @property
     def epoch(self) -> float:
         """Steps of one."""
         return self.found.get("steps_of_epoch") or self.found["steps"] / (self.found.get("epochs") or 1)
