@@ -139,6 +139,17 @@ def test_curves_hold_the_numbers_of_the_run_over_epochs(home):
     assert figures.fid(family).figure.axes[0].lines[0].get_xdata().tolist() == [10, 20, 30, 40], "iterations"
 
 
+def test_a_leap_of_the_loss_does_not_flatten_the_curve(tmp_path):
+    values = {"steps": list(range(40)), "loss": [*np.linspace(50, 20, 40)]}
+    folder = save(tmp_path, "ae-tiny-4", training=curve(1, 1))
+    for leap, top in ((None, 60), (1e6, 120)):
+        values["loss"][20] = leap or values["loss"][20]
+        result = json.loads((folder / "results.json").read_text()) | {"curves": {"training": values}}
+        (folder / "results.json").write_text(json.dumps(result))
+        low, high = figures.losses(readable(tmp_path)[0]).figure.axes[0].get_ylim()
+        assert low < 20 and 47 < high < top
+
+
 def test_learning_rates_are_told_where_they_differ(home):
     for size, rate in ((4, 5e-4), (16, 1e-2)):
         path = home / f"ae-tiny-{size}-mnist" / "results.json"

@@ -328,7 +328,8 @@ def draw(ax: Axes, panel: Panel, looks: Mapping[str, tuple], marker: str) -> Non
         if name in panel.dots:
             ax.plot(*panel.dots[name], color=colour, linestyle="", marker=".", markersize=4)
     late = [curve.values[len(curve.values) // 20 :] for curve in (*panel.curves.values(), *panel.dots.values())]
-    low, high = min(map(min, late)), max(map(max, late))  # the first steps would dwarf the rest
+    low = min(map(min, late))  # the first steps, and a leap to a thousand times the loss, would dwarf the rest
+    high = max(min(max(values), low + 3 * (np.quantile(values, 0.9) - low)) for values in late)
     if not marker and high > low:
         ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     if marker and len(ticks := np.unique(np.concatenate([curve.x for curve in panel.curves.values()]))) < 8:
