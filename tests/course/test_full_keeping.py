@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -246,6 +247,25 @@ def test_the_work_of_all_calls_is_counted(job, monkeypatch):
     del kept["kept"]["cpu"]
     torch.save(kept, job.out / LAST)
     assert full.train(replace(job, steps=9, resume=True))["cpu_seconds"] is None, "of an older version"
+
+
+def test_a_commit_is_marked_where_the_code_is_another_and_not_where_results_are(tmp_path, monkeypatch):
+    def git(*arguments: str) -> str:
+        named = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", "-C", str(tmp_path), *named, *arguments], capture_output=True, text=True).stdout
+
+    monkeypatch.setattr(record.data, "course", lambda: tmp_path)
+    assert record.commit() is None
+    for name in ("starter/vae.py", "RESULTS.md"):
+        runs.replace(tmp_path / name, b"one")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    assert record.commit() == git("rev-parse", "--short=10", "HEAD").strip()
+    (tmp_path / "RESULTS.md").write_text("two")
+    assert "dirty" not in record.commit()
+    (tmp_path / "starter/vae.py").write_text("two")
+    assert record.commit().endswith("-dirty")
 
 
 # ---- what is asked for

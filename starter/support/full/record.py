@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RESULTS = "results.json"
 PROGRESS = "progress.json"  # how far a run is, for who looks on
 POINTS = 200  # of a curve, at most
+CODE = ("starter", "solutions", "datasets")  # what a run depends on; results/ changes with every run
 OF_RECIPE = (
     "epochs",
     "steps",
@@ -158,10 +159,15 @@ def processor() -> str:
 
 
 def commit() -> str | None:
-    """Of the checkout that runs; None where there is none."""
-    command = ["git", "-C", str(data.course()), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    """Of the checkout that runs, with a mark where its code is another; None where there is no checkout."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess:
+        command = ["git", "-C", str(data.course()), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10)
+
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        found = git("rev-parse", "--short=10", "HEAD").stdout.strip()
+        changed = bool(found) and git("diff", "--quiet", "HEAD", "--", *CODE).returncode == 1
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+    return f"{found}{'-dirty' * changed}" if found else None
