@@ -280,7 +280,7 @@ def hand_in(course: Course, student: str, answers: tuple[str, str], name: str) -
 
 
 @pytest.fixture(scope="module")
-def course(released, recorded, tmp_path_factory) -> Course:
+def course(browser, released, recorded, tmp_path_factory) -> Course:
     """An honest learner, and the hostile answers by fives; graded, commented by hand, with feedback."""
     course = Course(tmp_path_factory.mktemp("pages") / "course")
     shutil.copytree(released.root, course.root)
