@@ -1,10 +1,13 @@
 """python -m grading COMMAND: what instructors and maintainers run."""
 
 import argparse
+import contextlib
 import difflib
+import errno
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -102,6 +105,9 @@ def parser() -> argparse.ArgumentParser:
     )
     for name in ("autograde", "demo", "audit"):
         command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
+    command["export"].add_argument(
+        "--partial", action="store_true", help="unfinished labs, too, in what an LMS imports"
+    )
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=positive, default=0, metavar="N", help="try N other seeds instead")
     audit_options(command["audit"])
@@ -275,7 +281,7 @@ def gradescope(given) -> int:
 def export(given) -> int:
     from .export import export as written
 
-    written(Course(given.course))
+    written(Course(given.course), partial=given.partial)
     return 0
 
 
@@ -294,14 +300,28 @@ def demo(given) -> int:
         return shown(folder, jail=jail)
 
 
+@contextlib.contextmanager
+def moved(given) -> Iterator[None]:
+    """With grades where --db says, if it says so; as before when the command cannot be done."""
+    if not getattr(given, "db", None):
+        yield
+        return
+    if getattr(given, "lab", "all") != "all":
+        lab_named(given.lab)
+    with Course(given.course).kept_in(given.db) as count:
+        if count:
+            print(f"--db: the grades of {count} submissions are copied; those in the gradebook before it stay there.")
+        yield
+
+
 def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
-        if getattr(given, "db", None):
-            Course(given.course).keep_grades_in(given.db)
-        return globals()[given.command](given)
+        with moved(given):
+            return globals()[given.command](given)
     except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
-        print(f"{given.command}: {mistake}", file=sys.stderr)
+        full = "; make room there, and run it again" * (getattr(mistake, "errno", None) == errno.ENOSPC)
+        print(f"{given.command}: {mistake}{full}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("grading", "starter", "solutions", ""):

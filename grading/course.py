@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import json
 import os
 import sys
 import warnings
@@ -45,6 +46,19 @@ class Course:
         """Students whose work is graded to the end."""
         return [student for student in self.students("autograded", lab) if self.record(lab, student).exists()]
 
+    def noted(self, lab: str, student: str, name: str) -> dict:
+        """What stands in verdicts.json or intake.json of a graded submission.
+
+        Raises:
+            Mistake: it is damaged.
+        """
+        path = self.record(lab, student).with_name(name)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            again = f"run `python -m grading autograde {lab} --student {student} --regrade`"
+            raise Mistake(f"{path} cannot be read (was the disk full?): {again}") from None
+
     def students(self, step: str, lab: str) -> list[str]:
         return sorted(path.parent.name for path in (self.root / step).glob(f"[!.]*/{lab}"))
 
@@ -72,36 +86,54 @@ class Course:
         elsewhere = self.root / "gradebook.url"
         return elsewhere.read_text().strip() if elsewhere.exists() else f"sqlite:///{self.root}/gradebook.db"
 
-    def keep_grades_in(self, url: str) -> None:
-        """From now on, for every command and for formgrader.
+    @contextlib.contextmanager
+    def kept_in(self, url: str) -> Iterator[int]:
+        """Grades are there from now on, for every command and for formgrader: of how many submissions they were copied.
+
+        When what is done inside cannot be, they are where they were.
 
         Raises:
-            Mistake: no database answers there.
+            Mistake: no database answers there, or it holds other grades.
         """
-        from .gradebook import address, opened
+        from .moving import copied
 
-        opened(address(url)).close()
+        file = self.root / "gradebook.url"
         self.root.mkdir(parents=True, exist_ok=True)
-        replace(self.root / "gradebook.url", address(url) + "\n", 0o600)  # it may hold a password
+        with self.alone():
+            before, (there, count) = file.read_text() if file.exists() else None, copied(self, url)
+            replace(file, there + "\n", 0o600)  # it may hold a password
+        try:
+            yield count
+        except (Mistake, OSError):
+            file.unlink() if before is None else replace(file, before, 0o600)
+            raise
 
     def has_gradebook(self) -> bool:
         return (self.root / "gradebook.url").exists() or (self.root / "gradebook.db").exists()
 
-    def gradebook(self) -> "Gradebook":
-        """nbgrader's gradebook, made when there is none."""
-        from .gradebook import opened  # seconds: not for a command that only says what is wrong
+    @contextlib.contextmanager
+    def gradebook(self) -> Iterator["Gradebook"]:
+        """nbgrader's gradebook.
 
-        return opened(self.db_url)
+        Raises:
+            Mistake: there is none, or it is damaged.
+        """
+        from .gradebook import open_for, told  # seconds: not for a command that only says what is wrong
+
+        with open_for(self) as book, told(self.db_url):
+            yield book
 
     def released(self, lab: str) -> Path:
         """The notebook that learners got.
 
         Raises:
-            Mistake: there is none yet.
+            Mistake: there is none yet, or it was written to a full disk.
         """
         path = self.folder("release", lab) / f"{lab}.ipynb"
         if not path.exists() or not self.zip(lab).exists():
             raise Mistake(f"{lab} is not released in {self.root}: run `python -m grading release {lab}` first")
+        if empty := next((file for file in (path, self.zip(lab)) if not file.stat().st_size), None):
+            raise Mistake(f"{empty} is empty (was the disk full?): run `python -m grading release {lab}` again")
         return path
 
     @contextlib.contextmanager

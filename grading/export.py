@@ -12,7 +12,7 @@ number that it put into the names of the folders.
 import csv
 import io
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,7 @@ class Result:
     penalty: float
     out_of: float
     to_read: bool = False
+    rescaled: bool = False  # a task was worth other points when this was graded
     scores: dict[str, float] = field(default_factory=dict)  # by task and question; none for an answer that nobody read
 
     @property
@@ -72,37 +73,59 @@ def results(course: Course, gradebook: Gradebook, lab: str) -> dict[str, Result]
         if one.student_id in done
     }
     known = func.coalesce(Grade.manual_score, Grade.auto_score, Grade.extra_credit).is_not(None)
-    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, known, Grade.needs_manual_grade)
+    most = func.coalesce(Grade.max_score_gradecell, Grade.max_score_taskcell, 0.0)
+    # We give all points of a task or none, so that others are of another scale; a human's word (manual_score) stands.
+    rescaled = Grade.auto_score.not_in((0.0, most)) & Grade.manual_score.is_(None)
+    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, known, Grade.needs_manual_grade, rescaled)
     grades = gradebook.db.query(*columns).select_from(Grade).join(Grade.cell).join(Grade.notebook)
     grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-    for student, name, score, is_known, waits in grades.filter(Assignment.name == lab):
+    for student, name, score, is_known, waits, other in grades.filter(Assignment.name == lab):
         if student in found:
             found[student].scores |= {name: score} if is_known else {}
             found[student].to_read |= waits
+            found[student].rescaled |= bool(other)
     return found
 
 
-def export(course: Course, say: Callable[[str], None] = print) -> list[Path]:
-    """
+def export(course: Course, say: Callable[[str], None] = print, partial: bool = False) -> list[Path]:
+    """Write the tables; their paths.
+
+    Args:
+        partial: what an LMS imports takes in unfinished labs, too.
+
     Raises:
-        Mistake: nothing is graded yet.
+        Mistake: nothing is graded yet; or labs are unfinished, and were left out of what an LMS imports.
     """
-    if not course.has_gradebook():
-        raise Mistake(f"there is no gradebook in {course.root}: run `python -m grading release LAB` first")
     with course.gradebook() as gradebook:
         labs = {lab: results(course, gradebook, lab) for lab in table.LABS}
         labs = {lab: found for lab, found in labs.items() if found}
         if not labs:
             raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
-        tables = {"grades.csv": grades(labs), "canvas.csv": canvas(gradebook.students, labs)}
-        tables |= {f"moodle-{lab}.csv": moodle(found) for lab, found in labs.items()}
+        words = {lab: [*unfinished(course, lab, found)] for lab, found in labs.items()}
+        final = {lab: found for lab, found in labs.items() if partial or not words[lab]}
+        tables = {"grades.csv": grades(labs)}
+        tables |= {"canvas.csv": canvas(gradebook.students, final)} if final else {}
+        tables |= {f"moodle-{lab}.csv": moodle(found) for lab, found in final.items()}
     for name, rows in tables.items():
         replace(course.root / name, text(rows))
-    for lab in labs:
-        if missing := len(course.students("submitted", lab)) - len(labs[lab]):
-            say(f"{lab}: {missing} submissions are not graded yet and not in the tables.")
+    for sentence in (sentence for lab in labs for sentence in words[lab]):
+        say(sentence)
     say(f"{sum(map(len, labs.values()))} submissions in {', '.join(tables)}, in {course.root}.")
+    if left_out := [lab for lab in labs if lab not in final]:
+        raise Mistake(
+            f"{', '.join(left_out)}: not finished, and left out of what Canvas and Moodle import (see --partial)"
+        )
     return [course.root / name for name in tables]
+
+
+def unfinished(course: Course, lab: str, found: dict[str, Result]) -> Iterator[str]:
+    """What is missing for a lab's points to be final."""
+    if missing := len({*course.students("submitted", lab)} - {*found}):
+        yield f"{lab}: {missing} submissions are not graded yet and not in the tables: run autograde."
+    if unread := sum(result.to_read for result in found.values()):
+        yield f"{lab}: {unread} of {len(found)} submissions have answers that nobody has read: see formgrader."
+    if rescaled := sum(result.rescaled for result in found.values()):
+        yield f"{lab}: {rescaled} of {len(found)} have points of before the tasks' points changed: autograde --regrade."
 
 
 def grades(labs: dict[str, dict[str, Result]]) -> list[list]:
@@ -150,7 +173,7 @@ def text(rows: list[list]) -> str:
 def cell(value) -> str:
     """A stranger's text that a spreadsheet would take for a formula is quoted."""
     if isinstance(value, float | int):
-        return f"{value:g}"
+        return number(value)
     shown = str(value) if value is not None else ""
     shown = shown if shown.startswith("    Points") else line(shown)
     return ";".join(f"'{part}" if starts_formula(part) else part for part in shown.split(";"))
@@ -159,3 +182,8 @@ def cell(value) -> str:
 def starts_formula(text: str) -> bool:
     """Also behind a semicolon, at which half of the world's spreadsheets split, quoted or not."""
     return unicodedata.normalize("NFKC", text).lstrip(" \"'")[:1] in set("=+-@|")
+
+
+def number(value: float) -> str:
+    """At most four decimals, and no exponent: 1234567, 15.0667."""
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value else "0"

@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook, SubmittedNotebook
 
 from . import table
 from .course import Course, Mistake, replace
+from .gradebook import entered
 from .markdown import OPEN, cleaned, rendered
 from .plain import plain
 from .rebuild import is_answer, is_test
@@ -58,10 +59,10 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
         Mistake: nothing is graded yet.
     """
     course.released(lab)
-    students = course.graded(lab)
-    if not students:
-        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     with course.gradebook() as gradebook:
+        students = sorted({*course.graded(lab)} & entered(gradebook, lab))
+        if not students:
+            raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
         for student in students:
             target = course.folder("feedback", lab, student) / f"{lab}.html"
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,12 +20,12 @@ from nbformat import NotebookNode
 
 from . import table
 from .cells import NOTEBOOK
-from .course import Course, kept
-from .gradebook import Writer
+from .course import Course, Mistake, kept
+from .gradebook import Writer, told
 from .lint import NOTE
 from .plain import line
 from .pools import Local, as_done, finished
-from .rebuild import rebuilt, scored, written
+from .rebuild import is_test, rebuilt, scored, written
 from .table import handed_in
 from .work import judged_by, work
 
@@ -75,6 +75,33 @@ def taken(path: Path, limit: int) -> bytes | None:
     return path.read_bytes()
 
 
+def released(course: Course, lab: str) -> NotebookNode:
+    """The notebook that learners got.
+
+    Raises:
+        Mistake: there is none that can be read, or its tasks are not today's: points would be lost in silence.
+    """
+    path, again = course.released(lab), f"run `python -m grading release {lab}` again"
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        then = {
+            cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points for cell in filter(is_test, notebook.cells)
+        }
+    except (ValueError, AttributeError, nbformat.ValidationError):
+        raise Mistake(f"{path} cannot be read: {again}") from None
+    now = {task: table.TASKS[task]["points"] for task in table.tasks_of(lab)}
+    if changed := [*differences(then, now)]:
+        raise Mistake(f"{lab} was released with other tasks ({', '.join(changed)}): {again}, then autograde --regrade")
+    return notebook
+
+
+def differences(then: dict[str, float], now: dict[str, float]) -> Iterator[str]:
+    yield from (f"{task} is new" for task in now if task not in then)
+    yield from (f"{task} is gone" for task in then if task not in now)
+    same = (task for task in now if task in then and now[task] != then[task])
+    yield from (f"{task} has {now[task]:g} points, not {then[task]:g}" for task in same)
+
+
 def graded_as(course: Course, lab: str, student: str) -> str | None:
     """By which probes and answers what lies in submitted/ was graded; None when it is not graded yet."""
     record = course.record(lab, student)
@@ -97,7 +124,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.version, module = judged_by(self.lab), handed_in(self.lab).get(".py")
-        self.released = nbformat.read(self.course.released(self.lab), as_version=4)
+        self.released = released(self.course, self.lab)
         self.blank = (self.course.folder("release", self.lab) / module).read_bytes() if module else b""
 
     def give(self, executor: Executor, found: Submission) -> Future:
@@ -129,7 +156,9 @@ class Run:
         for name, content in self.files(found, result, notebook).items():
             kept(fresh / name, content, 0o444)
         now = written(notebook, found.module or b"")
-        writer.enter(found.student, notebook, found.stamp, {name for name in now if before.get(name) == now[name]})
+        same = {name for name in now if before.get(name) == now[name]}
+        with told(writer.url):
+            writer.enter(found.student, notebook, found.stamp, same)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
         return sum(points.values())
@@ -165,7 +194,8 @@ class Run:
         except CancelledError:
             return False, f"{who}: NOT SAVED: the scheduler that was to have it judged is gone"
         except Exception as trouble:
-            return False, f"{who}: NOT SAVED: {line(f'{type(trouble).__name__}: {trouble}')}"
+            words = str(trouble) if isinstance(trouble, Mistake) else f"{type(trouble).__name__}: {trouble}"
+            return False, f"{who}: NOT SAVED: {line(words)}"
         noted = [task for task, (state, words) in result["tasks"].items() if state == "right" and NOTE in words]
         note = f" (one call does it all: {', '.join(noted)})" if noted else ""
         return True, f"{who}: {points:g} of {sum(table.TASKS[task]['points'] for task in result['tasks'])} points{note}"
@@ -199,7 +229,8 @@ def autograde(
     run, show = Run(course, lab, limits or {}, jail), show or say
     students = course.submitted(lab, student)
     with course.alone(), Writer(course, lab) as writer:
-        versions = {name: None if regrade else graded_as(course, lab, name) for name in students}
+        known = set() if regrade else writer.entered
+        versions = {name: graded_as(course, lab, name) if name in known else None for name in students}
         pending = [name for name in students if versions[name] is None]
         jobs, begun, failed = submissions(course, lab, pending, regrade), time.monotonic(), 0
         for done, (found, future) in enumerate(as_done(pool or Local(), run.give, jobs) if pending else (), 1):

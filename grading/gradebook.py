@@ -1,16 +1,26 @@
 """nbgrader's gradebook: opened wherever it is, and a submission's grades written into it."""
 
 import contextlib
+import logging
 import os
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from nbformat import NotebookNode
 from nbgrader import utils
-from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.api import (
+    Assignment,
+    Comment,
+    Grade,
+    Gradebook,
+    InvalidEntry,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -23,6 +33,78 @@ INDEXES = ("grade (notebook_id)", "comment (notebook_id)", "submitted_notebook (
 MISSING = "its driver is not installed: run `pip install -r grading/requirements.txt` first"
 
 
+RECOVER = "put your copy of it back; `sqlite3 gradebook.db .recover` prints what can still be read of this one"
+HELP = {  # what a database says -> what to do
+    "malformed": RECOVER,
+    "not a database": RECOVER,
+    "disk is full": "make room there and run it again; nothing that was saved is lost",
+    "No space left": "make room there and run it again; nothing that was saved is lost",
+    "locked": "another program holds it; wait until it has ended, and run it again",
+    "readonly": "you may not write to it; see whose file and whose folder it is",
+}
+GONE = (
+    "the gradebook {url} knows nothing of the submissions that are graded in {root}: put your copy of it back. "
+    "To begin again without it, delete the folder autograded, run release and autograde: points given by hand are lost"
+)
+
+
+def open_for(course: Course) -> Gradebook:
+    """The gradebook of a course.
+
+    Raises:
+        Mistake: there is none, it does not open, or it has lost what the course's files say is graded.
+    """
+    not_lost(course)
+    if not course.has_gradebook():
+        raise Mistake(f"there is no gradebook in {course.root}: run `python -m grading release LAB` first")
+    book = opened(course.db_url)
+    with told(course.db_url):
+        if any_graded(course) and not book.db.query(SubmittedAssignment.id).first():
+            book.close()
+            raise Mistake(GONE.format(url=shown(course.db_url), root=course.root))
+        return book
+
+
+def not_lost(course: Course) -> None:
+    """
+    Raises:
+        Mistake: the gradebook was a file, and is gone or empty, though submissions are graded.
+    """
+    parts = make_url(course.db_url)
+    file = Path(parts.database or "") if parts.get_backend_name() == "sqlite" else None
+    if file and any_graded(course) and not (file.is_file() and file.stat().st_size):
+        raise Mistake(GONE.format(url=shown(course.db_url), root=course.root))
+
+
+def any_graded(course: Course) -> bool:
+    return next(course.root.glob("autograded/[!.]*/[!.]*/graded.txt"), None) is not None
+
+
+def entered(book: Gradebook, lab: str) -> set[str]:
+    """Students who have grades of a lab."""
+    found = book.db.query(SubmittedAssignment.student_id).join(SubmittedAssignment.assignment)
+    return {student for (student,) in found.filter(Assignment.name == lab)}
+
+
+@contextlib.contextmanager
+def told(url: str) -> Iterator[None]:
+    """Trouble with a gradebook in one line.
+
+    Raises:
+        Mistake: what happens inside is trouble of the database.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, InvalidEntry) as trouble:  # nbgrader makes the second of many a first
+        raise Mistake(f"the gradebook {shown(url)}: {helpful(trouble)}") from None
+
+
+def helpful(trouble: Exception) -> str:
+    """What the database says, in one line, and what to do where that is known."""
+    words = str(getattr(trouble, "orig", None) or trouble).strip().splitlines()[0]
+    return ": ".join([words, *(tip for sign, tip in HELP.items() if sign in words)])
+
+
 def opened(url: str) -> Gradebook:
     """A gradebook, made when there is none; with indexes, or reading one learner's grades would read everybody's.
 
@@ -30,6 +112,7 @@ def opened(url: str) -> Gradebook:
         Mistake: no gradebook opens at this address.
     """
     for_nbgrader()
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # nbgrader raises what it logs, SQL and all
     try:
         book = Gradebook(url, COURSE_ID)
         for columns in INDEXES:
@@ -39,8 +122,7 @@ def opened(url: str) -> Gradebook:
     except ImportError:
         raise Mistake(f"the gradebook {shown(url)} does not open: {MISSING}") from None
     except SQLAlchemyError as trouble:
-        words = str(getattr(trouble, "orig", None) or trouble).strip().splitlines()[0]
-        raise Mistake(f"the gradebook {shown(url)} does not open: {words}") from None
+        raise Mistake(f"the gradebook {shown(url)} does not open: {helpful(trouble)}") from None
 
 
 def address(url: str) -> str:
@@ -55,8 +137,11 @@ def address(url: str) -> str:
         raise Mistake("--db is no address: it looks like postgresql://user:password@host/database") from None
     if parts.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
         raise Mistake(f"--db names a {parts.get_backend_name()} database: SQLite and PostgreSQL are supported")
-    driver = parts.drivername if parts.get_backend_name() == "sqlite" else "postgresql+psycopg"
-    return parts.set(drivername=driver).render_as_string(hide_password=False)
+    if parts.get_backend_name() == "sqlite":
+        parts = parts.set(database=str(Path(parts.database or "gradebook.db").resolve()))  # formgrader starts elsewhere
+    else:
+        parts = parts.set(drivername="postgresql+psycopg")
+    return parts.render_as_string(hide_password=False)
 
 
 def shown(url: str) -> str:
@@ -71,16 +156,18 @@ class Writer:
         Raises:
             Mistake: the lab is not in the gradebook, or somebody else writes to it.
         """
-        self.lab, self.url, self.book = lab, course.db_url, opened(course.db_url)
+        self.lab, self.url, self.book = lab, course.db_url, open_for(course)
         self.config = configured(course.root)
         try:
-            cells = self.book.find_notebook(lab, lab)
+            with told(self.url):
+                cells = self.book.find_notebook(lab, lab)
+                self.graded = {cell.name: cell.id for cell in cells.grade_cells}
+                self.answered = {cell.name: cell.id for cell in cells.solution_cells}
+                self.entered = entered(self.book, lab)
+                self.book.db.commit()
         except MissingEntry:
             self.book.close()
             raise Mistake(f"{lab} is not in the gradebook: run `python -m grading release {lab}` first") from None
-        self.graded = {cell.name: cell.id for cell in cells.grade_cells}
-        self.answered = {cell.name: cell.id for cell in cells.solution_cells}
-        self.book.db.commit()
         self.alone = self.book.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             self.hold()

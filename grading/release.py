@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from . import build, catalogue, settings, table
 from .course import Course, Mistake, for_nbgrader, replace
+from .gradebook import not_lost
 from .knife import LOOSE
 from .overlay import ROOT, overlay
 
@@ -40,6 +41,7 @@ def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS) -> Path:
     notebook = notebooks / f"{lab}.ipynb"
     if not notebook.exists():
         raise Mistake(f"there is no {notebook.name} in {notebooks}: run `python -m grading build` first")
+    not_lost(course)  # nbgrader would make a new one, and nobody would be told
     settings.configure(course)
     with course.alone(), scratch(course.root / ".release") as fresh:
         source, released = (fresh / step / lab for step in ("source", "release"))
@@ -114,6 +116,11 @@ def generate(course: Course, lab: str) -> None:
         raised = re.findall(r"^\s*([\w.]*(?:Error|Exception|Wrong)\b.*)$", run.stderr, re.MULTILINE) or [
             "no reason given"
         ]
+        if "Cannot add or remove cells" in raised[-1]:
+            raise Mistake(
+                f"{lab} has other tasks or questions than the submissions graded here: release it into another "
+                "folder (--course), and grade these with the version of this course that released them"
+            )
         raise Mistake(f"nbgrader cannot make {lab}: {raised[-1][:300]}")
 
 

@@ -1,6 +1,5 @@
 """Report: what a class knows of a lab, and which mistakes it makes. The most frequent one is what to teach next."""
 
-import json
 import re
 import statistics
 from collections import Counter
@@ -26,15 +25,14 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
         Mistake: nothing is graded yet.
     """
     course.released(lab)
-    places = {name: course.record(lab, name) for name in course.graded(lab)}
-    notes = [read(place.with_name("verdicts.json")) for place in places.values()]
-    taken_in = {name: read(place.with_name("intake.json")) for name, place in places.items()}
-    unread = [name for name, note in taken_in.items() if UNREADABLE in note]
-    marked = {name for name, note in taken_in.items() if "late" in note}
-    if not notes:
-        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     with course.gradebook() as gradebook:
         found = results(course, gradebook, lab)
+    if not found:
+        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
+    notes = [course.noted(lab, name, "verdicts.json") for name in sorted(found)]
+    taken_in = {name: course.noted(lab, name, "intake.json") for name in sorted(found)}
+    unread = [name for name, note in taken_in.items() if UNREADABLE in note]
+    marked = {name for name, note in taken_in.items() if "late" in note}
     rows = [*states(lab, notes), *questions(lab, found), *unreadable(unread, len(notes)), *mistakes(lab, notes)]
     for words in (*shown(lab, rows, len(notes)), times(notes), spread(found, marked)):
         say(words)
@@ -42,10 +40,6 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     replace(path, text([HEAD, *rows]))
     say(f"{len(notes)} submissions of {lab}; the same as a table: {path}.")
     return path
-
-
-def read(path: Path) -> dict:
-    return json.loads(path.read_text())
 
 
 def states(lab: str, notes: list[dict]) -> Iterator[list]:

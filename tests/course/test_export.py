@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from grading import catalogue
+from grading.__main__ import main
 from grading.course import Course, Mistake
 from grading.export import cell, export
 from grading.export import text as text_of
@@ -16,7 +17,7 @@ LAB = "02_vae"
 @pytest.fixture(scope="module")
 def tables(graded) -> dict[str, list[list[str]]]:
     said = []
-    paths = export(graded, said.append)
+    paths = export(graded, said.append, partial=True)
     assert "5 submissions" in said[-1]
     return {path.name: list(csv.reader(path.open(encoding="utf-8-sig", newline=""))) for path in paths}
 
@@ -72,16 +73,70 @@ def test_numbers_and_names_stay_as_they_are():
     assert [cell(value) for value in (2.0, 1.5, 0, "Zoë", None)] == ["2", "1.5", "0", "Zoë", ""]
 
 
+def test_a_large_number_is_written_without_an_exponent():
+    """Seconds late of one who came two weeks after the deadline."""
+    assert [cell(value) for value in (1234567.0, 1234567, 15.066666, 1e-7, -2.5)] == [
+        "1234567",
+        "1234567",
+        "15.0667",
+        "0",
+        "-2.5",
+    ]
+
+
 def test_points_that_were_taken_off_for_lateness_are_not_in_the_total(graded, tmp_path):
     late = Course(tmp_path / "late")
     shutil.copytree(graded.root, late.root)
     with late.gradebook() as gradebook:
         gradebook.find_submission_notebook(LAB, LAB, "1").late_submission_penalty = 4
         gradebook.db.commit()
-    export(late, lambda text: None)
+    export(late, lambda text: None, partial=True)
     rows = csv.DictReader((late.root / "grades.csv").open(encoding="utf-8-sig"))
     anna = next(row for row in rows if row["student"] == "1")
     assert (anna["penalty"], anna["total"]) == ("4", "11")
+
+
+def test_a_lab_with_unread_answers_is_said_and_kept_from_the_lms(graded, tmp_path, capsys):
+    course = Course(tmp_path / "unread")
+    shutil.copytree(graded.root, course.root)
+    for path in course.root.glob("*.csv"):
+        path.unlink()
+    assert main(["export", "--course", str(course.root)]) == 2
+    said = capsys.readouterr()
+    assert "02_vae: 1 of 5 submissions have answers that nobody has read" in said.out
+    assert "--partial" in said.err and said.err.count("\n") == 1
+    assert sorted(path.name for path in course.root.glob("*.csv")) == ["grades.csv"]
+    assert main(["export", "--course", str(course.root), "--partial"]) == 0
+    assert len([*course.root.glob("*.csv")]) == 3
+    with course.gradebook() as gradebook:
+        for grade in gradebook.find_submission_notebook(LAB, LAB, "3").grades:
+            grade.needs_manual_grade = False
+        gradebook.db.commit()
+    (course.root / "canvas.csv").unlink()
+    assert main(["export", "--course", str(course.root)]) == 0
+    assert (course.root / "canvas.csv").exists()
+
+
+def test_points_of_an_older_scale_are_said_and_kept_from_the_lms(graded, tmp_path):
+    """vae-1 is worth 3 points now, and two have 2 of them; who had 0 would have 0 again."""
+    course, said = Course(tmp_path / "rescaled"), []
+    shutil.copytree(graded.root, course.root)
+    with course.gradebook() as gradebook:
+        gradebook.find_grade_cell("vae-1", LAB, LAB).max_score = 3
+        for student in "12345":
+            for grade in gradebook.find_submission_notebook(LAB, LAB, student).grades:
+                grade.needs_manual_grade = False
+        gradebook.db.commit()
+    with pytest.raises(Mistake, match="02_vae: not finished"):
+        export(course, said.append)
+    assert said[0] == "02_vae: 2 of 5 have points of before the tasks' points changed: autograde --regrade."
+    with course.gradebook() as gradebook:
+        for student in "12":
+            next(
+                grade for grade in gradebook.find_submission_notebook(LAB, LAB, student).grades if grade.name == "vae-1"
+            ).manual_score = 1.5
+        gradebook.db.commit()
+    assert export(course, said.append), "what a human gave is of the scale that she saw"
 
 
 def test_export_before_grading_is_one_line(course, tmp_path):

@@ -30,6 +30,11 @@ TASKS = catalogue.tasks_of(LAB)
 LATE = "c.LateSubmissionPlugin.penalty_method = 'zero'\n"
 
 
+def keep_grades_in(course: Course, url: str) -> None:
+    with course.kept_in(url):
+        pass
+
+
 def by_nbgrader(course: Course, graded: Course) -> None:
     """nbgrader's own autograde over notebooks that have their scores, less the steps that run and clear cells."""
     config = configured(course.root)
@@ -58,6 +63,7 @@ def late(graded, tmp_path) -> Course:
             gradebook.db.execute(text(f"DELETE FROM {table}"))
         gradebook.db.commit()
     for student in course.students("submitted", LAB):
+        course.record(LAB, student).unlink()
         hour = 13 if student == "2" else 11
         for step in ("submitted", "autograded"):
             path = course.folder(step, LAB, student) / "timestamp.txt"
@@ -183,7 +189,7 @@ def test_the_whole_way_works_on_postgresql(postgres, notebooks, graded, recorded
     for kind in ("sqlite", "postgresql"):
         course = Course(tmp_path / kind)
         if kind == "postgresql":
-            course.keep_grades_in(postgres)
+            keep_grades_in(course, postgres)
         release(course, LAB, notebooks)
         shutil.copytree(graded.root / "submitted", course.root / "submitted")
         for _ in range(2):
@@ -203,7 +209,7 @@ def test_the_whole_way_works_on_postgresql(postgres, notebooks, graded, recorded
 def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, recorded, tmp_path):
     """All connections are cut, and with them the lock is gone; the run connects again, and takes the lock again."""
     course, said, locked = Course(tmp_path / "course"), [], []
-    course.keep_grades_in(postgres)
+    keep_grades_in(course, postgres)
     release(course, LAB, notebooks)
     shutil.copytree(graded.root / "submitted", course.root / "submitted")
     cut = text(
@@ -227,7 +233,7 @@ def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, 
 
 def test_plain_nbgrader_finds_the_same_gradebook(postgres, notebooks, tmp_path):
     course = Course(tmp_path / "course")
-    course.keep_grades_in(postgres)
+    keep_grades_in(course, postgres)
     configure(course)
     command = [sys.executable, "-m", "nbgrader", "db", "student", "add", "zoe"]
     subprocess.run(command, cwd=course.root, check=True, capture_output=True, timeout=120)
