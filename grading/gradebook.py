@@ -31,8 +31,6 @@ from .course import COURSE_ID, Course, Mistake, for_nbgrader
 
 INDEXES = ("grade (notebook_id)", "comment (notebook_id)", "submitted_notebook (assignment_id)")
 MISSING = "its driver is not installed: run `pip install -r grading/requirements.txt` first"
-
-
 RECOVER = "put your copy of it back; `sqlite3 gradebook.db .recover` prints what can still be read of this one"
 HELP = {  # what a database says -> what to do
     "malformed": RECOVER,
@@ -61,7 +59,7 @@ def open_for(course: Course) -> Gradebook:
     with told(course.db_url):
         if any_graded(course) and not book.db.query(SubmittedAssignment.id).first():
             book.close()
-            raise Mistake(GONE.format(url=shown(course.db_url), root=course.root))
+            raise gone(course)
         return book
 
 
@@ -73,7 +71,14 @@ def not_lost(course: Course) -> None:
     parts = make_url(course.db_url)
     file = Path(parts.database or "") if parts.get_backend_name() == "sqlite" else None
     if file and any_graded(course) and not (file.is_file() and file.stat().st_size):
-        raise Mistake(GONE.format(url=shown(course.db_url), root=course.root))
+        raise gone(course)
+
+
+def gone(course: Course) -> Mistake:
+    before = course.root / "gradebook.db"
+    stranded = before.exists() and str(before) not in course.db_url
+    back = f"; {before} may have them: delete gradebook.url, and give --db again" * stranded
+    return Mistake(GONE.format(url=shown(course.db_url), root=course.root) + back)
 
 
 def any_graded(course: Course) -> bool:

@@ -47,7 +47,7 @@ cat > "$root/results/results.json" <<'END'
 {ended}
 END
 cd "$root/source"
-OMP_NUM_THREADS=1 "${{PYTHON:-/opt/course/bin/python}}" -m grading.gradescope {lab} "$root"
+OMP_NUM_THREADS=1 "${{PYTHON:-/opt/course/bin/python}}" -m {module} {lab} "$root"
 """
 README = """# Autograder for {lab}
 
@@ -88,7 +88,7 @@ def package(course: Course, lab: str) -> Path:
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     texts = {
         "setup.sh": SETUP,
-        "run_autograder": RUN.format(lab=lab, ended=json.dumps(unjudged(lab, ENDED))),
+        "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(lab, ENDED))),
         "README.md": README.format(lab=lab, points=points, files=files),
         "requirements.txt": needed(content, pins),
         "constraints.txt": pins,

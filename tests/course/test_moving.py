@@ -152,7 +152,7 @@ def test_a_gradebook_without_the_graded_submissions_is_a_lost_one(course, tmp_pa
     (course.root / "gradebook.url").write_text(f"sqlite:///{tmp_path}/empty.db\n")
     opened(course.db_url).close()
     assert run(course, "report", LAB) == 2
-    one_line(capfd, "empty.db", "put your copy of it back")
+    one_line(capfd, "empty.db", "put your copy of it back", "gradebook.db may have them: delete gradebook.url")
 
 
 @pytest.mark.parametrize("where", ["all but the first page", "a table in the middle"])

@@ -13,7 +13,8 @@ import pytest
 
 from grading import build, catalogue, knife, table
 from grading.course import Course, Mistake
-from grading.release import learners_files, release, zipped
+from grading.overlay import overlay
+from grading.release import learners_files, put_blanks, release, zipped
 from starter.support.full import weights
 
 LAB = "02_vae"
@@ -58,6 +59,14 @@ def test_weights_of_full_size_runs_stay_in_the_repository(archive):
     held = {name.split("/", 1)[1] for name in archive if name.endswith(".safetensors")}
     assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_colour")}
     assert not any(name.startswith(f"{LAB}/{weights.FOLDER.split('/')[0]}/") for name in archive)
+
+
+def test_what_else_lies_in_an_instructors_starter_is_not_released(tmp_path, solution, blank):
+    overlay(tmp_path)
+    (tmp_path / "starter/mine.py").write_text(solution)
+    put_blanks(tmp_path)
+    assert (tmp_path / "starter/vae.py").read_text() == blank and not (tmp_path / "starter/mine.py").exists()
+    assert (tmp_path / "starter/__init__.py").exists() and (tmp_path / "starter/support/checks.py").exists()
 
 
 def test_the_same_files_give_the_same_bytes(released):
