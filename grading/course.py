@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import table
 
@@ -46,15 +46,15 @@ class Course:
         """Students whose work is graded to the end."""
         return [student for student in self.students("autograded", lab) if self.record(lab, student).exists()]
 
-    def noted(self, lab: str, student: str, name: str) -> dict:
-        """What stands in verdicts.json or intake.json of a graded submission.
+    def noted(self, lab: str, student: str, name: str, read: Callable[[str], Any] = json.loads) -> Any:
+        """What stands in a file of a graded submission, such as verdicts.json.
 
         Raises:
             Mistake: it is damaged.
         """
         path = self.record(lab, student).with_name(name)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read(path.read_text(encoding="utf-8"))
         except ValueError:
             again = f"run `python -m grading autograde {lab} --student {student} --regrade`"
             raise Mistake(f"{path} cannot be read (was the disk full?): {again}") from None

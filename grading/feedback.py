@@ -1,7 +1,7 @@
 """Feedback: one page for each submission that opens anywhere, loads nothing and runs nothing."""
 
-import json
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import nbformat
@@ -72,13 +72,12 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
 
 
 def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
-    folder = course.folder("autograded", lab, student)
-    notebook = nbformat.read(folder / f"{lab}.ipynb", as_version=4)
+    notebook = course.noted(lab, student, f"{lab}.ipynb", partial(nbformat.reads, as_version=4))
     found = gradebook.find_submission_notebook(lab, lab, student)
     points = {grade.name: grade for grade in found.grades}
     comments = {comment.name: comment.comment for comment in found.comments}
     tests = [cell for cell in notebook.cells if is_test(cell)]
-    note = json.loads((folder / "intake.json").read_text())
+    note = course.noted(lab, student, "intake.json")
     rows = [] if note.get("refused") else [task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests]
     return PAGE.format(
         policy=POLICY,

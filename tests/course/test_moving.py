@@ -199,12 +199,15 @@ def test_an_empty_zip_is_no_release(course, capfd):
     one_line(capfd, "02_vae.zip is empty", "release 02_vae")
 
 
-def test_an_empty_record_names_the_command_that_makes_it_again(course, capfd):
-    path = course.record(LAB, "3").with_name("verdicts.json")
+@pytest.mark.parametrize(
+    ("words", "name"), [("report", "verdicts.json"), ("feedback", "intake.json"), ("feedback", f"{LAB}.ipynb")]
+)
+def test_an_empty_record_names_the_command_that_makes_it_again(course, words, name, capfd):
+    path = course.record(LAB, "3").with_name(name)
     path.unlink()
     path.write_bytes(b"")
-    assert run(course, "report", LAB) == 2
-    one_line(capfd, "verdicts.json cannot be read", "autograde 02_vae --student 3 --regrade")
+    assert run(course, words, LAB) == 2
+    one_line(capfd, f"{name} cannot be read", "autograde 02_vae --student 3 --regrade")
 
 
 @pytest.mark.parametrize(
