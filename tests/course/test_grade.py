@@ -227,8 +227,9 @@ def to_read(course: Course) -> list[str]:
 
 def test_what_a_human_graded_is_not_to_be_read_again_when_nothing_changed(read, picture):
     assert to_read(read) == [] and to_read(read) == []
-    for student in ("ben", "cleo"):  # their answers were left as they were
-        assert not read.gradebook().find_submission(LAB, student).needs_manual_grade
+    with read.gradebook() as gradebook:
+        for student in ("ben", "cleo"):  # their answers were left as they were
+            assert not gradebook.find_submission(LAB, student).needs_manual_grade
 
 
 @pytest.mark.parametrize(
