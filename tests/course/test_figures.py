@@ -167,6 +167,11 @@ def test_images_of_a_run_come_back_from_its_pictures(tmp_path):
     assert torch.from_numpy(found[..., :3]).flatten(0, 1).permute(0, 3, 1, 2).equal(x)
 
 
+def test_rows_of_different_lengths_are_as_long_as_the_shortest():
+    picture = figures.rows("both", {"five": np.zeros((2, 5, 8, 8, 4)), "ten": np.ones((10, 8, 8, 4))})
+    assert picture.figure.axes[0].images[0].get_array().shape == (3 * 10 - 2, 5 * 10 - 2, 4)
+
+
 def test_reconstructions_stand_below_what_they_are_to_look_like(tmp_path):
     for value, name in ((0.2, "ae-tiny-4"), (0.6, "ae-tiny-16")):
         path = save(tmp_path, name) / "reconstructions" / "step-000040.png"

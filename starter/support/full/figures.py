@@ -345,10 +345,10 @@ def ends(curves: Mapping[str, Curve]) -> str:
 
 
 def rows(title: str, named: Mapping[str, np.ndarray], across: str = "", down: str = "") -> Drawn:
-    """Rows of images (n, side, side, 4), or blocks of such rows, each with its name on the left."""
+    """Rows of images (n, side, side, 4), or blocks of such rows, all as long as the shortest; names on the left."""
     gap, parts, at, ticks = 2, [], 0, []
-    for block in named.values():
-        block = block if block.ndim == 5 else block[None]
+    blocks = [block if block.ndim == 5 else block[None] for block in named.values()]
+    for block in (block[:, : min(block.shape[1] for block in blocks)] for block in blocks):
         framed = np.pad(block, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)))
         parts.append(np.concatenate([np.concatenate(list(row), axis=1) for row in framed]))
         ticks.append(at + (len(parts[-1]) - gap) / 2)
