@@ -152,6 +152,12 @@ def test_what_a_repository_should_not_hold_is_refused(tmp_path, monkeypatch, cap
     (tmp_path / "empty").mkdir()
     assert cli.keep(["empty", "--home", str(tmp_path)]) == 2
     assert "empty holds no finished run (FileNotFoundError): train it to its end first" in capsys.readouterr().err
+    last = tmp_path / "vae-tiny-digits" / "last.pt"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:-100])
+    assert cli.keep(["vae-tiny-digits", "--home", str(tmp_path)]) == 2
+    assert "last.pt is damaged" in capsys.readouterr().err
+    last.write_bytes(whole)
     for name in ("LARGEST", "ALL"):
         with monkeypatch.context() as patch:
             patch.setattr(weights, name, 1000)

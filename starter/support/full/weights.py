@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .. import data, recipes
 from ..runs import replace
 from . import gallery
+from .checkpoint import BEST, LAST, read
 from .job import JobError
 
 FOLDER = "results/weights"  # of the repository, beside what goes into a lab's zip
@@ -108,14 +109,14 @@ def keep(run: Path, impl: str = "starter") -> Path:
     """Write what samples of a finished run, the weights that were tested, into the repository; the file.
 
     Raises:
-        JobError: no finished run, or more bytes than a repository should hold.
+        JobError: no finished run, a damaged checkpoint, or more bytes than a repository should hold.
     """
     try:
         result = json.loads((run / "results.json").read_text(encoding="utf-8"))
         name, own, step = result["recipe"], result["data"], result.get("tested_step", result["steps"])
-        state = read(run / ("last.pt" if step == result["steps"] else "best.pt"))
     except (OSError, ValueError, KeyError) as missing:
         raise JobError(f"{run} holds no finished run ({type(missing).__name__}): train it to its end first") from None
+    state = read(run / (LAST if step == result["steps"] else BEST))["model"]
     model = built(name, impl)
     chosen = {key: half(value) for key, value in state.items() if not key.startswith(unused(model))}
     if bad := [key for key, value in chosen.items() if not value.isfinite().all()]:
@@ -129,10 +130,6 @@ def keep(run: Path, impl: str = "starter") -> Path:
         raise JobError(f"{name} on {own} takes {len(content) / 1e6:.1f} MB beside {others / 1e6:.1f}: {limits}")
     replace(target, content)
     return target
-
-
-def read(path: Path) -> dict[str, Tensor]:
-    return torch.load(path, map_location="cpu", weights_only=True)["model"]
 
 
 def half(value: Tensor) -> Tensor:
