@@ -33,6 +33,8 @@ def tiny(monkeypatch):
         "vae-all": small(parts.mlp_vae(SHAPE, 16, 3), held_out=0),
         "vae-best": small(parts.mlp_vae(SHAPE, 16, 3), scored="best"),
         "vae-patient": small(parts.mlp_vae(SHAPE, 16, 3), patience=3, epochs=9),
+        "vae-annealed": small(parts.mlp_vae(SHAPE, 16, 3), patience=2, warmup=4, plateau="loss", epochs=9),
+        "vae-reported": small(parts.mlp_vae(SHAPE, 16, 3), targets={"digits": {"validation loss": 20.0}}),
         "game": small(parts.mlp_gan(SHAPE, 3, (16,), (16,)), lr=None, held_out=300),
         "game-all": small(parts.mlp_gan(SHAPE, 3, (16,), (16,)), lr=None, held_out=0),
     }
@@ -143,6 +145,32 @@ def test_a_loss_that_falls_by_less_than_a_thousandth_has_settled(job, monkeypatc
     monkeypatch.setattr(scores, "test_scores", lambda *_: {})
     found = full.train(replace(job, recipe="vae-patient"))
     assert (found["ended"], found["epochs"], found["as_reported"]) == ("settled", 5, True)
+
+
+def test_epochs_of_a_warm_up_count_for_neither_patience_nor_the_learning_rate(job, monkeypatch):
+    """A loss that never falls: with a patience of 2 the run would end behind epoch 3."""
+    monkeypatch.setattr(keeper.scores, "mean_terms", lambda *_: {"loss": 1.0})
+    monkeypatch.setattr(keeper.scores, "test_scores", lambda *_: {})
+    full.train(replace(job, recipe="vae-annealed"))
+    assert len(state(job)["history"]["terms"]["loss"]) == (4 + 2) * EPOCH
+    assert state(job)["plateau"]["last_epoch"] == 2
+
+
+def test_a_reported_validation_loss_stands_beside_the_test_scores(job):
+    found = full.train(replace(job, recipe="vae-reported"))
+    last = found["curves"]["validation"]["loss"][-1]
+    assert found["test"]["validation loss"] == pytest.approx(last, abs=1e-2) != found["test"]["loss"]
+
+
+def test_losses_that_are_compared_have_the_weight_1_and_no_allowance():
+    from solutions import beta_vae
+    from starter.support import nets
+
+    torch.manual_seed(0)
+    model = beta_vae.BetaVAE(nets.mlp_encoder(SHAPE, (8,), 6), nets.mlp_decoder(3, (8,), SHAPE), beta=0.1, floor=5.0)
+    found = scores.mean_terms(model, data.load("digits", "test"), 100)
+    assert found["loss"] == pytest.approx(found["reconstruction"] + found["kl"]) and found["kl"] < 3 * 5.0
+    assert (model.beta, model.floor) == (0.1, 5.0)
 
 
 def test_curves_have_at_most_200_points_and_keep_the_last():

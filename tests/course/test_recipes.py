@@ -88,8 +88,8 @@ def large(pixels: int) -> int:
 COUNTS = {
     "ae-small": conv(3, 16) + conv(16, 32) + conv(32, 16) + conv(16, 3),
     **{f"vae-{d}-conv": RGB + linear(2048, 2 * d) + linear(d, 2048) + RGB_BACK for d in (64, 128, 256)},
-    **{f"vae-128-conv-{name}": VAE_128 for name in ("cyclical", "free-bits")},
-    **{name: PLANAR for name in ("vae-planar", "vae-planar-cyclical", "vae-planar-free-bits")},
+    **{f"vae-128-conv-{name}": VAE_128 for name in ("plain", "cyclical", "free-bits")},
+    **{name: PLANAR for name in ("vae-planar", "vae-planar-plain", "vae-planar-cyclical", "vae-planar-free-bits")},
     "gan-fc-large": large(3 * 32 * 32),
     "gan-fc-large-grey": large(28 * 28),
     **{f"ae-gelu-{d}": GELU + linear(1568, d) + linear(d, 1568) + GELU_BACK for d in (32, 64, 128, 256)},
@@ -298,6 +298,8 @@ def test_the_three_strategies_are_there_for_the_vae_and_for_the_flow():
     ):
         assert tuple(RECIPES[name].schedule for name in names) == schedules
         assert all(RECIPES[name].lr == 1e-3 and RECIPES[name].patience for name in names)
+        annealed, epoch = RECIPES[names[0]], 45_000 // 128
+        assert annealed.warmup * epoch >= 10_000, "it cannot settle before its weight is whole"
 
 
 # Report 001.

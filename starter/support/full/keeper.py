@@ -110,6 +110,8 @@ class Keeper:
         for name in ("interpolation", "traversal"):
             gallery.save(self.measured(partial(getattr(gallery, name), model, x)), self.job.out / f"{name}.png")
         test = self.measured(lambda: scores.test_scores(model, self.test, BATCH))
+        if "validation loss" in self.recipe.targets.get(self.job.data, {}) and self.held:
+            test["validation loss"] = self.curves["validation"][chosen]["loss"]
         self.log("test", test, step)
         if self.board:
             self.board.close()
@@ -136,9 +138,10 @@ class Keeper:
         if self.recipe.lr is None:  # losses of a game tell nothing of its quality
             return
         loss = terms["loss"]
-        if self.parts.plateau:
+        counts = step > self.recipe.warmup * self.epoch
+        if self.parts.plateau and counts:
             self.parts.plateau.step(self.watched(terms))
-        self.waited += 1
+        self.waited += counts
         if loss < (self.mark - SETTLED * abs(self.mark) if self.mark < math.inf else math.inf):
             self.mark, self.waited = loss, 0
         if loss < self.best:

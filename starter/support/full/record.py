@@ -35,6 +35,7 @@ OF_RECIPE = (
     "held_out",
     "scored",
     "patience",
+    "warmup",
 )
 
 

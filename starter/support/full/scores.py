@@ -28,12 +28,13 @@ def held_batches(images: Images, batch_size: int) -> Iterator[tuple[Tensor, Tens
 def mean_terms(model: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
     """Every term of `model.terms`, or both losses of a game, averaged over all images.
 
-    In evaluation mode and always with the same noise. The weight of the KL is 1, whatever the schedule has reached:
-    losses of different steps must compare.
+    In evaluation mode and always with the same noise. The weight of the KL is 1, whatever the schedule has reached, and
+    no latent has an allowance: losses of different steps and of different recipes must compare.
     """
-    training, beta, total = model.training, getattr(model, "beta", None), {}
-    if beta is not None:
-        model.beta = 1.0
+    training, total = model.training, {}
+    own = {name: getattr(model, name) for name in ("beta", "floor") if hasattr(model, name)}
+    for name in own:
+        setattr(model, name, {"beta": 1.0, "floor": 0.0}[name])
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(0)
         model.eval()
@@ -41,8 +42,8 @@ def mean_terms(model: nn.Module, images: Images, batch_size: int) -> dict[str, f
             terms = model.terms(x)._asdict() if hasattr(model, "terms") else game_losses(model, x, y)
             for name, value in terms.items():
                 total[name] = total.get(name, 0.0) + value.item() * len(x)
-    if beta is not None:
-        model.beta = beta
+    for name, value in own.items():
+        setattr(model, name, value)
     model.train(training)
     return {name: value / len(images) for name, value in total.items()}
 

@@ -39,6 +39,7 @@ class Recipe:
     held_out: int = 5000  # training images kept for validation; 0: every image is trained on
     scored: str = "last"  # or "best": the weights with the lowest validation loss are tested
     patience: int | None = None  # epochs in which the best validation loss fell by less than 0.1 %, then the end
+    warmup: int = 0  # epochs, of a rising weight, that count for neither patience nor plateau
     columns: int | None = None  # of a square grid of samples; None: 10, and a row for each class where there are some
     pictures: tuple[int, ...] = ()  # epochs whose pictures the report shows
     hours: float = 0.0  # of one CPU thread in float32, on the first data set, estimated
