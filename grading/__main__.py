@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from .course import Course, Mistake, lab_named
+from .course import Course
+from .mistake import Mistake, lab_named
 from .table import LABS, TASKS, tasks_of
 
 HELP = {

@@ -9,18 +9,11 @@ from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 from starter.support.full import table
 
 from . import catalogue
-from .knife import cut
-from .overlay import ROOT
+from .overlay import ROOT, blanks
 from .verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
 RESULTS = ROOT / "RESULTS.md"
-
-
-def blanks() -> dict[Path, str]:
-    """Path in starter/ -> the text that the solutions say it should have."""
-    labs = (ROOT / "solutions").glob("[!_]*.py")
-    return {ROOT / "starter" / path.name: cut(path.read_text(encoding="utf-8")) for path in sorted(labs)}
 
 
 def facts() -> dict[str, dict]:

@@ -18,7 +18,7 @@ from starter.support.full import table
 
 from . import audit, bands, build, catalogue, mutation, notebooks
 from .knife import regions
-from .overlay import ROOT
+from .overlay import ROOT, blanks
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SEEDS = range(4)  # make audit takes more
@@ -27,7 +27,7 @@ COMMANDS = ("Use", "Add", "Call", "Write", "Take", "Divide", "Multiply", "Replac
 
 
 def starter_is_cut() -> Iterator[str]:
-    for path, text in build.blanks().items():
+    for path, text in blanks().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             yield f"starter/{path.name} differs from what solutions/{path.name} builds: run `make build`"
 

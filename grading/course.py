@@ -1,7 +1,6 @@
 """A course folder: what an instructor has, in the layout of nbgrader, so that formgrader works in it."""
 
 import contextlib
-import difflib
 import json
 import os
 import sys
@@ -11,16 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import table
+from .mistake import Mistake
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
 
 COURSE_ID = "course"
-
-
-class Mistake(Exception):
-    """What the person at the keyboard can put right: one line that says how. Exit code 2."""
 
 
 @dataclass(frozen=True)
@@ -176,14 +171,3 @@ def kept(path: Path, content: str | bytes, mode: int = 0o666) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def lab_named(name: str) -> str:
-    """
-    Raises:
-        Mistake: there is no such lab; names the nearest.
-    """
-    if name not in table.LABS:
-        near = difflib.get_close_matches(name, table.LABS, n=1, cutoff=0.0)[0]
-        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(table.LABS)}")
-    return name

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import nbformat
 
-from . import build, catalogue
-from .course import Course, Mistake
+from . import catalogue
+from .course import Course
 from .export import export
 from .feedback import feedback
 from .grade import autograde
 from .intake import collect
+from .mistake import Mistake
+from .overlay import blanks
 from .rebuild import is_test
 from .release import NOTEBOOKS, release
 
@@ -46,7 +48,7 @@ def modules() -> dict[str, str]:
     return {
         "perfect": right,
         "alternative": alternative,
-        "blank": build.blanks()[catalogue.ROOT / f"starter/{MODULE}.py"],
+        "blank": blanks()[catalogue.ROOT / f"starter/{MODULE}.py"],
         "wrong": catalogue.changed(right, variance),
         "syntax": right.replace("def elbo(", "def elbo((", 1),
         "crash": before("    per_pixel = F.binary_cross", "    import os\n    os._exit(1)"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from .course import Mistake
+from .mistake import Mistake
 from .plain import line
 
 ARCHIVE, ENTRIES = 50 << 20, 20_000  # at most: bytes of a learner's zip, files in it

@@ -30,7 +30,8 @@ from nbgrader.api import (
 from sqlalchemy import func
 
 from . import table
-from .course import Course, Mistake, replace
+from .course import Course, replace
+from .mistake import Mistake
 from .plain import line
 
 GRADED = [*table.TASKS, *table.QUESTIONS]

@@ -9,9 +9,10 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedNotebook
 
 from . import table
-from .course import Course, Mistake, replace
+from .course import Course, replace
 from .gradebook import entered
 from .markdown import OPEN, cleaned, rendered
+from .mistake import Mistake
 from .plain import plain
 from .rebuild import is_answer, is_test
 

@@ -20,9 +20,10 @@ from nbformat import NotebookNode
 
 from . import table
 from .cells import NOTEBOOK
-from .course import Course, Mistake, kept
+from .course import Course, kept
 from .gradebook import Writer, told
 from .lint import NOTE
+from .mistake import Mistake
 from .plain import line
 from .pools import Local, as_done, finished
 from .rebuild import is_test, rebuilt, scored, written

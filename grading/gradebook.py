@@ -27,7 +27,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
-from .course import COURSE_ID, Course, Mistake, for_nbgrader
+from .course import COURSE_ID, Course, for_nbgrader
+from .mistake import Mistake
 
 INDEXES = ("grade (notebook_id)", "comment (notebook_id)", "submitted_notebook (assignment_id)")
 MISSING = "its driver is not installed: run `pip install -r grading/requirements.txt` first"

@@ -11,8 +11,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from . import table
-from .course import Course, Mistake, lab_named, replace
+from .course import Course, replace
 from .downloads import Refused
+from .mistake import Mistake, lab_named
 from .overlay import ROOT
 from .plain import line
 from .uploads import handed_in
@@ -102,7 +103,7 @@ def package(course: Course, lab: str) -> Path:
 
 def sources() -> dict[str, bytes]:
     """Path -> content of what judges. Lab modules of starter/ are the cut ones: the instructor's own may be filled."""
-    from .build import blanks
+    from .overlay import blanks
 
     paths = [*(ROOT / "starter").glob("__*__.py"), *(ROOT / "starter/support").rglob("*")]
     paths += [path for top in ("grading", "solutions") for path in (ROOT / top).rglob("*")]
@@ -136,8 +137,8 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
     Raises:
         Mistake: a jail is wanted, and there is none here.
     """
-    from .build import blanks
     from .jail import outside
+    from .overlay import blanks
 
     if jail and (reason := outside.complaint()):
         raise Mistake(f"no jail: {reason}; --no-jail, added to the last line of run_autograder, judges without one")

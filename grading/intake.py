@@ -17,8 +17,9 @@ from zipfile import is_zipfile
 
 from . import table
 from .cells import NOTEBOOK, complaint
-from .course import Course, Mistake
+from .course import Course
 from .downloads import Entry, opened
+from .mistake import Mistake
 from .names import Student
 from .plain import line
 from .platforms import OWN, Claims, claims, platform_of

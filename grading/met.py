@@ -11,7 +11,7 @@ from typing import NamedTuple
 from starter.support import checks, compare
 
 from . import audit, catalogue
-from .course import Mistake
+from .mistake import Mistake
 from .runner import Runner
 from .verdicts import expected, judged
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from nbgrader.api import Base, Gradebook
 from sqlalchemy import Connection, Row, Table, func, insert, select
 
-from .course import Course, Mistake
+from .course import Course
 from .gradebook import address, not_lost, open_for, opened, shown, told
+from .mistake import Mistake
 
 TABLES: list[Table] = Base.metadata.sorted_tables  # what refers to another comes after it
 TABLE = Base.metadata.tables

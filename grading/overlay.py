@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from .knife import cut
+
 ROOT = Path(__file__).parents[1]
 NO_SOURCES = ("__pycache__", ".*")
 NOT_FOR_A_JUDGE = ("checks.json", "runs", "*.png")  # stored answers, and what only notebooks show
@@ -42,3 +44,9 @@ def copied(without: Collection[str] = (), root: Path = ROOT) -> Iterator[Path]:
         left_out = any(fnmatch(part, pattern) for part in parts for pattern in (*NO_SOURCES, *without))
         if path.is_file() and not left_out and not (len(parts) == 1 and parts[0] in labs):
             yield path
+
+
+def blanks() -> dict[Path, str]:
+    """Path in starter/ -> the text that the solutions say it should have."""
+    labs = (ROOT / "solutions").glob("[!_]*.py")
+    return {ROOT / "starter" / path.name: cut(path.read_text(encoding="utf-8")) for path in sorted(labs)}

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .course import Mistake
 from .downloads import ARCHIVES, Entry, Refused, fits
+from .mistake import Mistake
 from .names import Student
 from .plain import line
 from .times import stamp

@@ -16,7 +16,7 @@ from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 from . import work
-from .course import Mistake
+from .mistake import Mistake
 from .scratch import Scratch
 
 Job = TypeVar("Job")

@@ -14,11 +14,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from . import build, catalogue, settings, table
-from .course import Course, Mistake, for_nbgrader, replace
+from . import catalogue, settings, table
+from .course import Course, for_nbgrader, replace
 from .gradebook import not_lost
 from .knife import LOOSE
-from .overlay import ROOT, overlay
+from .mistake import Mistake
+from .overlay import ROOT, blanks, overlay
 
 NOTEBOOKS = ROOT / "notebooks"
 README = """# {title}
@@ -80,7 +81,7 @@ def put_blanks(tree: Path) -> None:
     """
     for path in (tree / "starter").glob("[!_]*.py"):
         path.unlink()  # what is no lab's is somebody's own work
-    for path, text in build.blanks().items():
+    for path, text in blanks().items():
         (tree / "starter" / path.name).write_text(text, encoding="utf-8")
     shutil.rmtree(tree / "starter/__pycache__", ignore_errors=True)
     for path in tree.rglob("*"):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from . import table
-from .course import Course, Mistake, replace
+from .course import Course, replace
 from .export import Result, results, text
+from .mistake import Mistake
 
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class

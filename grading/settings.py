@@ -3,7 +3,8 @@
 import re
 
 from . import table
-from .course import COURSE_ID, Course, Mistake, replace
+from .course import COURSE_ID, Course, replace
+from .mistake import Mistake
 from .overlay import ROOT
 
 OURS, HERS = "course_config.py", "nbgrader_config.py"

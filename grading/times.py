@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .course import Mistake
+from .mistake import Mistake
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WORDS = re.compile(  # Nov 21, 2026 805 PM; 21 November 2026 2005; and, in Moodle's worksheet, 8:05 PM behind a comma

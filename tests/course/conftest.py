@@ -88,9 +88,10 @@ def solution() -> str:
 
 @pytest.fixture(scope="session")
 def blank() -> str:
-    from grading import build, catalogue
+    from grading import catalogue
+    from grading.overlay import blanks
 
-    return build.blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
+    return blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
 
 
 @pytest.fixture(scope="session")

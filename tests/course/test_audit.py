@@ -10,8 +10,8 @@ import torch
 
 from grading import __main__ as command
 from grading import audit, catalogue, check, met, mutation, styles
-from grading.course import Mistake
 from grading.jail import outside
+from grading.mistake import Mistake
 from starter.support import compare, probes
 
 TASK = "vae-1"

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from grading import bands, build, catalogue, check, notebooks
+from grading import bands, build, catalogue, check, notebooks, overlay
+from grading.overlay import blanks
 from starter.support import checks, probes
 
 
@@ -14,13 +15,13 @@ def course(tmp_path, monkeypatch):
     """A copy of the folders that are checked, to break."""
     for folder in ("starter", "solutions", "notebooks"):
         shutil.copytree(check.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for path in build.blanks():
-        (tmp_path / "starter" / path.name).write_text(build.blanks()[path])
+    for path in blanks():
+        (tmp_path / "starter" / path.name).write_text(blanks()[path])
     shutil.copytree(check.ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("weights"))
     (tmp_path / "grading").mkdir()
     for name in ("README.md", "RESULTS.md", "requirements.txt", "grading/requirements.txt"):
         shutil.copy(check.ROOT / name, tmp_path / name)
-    for module in (check, build, notebooks):  # the catalogue remembers what it has read
+    for module in (check, build, notebooks, overlay):  # the catalogue remembers what it has read
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
     return tmp_path

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from grading import build, catalogue
-from grading.overlay import ROOT, overlay
+from grading import catalogue
+from grading.overlay import ROOT, blanks, overlay
 from starter.support import checks
 
 B, D = checks.fact("vae-1")["sizes"].values()
@@ -48,7 +48,7 @@ def test_a_right_answer_is_praised_with_the_tasks_statement(written, capsys):
 
 
 def test_a_blank_names_its_file_and_line(written):
-    text = build.blanks()[ROOT / "starter/vae.py"]
+    text = blanks()[ROOT / "starter/vae.py"]
     written(text)
     line = next(n for n, row in enumerate(text.splitlines(), 1) if 'NotImplementedError("vae-1")' in row)
     assert message().startswith(f"vae-1 is still blank: starter/vae.py, line {line}.")
@@ -159,11 +159,11 @@ def test_an_unknown_task_names_the_nearest():
 def blank_course(tmp_path_factory):
     """starter/ with the answer of vae-1 wrong and everything else blank."""
     text = catalogue.answer_text(entry("wrong", "vae-1-variance-as-sigma"))
-    blanks = {path.stem: text for path, text in build.blanks().items()}
+    stubs = {path.stem: text for path, text in blanks().items()}
     start, end = text.index("def reparameterize"), text.index("def kl_divergence")
-    rest = blanks["vae"]
+    rest = stubs["vae"]
     mixed = rest[: rest.index("def reparameterize")] + text[start:end] + rest[rest.index("def kl_divergence") :]
-    return overlay(tmp_path_factory.mktemp("course"), blanks | {"vae": mixed})
+    return overlay(tmp_path_factory.mktemp("course"), stubs | {"vae": mixed})
 
 
 def shell(course, *words: str) -> subprocess.CompletedProcess:

@@ -12,8 +12,8 @@ import pytest
 
 from grading import catalogue, pools
 from grading.__main__ import main
-from grading.course import Mistake
 from grading.grade import autograde
+from grading.mistake import Mistake
 from grading.pools import Cluster
 
 LAB = "02_vae"

@@ -7,9 +7,10 @@ import pytest
 
 from grading import catalogue
 from grading.__main__ import main
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.export import cell, export
 from grading.export import text as text_of
+from grading.mistake import Mistake
 
 LAB = "02_vae"
 

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from grading import catalogue
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.feedback import POLICY, feedback, summary
+from grading.mistake import Mistake
 from grading.names import Student
 from grading.plain import line, plain
 

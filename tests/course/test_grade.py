@@ -22,11 +22,12 @@ from grading import catalogue, grade
 from grading.__main__ import HELP, main
 from grading.cells import cells_of
 from grading.cells import picture as fresh_picture
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.demo import demo
 from grading.feedback import as_written
 from grading.grade import autograde
 from grading.jail import outside
+from grading.mistake import Mistake
 from grading.overlay import ROOT
 from grading.rebuild import rebuilt, scored
 from grading.release import NOTEBOOKS

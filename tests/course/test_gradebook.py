@@ -17,11 +17,12 @@ from sqlalchemy.engine import make_url
 
 from grading import catalogue
 from grading.__main__ import main
-from grading.course import COURSE_ID, Course, Mistake
+from grading.course import COURSE_ID, Course
 from grading.export import export
 from grading.feedback import feedback
 from grading.grade import autograde
 from grading.gradebook import Writer, address, configured, opened
+from grading.mistake import Mistake
 from grading.release import release
 from grading.settings import configure
 

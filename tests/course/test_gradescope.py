@@ -14,7 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from grading import catalogue, gradescope
-from grading.course import Course, Mistake
+from grading.course import Course
+from grading.mistake import Mistake
 from grading.overlay import ROOT
 
 LAB = "02_vae"

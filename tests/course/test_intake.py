@@ -9,8 +9,9 @@ import zipfile
 import pytest
 
 from grading import downloads
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.intake import collect
+from grading.mistake import Mistake
 from grading.names import folder_name
 from tests.course.test_cells import UNREADABLE
 

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from grading import build, catalogue
+from grading import catalogue
 from grading.knife import cut, regions, stub
-from grading.overlay import overlay
+from grading.overlay import blanks, overlay
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_the_knife_cuts_where_nbgrader_cuts():
     assert ours == kept
 
 
-@pytest.mark.parametrize("path", build.blanks(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", blanks(), ids=lambda path: path.name)
 def test_no_answer_survives_the_cut(path):
     """No line of a region that the text outside the regions does not have."""
-    source, text = catalogue.solution(path.stem).read_text(), build.blanks()[path]
+    source, text = catalogue.solution(path.stem).read_text(), blanks()[path]
     for task, region in regions(source).items():
         secret = {line.strip() for line in source.splitlines()[region] if len(line.strip()) > 12}
         assert secret and not secret & {line.strip() for line in text.splitlines()}, task

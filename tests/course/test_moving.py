@@ -12,9 +12,10 @@ from sqlalchemy.engine import Engine
 
 from grading import catalogue
 from grading.__main__ import main
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.grade import autograde
 from grading.gradebook import opened
+from grading.mistake import Mistake
 from grading.moving import TABLES
 
 LAB = "02_vae"

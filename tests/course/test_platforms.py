@@ -11,8 +11,9 @@ import pytest
 
 from grading import platforms
 from grading.__main__ import main
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.intake import collect
+from grading.mistake import Mistake
 from grading.times import stamp
 
 LAB = "02_vae"

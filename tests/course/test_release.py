@@ -11,9 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading import build, catalogue, knife, table
-from grading.course import Course, Mistake
-from grading.overlay import overlay
+from grading import catalogue, knife, table
+from grading.course import Course
+from grading.mistake import Mistake
+from grading.overlay import blanks, overlay
 from grading.release import learners_files, put_blanks, release, zipped
 from starter.support.full import weights
 
@@ -34,7 +35,7 @@ def test_the_zip_is_complete(archive):
 
 
 def test_every_blank_is_there(archive):
-    for path, text in build.blanks().items():
+    for path, text in blanks().items():
         assert archive[f"{LAB}/starter/{path.name}"] == text
     for task in catalogue.tasks_of(LAB):
         assert knife.stub(task) in archive[f"{LAB}/starter/vae.py"]
@@ -43,9 +44,7 @@ def test_every_blank_is_there(archive):
 
 def test_no_answer_is_in_the_zip(archive):
     everything = "\n".join(archive.values())
-    allowed = "\n".join(text for name, text in archive.items() if "/support/" in name) + "\n".join(
-        build.blanks().values()
-    )
+    allowed = "\n".join(text for name, text in archive.items() if "/support/" in name) + "\n".join(blanks().values())
     assert "BEGIN SOLUTION" not in everything and "END SOLUTION" not in everything
     assert not any(part in name for name in archive for part in ("grading", "solutions", ".tries"))
     for module in catalogue.MODULES.values():
@@ -158,7 +157,7 @@ def test_the_real_first_lab_is_released(tmp_path):
         text = archive.read("01_autoencoder/01_autoencoder.ipynb").decode()
         modules = archive.read("01_autoencoder/starter/autoencoder.py").decode()
     assert text.count("matches(fingerprint(") == len(catalogue.tasks_of("01_autoencoder"))
-    assert modules == build.blanks()[catalogue.ROOT / "starter/autoencoder.py"]
+    assert modules == blanks()[catalogue.ROOT / "starter/autoencoder.py"]
     notebook = nbformat.reads(text, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), textwrap.shorten(text, 200)
     ours = nbformat.read(catalogue.ROOT / "notebooks/01_autoencoder.ipynb", as_version=4)

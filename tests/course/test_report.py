@@ -8,8 +8,9 @@ import pytest
 
 from grading import catalogue
 from grading import report as report_of
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.export import Result, export
+from grading.mistake import Mistake
 from grading.report import report, spread
 
 LAB = "02_vae"

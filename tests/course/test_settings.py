@@ -2,8 +2,9 @@
 
 import pytest
 
-from grading.course import Course, Mistake
+from grading.course import Course
 from grading.gradebook import configured
+from grading.mistake import Mistake
 from grading.settings import configure
 
 FIRST_EDITION = '''"""Plain `nbgrader` and formgrader work in this folder. Written by `python -m grading release`."""
