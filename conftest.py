@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on a busy machine two threads are slower than one
 os.environ["TQDM_DISABLE"] = "1"  # as when notebooks are built: a cell prints the same whether it is watched or not
 sys.path.insert(0, str(Path(__file__).parent))
-from grading.overlay import ROOT, overlay  # noqa: E402
+from grading.content.overlay import ROOT, overlay  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -38,7 +38,7 @@ def pytest_report_header(config):
 
 def own_work(path: Path) -> bool:
     """Does a module of starter/ differ from the blanks that its solution is cut to?"""
-    from grading.knife import cut
+    from grading.content.knife import cut
 
     solution = ROOT / "solutions" / path.name
     if path.name.startswith("_") or not solution.exists():
@@ -73,7 +73,7 @@ def hidden(names: list[str], folder: Path) -> str:
 def pytest_configure(config):
     """Notebook kernels and xdist workers find the overlay through PYTHONPATH, this process through sys.path."""
     config.addinivalue_line("markers", "tools: of a file that looks for bubblewrap, dask or PostgreSQL")
-    for task in tomllib.loads((ROOT / "grading/tasks.toml").read_text(encoding="utf-8"))["task"]:
+    for task in tomllib.loads((ROOT / "grading/content/tasks.toml").read_text(encoding="utf-8"))["task"]:
         config.addinivalue_line("markers", f"{task['id'].replace('-', '_')}: {task['statement']}")
     reference, lacking = config.getoption("impl") == "reference", config.getoption("without")
     if not reference and not lacking:

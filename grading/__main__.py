@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from .course import Course
-from .mistake import Mistake, lab_named
-from .table import LABS, TASKS, tasks_of
+from .classroom.course import Course
+from .content.mistake import Mistake, lab_named
+from .content.table import LABS, TASKS, tasks_of
 
 HELP = {
     "build": "bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks",
@@ -128,7 +128,7 @@ def audit_options(command: argparse.ArgumentParser) -> None:
 
 
 def build(given) -> int:
-    from .build import build as built
+    from .maintain.build import build as built
 
     print("\n".join(str(path) for path in built()) or "nothing to do")
     return 0
@@ -147,7 +147,7 @@ def tasks_named(name: str) -> list[str]:
 
 
 def check(given) -> int:
-    from . import check as checks
+    from .maintain import check as checks
 
     return checks.main()
 
@@ -159,15 +159,15 @@ def audit(given) -> int:
     if given.add:
         return met_in_class(given, tasks_named(given.add)[0])
     can_fork("answers are judged")
-    from . import audit as audits
+    from .maintain import audit as audits
 
     return audits.main(tasks, given.full, bool(given.names))
 
 
 def met_in_class(given, task: str) -> int:
-    from .met import met, region_of
-    from .runner import Runner, plain_launch
-    from .verdicts import published
+    from .judge.runner import Runner, plain_launch
+    from .judge.verdicts import published
+    from .maintain.met import met, region_of
 
     region = region_of(task, given.file.read_bytes() if given.file else sys.stdin.buffer.read())
     launch = {} if allowed(given.no_jail) else {"launch": plain_launch}
@@ -177,14 +177,14 @@ def met_in_class(given, task: str) -> int:
 
 
 def bands(given) -> int:
-    from . import bands as measured
+    from .maintain import bands as measured
 
     return measured.main([lab_named(lab) for lab in given.labs], given.fresh)
 
 
 def release(given) -> int:
     labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
-    from .release import release as released
+    from .classroom.release import release as released
 
     for lab in labs:
         print(released(Course(given.course), lab))
@@ -193,7 +193,7 @@ def release(given) -> int:
 
 def collect(given) -> int:
     lab = lab_named(given.lab)
-    from .intake import collect as collected
+    from .classroom.intake import collect as collected
 
     options = {"times": given.times, "zone": given.zone, "dry_run": given.dry_run, "say": print}
     collected(Course(given.course), lab, given.folder, given.id_pattern, **options)
@@ -204,11 +204,11 @@ def autograde(given) -> int:
     lab, course = lab_named(given.lab), Course(given.course)
     course.released(lab), course.submitted(lab, given.student)  # a wrong command is told before a missing jail
     jail = allowed(given.no_jail, here=not given.cluster)
-    from .pools import Cluster, Local
+    from .judge.pools import Cluster, Local
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # submissions are graded side by side; and what forks has one thread
     pool = Cluster(given.cluster) if given.cluster else Local(given.workers).prepared()
-    from .grade import autograde as graded
+    from .classroom.grade import autograde as graded
 
     limits = {"cpu": given.seconds, "wall": max(40.0, 2.0 * given.seconds)}  # a busy machine is no learner's fault
     words = Terminal() if sys.stdout.isatty() else None
@@ -223,7 +223,7 @@ def allowed(no_jail: bool, here: bool = True) -> bool:
     Raises:
         Mistake: one is wanted, and this machine has none; or it cannot run submissions at all.
     """
-    from .jail import outside
+    from .judge.jail import outside
 
     if here:
         can_fork("submissions are judged")
@@ -240,7 +240,7 @@ def can_fork(what: str) -> None:
 
 
 def doctor(given) -> int:
-    from .jail import outside
+    from .judge.jail import outside
 
     return outside.doctor()
 
@@ -257,7 +257,7 @@ class Terminal:
 
 def feedback(given) -> int:
     lab = lab_named(given.lab)
-    from .feedback import feedback as written
+    from .classroom.feedback import feedback as written
 
     written(Course(given.course), lab)
     return 0
@@ -265,7 +265,7 @@ def feedback(given) -> int:
 
 def report(given) -> int:
     lab = lab_named(given.lab)
-    from .report import report as written
+    from .classroom.report import report as written
 
     written(Course(given.course), lab)
     return 0
@@ -273,29 +273,29 @@ def report(given) -> int:
 
 def gradescope(given) -> int:
     lab = lab_named(given.lab)
-    from .gradescope import package
+    from .classroom.gradescope import package
 
     print(package(Course(given.course), lab))
     return 0
 
 
 def export(given) -> int:
-    from .export import export as written
+    from .classroom.export import export as written
 
     written(Course(given.course), partial=given.partial)
     return 0
 
 
 def demo(given) -> int:
-    from .demo import demo as shown
-    from .demo import empty
+    from .classroom.demo import demo as shown
+    from .classroom.demo import empty
 
     if given.folder:
         empty(given.folder)
     jail = allowed(given.no_jail)
     if given.folder:
         return shown(given.folder, jail=jail)
-    from .scratch import Scratch
+    from .judge.scratch import Scratch
 
     with Scratch() as folder:
         return shown(folder, jail=jail)

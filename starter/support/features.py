@@ -75,7 +75,7 @@ class Network(NamedTuple):
     data: str  # what it has learned to see
     side: int  # pixels of its images
     untrained: Callable[[], FeatureNet]
-    weights: Path  # made by python -m grading.train_features
+    weights: Path  # made by python -m grading.maintain.train_features
 
     @property
     def score(self) -> str:

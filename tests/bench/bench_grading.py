@@ -23,11 +23,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
-from grading import build, catalogue, table, work  # noqa: E402
-from grading.course import Course  # noqa: E402
-from grading.grade import autograde  # noqa: E402
-from grading.pools import finished  # noqa: E402
-from grading.release import release  # noqa: E402
+from grading.classroom.course import Course  # noqa: E402
+from grading.classroom.grade import autograde  # noqa: E402
+from grading.classroom.release import release  # noqa: E402
+from grading.content import catalogue, table  # noqa: E402
+from grading.judge import work  # noqa: E402
+from grading.judge.pools import finished  # noqa: E402
+from grading.maintain import build  # noqa: E402
 
 LAB = "02_vae"
 LIMITS = {"cpu": 20, "wall": 120}
@@ -81,7 +83,7 @@ def timed(course: Course, module: list[str], folder: Path) -> tuple[float, float
 
 def adopt() -> None:
     """From now on a process whose parent has ended is this one's child, and its CPU seconds are counted."""
-    from grading.jail import inside
+    from grading.judge.jail import inside
 
     inside.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
@@ -188,7 +190,7 @@ def whole_class(given, scratch: Path) -> None:
 
 def again(given, scratch: Path) -> None:
     """CPU of a right submission when each process goes on to later seeds, over that when it is asked one: in turn."""
-    from grading import verdicts
+    from grading.judge import verdicts
 
     def one_seed(inquiry, number: int, *words):
         return turn(verdicts.replace(inquiry, seeds=inquiry.seeds[: number + 1]), number, *words)

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def small_notebook() -> nbformat.NotebookNode:
     """Every task and question of the lab, no training."""
-    from grading import catalogue
+    from grading.content import catalogue
 
     rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
     cells = [
@@ -63,8 +63,8 @@ def notebooks(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def released(tmp_path_factory, notebooks):
     """Look, and do not write: `course` is for that."""
-    from grading.course import Course
-    from grading.release import release
+    from grading.classroom.course import Course
+    from grading.classroom.release import release
 
     course = Course(tmp_path_factory.mktemp("class") / "course")
     release(course, LAB, notebooks)
@@ -73,7 +73,7 @@ def released(tmp_path_factory, notebooks):
 
 @pytest.fixture
 def course(released, tmp_path):
-    from grading.course import Course
+    from grading.classroom.course import Course
 
     shutil.copytree(released.root, tmp_path / "course")
     return Course(tmp_path / "course")
@@ -81,15 +81,15 @@ def course(released, tmp_path):
 
 @pytest.fixture(scope="session")
 def solution() -> str:
-    from grading import catalogue
+    from grading.content import catalogue
 
     return catalogue.solution(MODULE).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def blank() -> str:
-    from grading import catalogue
-    from grading.overlay import blanks
+    from grading.content import catalogue
+    from grading.content.overlay import blanks
 
     return blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
 
@@ -130,7 +130,7 @@ def test():
 @pytest.fixture(scope="session")
 def jail() -> bool:
     """Whether this machine has one."""
-    from grading.jail import outside
+    from grading.judge.jail import outside
 
     return not outside.complaint()
 
@@ -138,7 +138,7 @@ def jail() -> bool:
 @pytest.fixture(scope="session")
 def needs_jail():
     """Skips where there is none."""
-    from grading.jail import outside
+    from grading.judge.jail import outside
 
     if reason := outside.complaint():
         pytest.skip(f"no jail: {reason}")
@@ -164,16 +164,16 @@ def links(tmp_path_factory):
 @pytest.fixture(scope="session")
 def launch(forks):
     """How workers are started: in the jail, where this machine has one."""
-    from grading.jail import outside
-    from grading.runner import plain_launch
+    from grading.judge.jail import outside
+    from grading.judge.runner import plain_launch
 
     return plain_launch if outside.complaint() else outside.launch
 
 
 @pytest.fixture(scope="session")
 def runner(launch):
-    from grading.runner import Limits, Runner
-    from grading.verdicts import published
+    from grading.judge.runner import Limits, Runner
+    from grading.judge.verdicts import published
 
     with Runner(set(published(LAB)), Limits(cpu=2, wall=30), launch) as worker:
         yield worker
@@ -183,7 +183,7 @@ def runner(launch):
 def graded_as(runner):
     """A module's text, or its bytes, and a task, to the verdict of two secret seeds."""
 
-    from grading.verdicts import judged, seeds
+    from grading.judge.verdicts import judged, seeds
 
     def judge(module: str | bytes, task: str = "vae-1"):
         data = module.encode() if isinstance(module, str) else module
@@ -230,11 +230,11 @@ def hostile_notebook(released: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def graded(tmp_path_factory, released, released_notebook, solution, blank, jail, forks):
     """A class of five, collected and graded. Look, and do not write."""
-    from grading import catalogue
-    from grading.course import Course
-    from grading.grade import autograde
-    from grading.intake import collect
-    from grading.pools import Local
+    from grading.classroom.course import Course
+    from grading.classroom.grade import autograde
+    from grading.classroom.intake import collect
+    from grading.content import catalogue
+    from grading.judge.pools import Local
 
     root = tmp_path_factory.mktemp("graded")
     shutil.copytree(released.root, root / "course")
@@ -268,8 +268,8 @@ class RecordedPool:
         yield self, 4
 
     def submit(self, function, lab, version, module, secret, student, *rest):
-        from grading.cells import cells_of
-        from grading.pools import finished
+        from grading.judge.cells import cells_of
+        from grading.judge.pools import finished
 
         self.students.append(student)
         return finished({"seconds": 0.5, "tasks": self.tasks, "cells": cells_of(rest[-1])})

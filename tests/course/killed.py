@@ -14,10 +14,10 @@ from nbgrader.api import Gradebook
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from grading import table
-from grading.course import COURSE_ID, Course
-from grading.grade import autograde
-from grading.pools import finished
+from grading.classroom.course import COURSE_ID, Course
+from grading.classroom.grade import autograde
+from grading.content import table
+from grading.judge.pools import finished
 
 LAB = "02_vae"
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}

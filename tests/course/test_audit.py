@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from grading import __main__ as command
-from grading import audit, catalogue, check, met, mutation, styles
-from grading.jail import outside
-from grading.mistake import Mistake
+from grading.content import catalogue
+from grading.content.mistake import Mistake
+from grading.judge.jail import outside
+from grading.maintain import audit, check, met, mutation, styles
 from starter.support import compare, probes
 
 TASK = "vae-1"
@@ -245,13 +246,13 @@ def test_a_hostile_answer_ends_its_own_process_only(runner, capsys):
 
 def test_nothing_is_written_before_all_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(catalogue, "ROOT", tmp_path)
-    (tmp_path / "grading/answers").mkdir(parents=True)
+    (tmp_path / "grading/content/answers").mkdir(parents=True)
     with pytest.raises(Mistake, match="nothing written"):
         met.offered(TASK, met.entry(TASK, "return 3", {}, ("kind",), ("says",)), True)
-    assert not list((tmp_path / "grading/answers").iterdir())
+    assert not list((tmp_path / "grading/content/answers").iterdir())
     text = met.entry(TASK, "return 3", {"id": "three", "kind": "constant", "says": "It is 3."}, ("kind",), ("says",))
     assert met.offered(TASK, text, True) == 0
-    kept = catalogue.tomllib.loads((tmp_path / "grading/answers/vae.toml").read_text())["wrong"]
+    kept = catalogue.tomllib.loads((tmp_path / "grading/content/answers/vae.toml").read_text())["wrong"]
     assert kept == [{"id": "vae-1-three", "kind": "constant", "region": "return 3\n", "says": "It is 3."}]
 
 

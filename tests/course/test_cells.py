@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from grading import cells
-from grading.cells import cells_of, complaint
+from grading.judge import cells
+from grading.judge.cells import cells_of, complaint
 
 ONE = b'{"cells": [{"id": "a", "source": ["x = 1\\n", "y"], "metadata": {"nbgrader": {"grade_id": "q"}}}]}'
 UNREADABLE = {

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from grading import bands, build, catalogue, check, notebooks, overlay
-from grading.overlay import blanks
+from grading.content import catalogue, overlay
+from grading.content.overlay import blanks
+from grading.maintain import bands, build, check, notebooks
 from starter.support import checks, probes
 
 
@@ -37,6 +38,27 @@ def test_a_consistent_course_has_no_complaints(course):
     cheap = (check.starter_is_cut, check.tasks_are_complete, check.wrong_answers_are_named, check.notebooks_are_current)
     rest = (check.files_are_known, check.requirements_are_pinned, check.imports_point_one_way, check.readme_is_current)
     assert [list(function()) for function in (*cheap, *rest)] == [[]] * 8
+
+
+@pytest.mark.parametrize(
+    ("room", "line", "words"),
+    [
+        ("content", "from ..judge import lint", "imports grading.judge.lint: grading/content may know no room"),
+        ("judge", "from ..classroom.course import Course", "grading/judge may know content"),
+        ("classroom", "from grading.maintain import build", "grading/classroom may know content, judge"),
+        ("maintain", "def f():\n    from ..classroom import demo", "grading/maintain may know content, judge"),
+    ],
+)
+def test_a_room_that_knows_another_the_wrong_way_is_seen(course, room, line, words):
+    (course / "grading" / room).mkdir()
+    (course / "grading" / room / "new.py").write_text(f"from ..content import table\n{line}\n")
+    complaints = list(check.rooms_know_each_other_one_way())
+    assert len(complaints) == 1 and words in complaints[0] and complaints[0].startswith(f"grading/{room}/new.py")
+
+
+def test_the_rooms_are_all_the_folders_that_hold_code():
+    held = {path.parent.name for path in (check.ROOT / "grading").glob("*/__init__.py")}
+    assert held == set(check.ROOMS)
 
 
 def test_a_filled_blank_is_seen(course):

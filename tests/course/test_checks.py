@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from grading import catalogue
-from grading.overlay import ROOT, blanks, overlay
+from grading.content import catalogue
+from grading.content.overlay import ROOT, blanks, overlay
 from starter.support import checks
 
 B, D = checks.fact("vae-1")["sizes"].values()

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grading import catalogue, pools
 from grading.__main__ import main
-from grading.grade import autograde
-from grading.mistake import Mistake
-from grading.pools import Cluster
+from grading.classroom.grade import autograde
+from grading.content import catalogue
+from grading.content.mistake import Mistake
+from grading.judge import pools
+from grading.judge.pools import Cluster
 
 LAB = "02_vae"
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.metrics import recall_score
 from torch import nn
 
-from grading import catalogue
+from grading.content import catalogue
 from solutions import conditional_gan as cg
 from starter.support.nets import Conv
 

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from grading import catalogue
 from grading.__main__ import main
-from grading.course import Course
-from grading.export import cell, export
-from grading.export import text as text_of
-from grading.mistake import Mistake
+from grading.classroom.course import Course
+from grading.classroom.export import cell, export
+from grading.classroom.export import text as text_of
+from grading.content import catalogue
+from grading.content.mistake import Mistake
 
 LAB = "02_vae"
 

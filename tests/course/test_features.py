@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from grading import train_features  # noqa: E402
+from grading.maintain import train_features  # noqa: E402
 from starter.support import data, features  # noqa: E402
 
 
@@ -90,7 +90,7 @@ def test_the_weights_are_a_small_file_of_plain_numbers(channels, name, size, num
     length = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + length])
     told = header.pop("__metadata__")
-    assert told["made by"] == f"python -m grading.train_features {name}"
+    assert told["made by"] == f"python -m grading.maintain.train_features {name}"
     assert f" {told['right']} of " in features.NETWORKS[channels].untrained.__doc__, "it says what was measured"
     assert {entry["dtype"] for entry in header.values()} <= {numbers, "I64"}
     spans = sorted(entry["data_offsets"] for entry in header.values())

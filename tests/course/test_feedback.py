@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from grading import catalogue
-from grading.course import Course
-from grading.feedback import POLICY, feedback, summary
-from grading.mistake import Mistake
-from grading.names import Student
-from grading.plain import line, plain
+from grading.classroom.course import Course
+from grading.classroom.feedback import POLICY, feedback, summary
+from grading.classroom.names import Student
+from grading.content import catalogue
+from grading.content.mistake import Mistake
+from grading.content.plain import line, plain
 
 LAB = "02_vae"
 

@@ -295,7 +295,7 @@ def test_a_checkpoint_runs_no_code(job):
 
 def test_blanks_are_named_before_anything_is_written(job, tmp_path):
     """With the stubs of the repository, in a process of its own: here `starter` is the reference."""
-    from grading.overlay import ROOT
+    from grading.content.overlay import ROOT
 
     code = "from starter.support.full import cli; import sys; sys.exit(cli.train(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--recipe", "vae-mlp", "--data", "digits", "--out", str(tmp_path / "x")]

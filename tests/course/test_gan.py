@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Bernoulli
 
-from grading import catalogue
+from grading.content import catalogue
 from solutions import gan
 from starter.support.nets import frozen
 

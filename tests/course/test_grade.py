@@ -18,20 +18,21 @@ import nbformat
 import pytest
 from PIL import Image
 
-from grading import catalogue, grade
 from grading.__main__ import HELP, main
-from grading.cells import cells_of
-from grading.cells import picture as fresh_picture
-from grading.course import Course
-from grading.demo import demo
-from grading.feedback import as_written
-from grading.grade import autograde
-from grading.jail import outside
-from grading.mistake import Mistake
-from grading.overlay import ROOT
-from grading.rebuild import rebuilt, scored
-from grading.release import NOTEBOOKS
-from grading.work import judged_by, work
+from grading.classroom import grade
+from grading.classroom.course import Course
+from grading.classroom.demo import demo
+from grading.classroom.feedback import as_written
+from grading.classroom.grade import autograde
+from grading.classroom.rebuild import rebuilt, scored
+from grading.classroom.release import NOTEBOOKS
+from grading.content import catalogue
+from grading.content.mistake import Mistake
+from grading.content.overlay import ROOT
+from grading.judge.cells import cells_of
+from grading.judge.cells import picture as fresh_picture
+from grading.judge.jail import outside
+from grading.judge.work import judged_by, work
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -66,7 +67,7 @@ def run(course: Course, **options) -> list[str]:
 def test_the_clock_of_a_task_waits_for_a_busy_machine(three, monkeypatch, seconds, wall):
     given = []
     monkeypatch.setattr(grade, "autograde", lambda *words, **options: given.append(words[4]))
-    monkeypatch.setattr("grading.pools.Local.prepared", lambda self: self)
+    monkeypatch.setattr("grading.judge.pools.Local.prepared", lambda self: self)
     assert main(["autograde", LAB, "--no-jail", "--seconds", seconds, "--course", str(three.root)]) == 0
     assert given == [{"cpu": int(seconds), "wall": wall}]
 

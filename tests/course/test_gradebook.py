@@ -15,16 +15,16 @@ from nbgrader.converters import Autograde
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from grading import catalogue
 from grading.__main__ import main
-from grading.course import COURSE_ID, Course
-from grading.export import export
-from grading.feedback import feedback
-from grading.grade import autograde
-from grading.gradebook import Writer, address, configured, opened
-from grading.mistake import Mistake
-from grading.release import release
-from grading.settings import configure
+from grading.classroom.course import COURSE_ID, Course
+from grading.classroom.export import export
+from grading.classroom.feedback import feedback
+from grading.classroom.grade import autograde
+from grading.classroom.gradebook import Writer, address, configured, opened
+from grading.classroom.release import release
+from grading.classroom.settings import configure
+from grading.content import catalogue
+from grading.content.mistake import Mistake
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from grading import catalogue, gradescope
-from grading.course import Course
-from grading.mistake import Mistake
-from grading.overlay import ROOT
+from grading.classroom import gradescope
+from grading.classroom.course import Course
+from grading.content import catalogue
+from grading.content.mistake import Mistake
+from grading.content.overlay import ROOT
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)

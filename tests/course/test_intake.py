@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
-from grading import downloads
-from grading.course import Course
-from grading.intake import collect
-from grading.mistake import Mistake
-from grading.names import folder_name
+from grading.classroom import downloads
+from grading.classroom.course import Course
+from grading.classroom.intake import collect
+from grading.classroom.names import folder_name
+from grading.content.mistake import Mistake
 from tests.course.test_cells import UNREADABLE
 
 LAB = "02_vae"

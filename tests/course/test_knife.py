@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import ClearSolutions
 
-from grading import catalogue
-from grading.knife import cut, regions, stub
-from grading.overlay import blanks, overlay
+from grading.content import catalogue
+from grading.content.knife import cut, regions, stub
+from grading.content.overlay import blanks, overlay
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import pytest
 
-from grading import catalogue, grade, lint
-from grading.pools import finished
-from grading.verdicts import NOTE, judged, seeds
+from grading.classroom import grade
+from grading.content import catalogue
+from grading.judge import lint
+from grading.judge.pools import finished
+from grading.judge.verdicts import NOTE, judged, seeds
 
 KL = {"vae-2": {"symbol": "kl_divergence", "calls": ["torch.distributions.kl_divergence"]}}
 NORMAL = {"vae-4": {"symbol": "gaussian_nll", "calls": ["torch.distributions.Normal.log_prob"]}}

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
-from grading import catalogue
 from grading.__main__ import main
-from grading.course import Course
-from grading.grade import autograde
-from grading.gradebook import opened
-from grading.mistake import Mistake
-from grading.moving import TABLES
+from grading.classroom.course import Course
+from grading.classroom.grade import autograde
+from grading.classroom.gradebook import opened
+from grading.classroom.moving import TABLES
+from grading.content import catalogue
+from grading.content.mistake import Mistake
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -222,7 +222,7 @@ def test_an_empty_record_names_the_command_that_makes_it_again(course, words, na
 )
 def test_a_release_with_other_tasks_than_todays_grades_nobody(course, monkeypatch, change, says):
     """Of an older version of the course, say: points for tasks that its notebook lacks would go nowhere."""
-    from grading import table
+    from grading.content import table
 
     tasks = {task: dict(row) for task, row in table.TASKS.items()}
     change(tasks)
@@ -235,7 +235,7 @@ def test_nbgrader_refuses_other_tasks_in_words_that_help(course, notebooks, tmp_
     """A question less than in the notebook of which submissions are graded."""
     import nbformat
 
-    from grading.release import release
+    from grading.classroom.release import release
 
     notebook = nbformat.read(notebooks / f"{LAB}.ipynb", as_version=4)
     notebook.cells = [cell for cell in notebook.cells if cell.id != "vae-q2"]
@@ -248,7 +248,7 @@ def test_nbgrader_refuses_other_tasks_in_words_that_help(course, notebooks, tmp_
 def test_the_gradebook_tells_nobody_else(course):
     """nbgrader logs an error with all of its SQL, and raises it as well."""
     code = (
-        "import sys\nfrom grading.gradebook import opened\nfrom nbgrader.api import InvalidEntry\n"
+        "import sys\nfrom grading.classroom.gradebook import opened\nfrom nbgrader.api import InvalidEntry\n"
         "with opened(sys.argv[1]) as book:\n    try:\n        book.add_student('1')\n"
         "    except InvalidEntry:\n        print('raised')"
     )

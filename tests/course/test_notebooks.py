@@ -5,7 +5,8 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from grading import catalogue, notebooks
+from grading.content import catalogue
+from grading.maintain import notebooks
 
 KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
 HEADER = f"# ---\n# jupyter:\n#   kernelspec:\n{KERNEL}# ---\n\n"

@@ -19,13 +19,13 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from grading import table
-from grading.cells import cells_of
-from grading.course import Course
-from grading.feedback import feedback
-from grading.grade import autograde
-from grading.markdown import as_cell, rendered
-from grading.names import Student
+from grading.classroom.course import Course
+from grading.classroom.feedback import feedback
+from grading.classroom.grade import autograde
+from grading.classroom.markdown import as_cell, rendered
+from grading.classroom.names import Student
+from grading.content import table
+from grading.judge.cells import cells_of
 
 LAB, QUESTIONS = "02_vae", ["vae-q1", "vae-q2"]
 INSTALL = "pip install -r tests/requirements.txt"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from grading import platforms
 from grading.__main__ import main
-from grading.course import Course
-from grading.intake import collect
-from grading.mistake import Mistake
-from grading.times import stamp
+from grading.classroom import platforms
+from grading.classroom.course import Course
+from grading.classroom.intake import collect
+from grading.classroom.times import stamp
+from grading.content.mistake import Mistake
 
 LAB = "02_vae"
 
@@ -203,7 +203,7 @@ def course(tmp_path, monkeypatch) -> Course:
     (folder / "starter").mkdir(parents=True)
     (folder / f"{LAB}.ipynb").write_bytes(page("blank"))
     (folder / "starter/vae.py").write_text("blank")
-    course.zip(LAB).write_bytes(b"")
+    course.zip(LAB).write_bytes(b"any")
     monkeypatch.setattr(Course, "gradebook", lambda self: book)
     return course
 

@@ -9,7 +9,7 @@ from torch.distributions import Normal, TransformedDistribution, Uniform
 from torch.distributions.transforms import SigmoidTransform
 from torch.nn import functional as F
 
-from grading import catalogue
+from grading.content import catalogue
 from solutions import realnvp as nvp
 from starter.support import data, flownets
 

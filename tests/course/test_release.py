@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading import catalogue, knife, table
-from grading.course import Course
-from grading.mistake import Mistake
-from grading.overlay import blanks, overlay
-from grading.release import learners_files, put_blanks, release, zipped
+from grading.classroom.course import Course
+from grading.classroom.release import learners_files, put_blanks, release, zipped
+from grading.content import catalogue, knife, table
+from grading.content.mistake import Mistake
+from grading.content.overlay import blanks, overlay
 from starter.support.full import weights
 
 LAB = "02_vae"
@@ -91,7 +91,7 @@ def test_a_release_that_fails_leaves_the_one_before_it(course, notebooks, monkey
         raise Mistake("nbgrader refuses")
 
     before = {path: path.read_bytes() for path in course.root.rglob("*.*") if path.is_file()}
-    monkeypatch.setattr("grading.release.generate", refused)
+    monkeypatch.setattr("grading.classroom.release.generate", refused)
     with pytest.raises(Mistake, match="nbgrader refuses"):
         release(course, LAB, notebooks)
     assert {path: path.read_bytes() for path in course.root.rglob("*.*") if path.is_file()} == before
@@ -112,7 +112,7 @@ def test_an_interrupted_release_leaves_no_solution_behind(tmp_path, notebooks, m
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("grading.release.generate", interrupted)
+    monkeypatch.setattr("grading.classroom.release.generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         release(Course(tmp_path / "course"), LAB, notebooks)
     assert not [path for path in (tmp_path / "course").rglob("*.py") if "SOLUTION" in path.read_text()]

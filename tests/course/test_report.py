@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from grading import catalogue
-from grading import report as report_of
-from grading.course import Course
-from grading.export import Result, export
-from grading.mistake import Mistake
-from grading.report import report, spread
+from grading.classroom import report as report_of
+from grading.classroom.course import Course
+from grading.classroom.export import Result, export
+from grading.classroom.report import report, spread
+from grading.content import catalogue
+from grading.content.mistake import Mistake
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grading import catalogue, worker
-from grading.reports import Outcome, opened
-from grading.runner import Limits, Runner, WorkerError, plain_launch
-from grading.verdicts import judged, needed, published, readable, seeds
+from grading.content import catalogue
+from grading.judge import worker
+from grading.judge.reports import Outcome, opened
+from grading.judge.runner import Limits, Runner, WorkerError, plain_launch
+from grading.judge.verdicts import judged, needed, published, readable, seeds
 from starter.support import compare, probes
 
 RIGHT_1 = "return mu + torch.exp(0.5 * log_var) * eps"
@@ -271,7 +272,7 @@ def test_what_cannot_be_shut_in_does_not_run_and_is_our_own_trouble(monkeypatch,
     os.close(report)
     assert end == "jail the kernel says no" and read == [0]
     monkeypatch.setattr(runner, "reply", lambda deadline: ticket.encode() + b" jail the kernel says no\n")
-    monkeypatch.setattr("grading.runner.secrets.token_hex", lambda size: ticket)
+    monkeypatch.setattr("grading.judge.runner.secrets.token_hex", lambda size: ticket)
     ticket = "a"
     with pytest.raises(WorkerError, match="could not be shut in: the kernel says no"):
         runner.ask("vae", b"")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grading import scratch
-from grading.scratch import Scratch, sweep
+from grading.judge import scratch
+from grading.judge.scratch import Scratch, sweep
 
 pytest.importorskip("fcntl", reason="this system has no such locks, and nothing is swept")
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,8 @@ def temporary(tmp_path, monkeypatch):
 
 def elsewhere(place: Path, then: str) -> subprocess.Popen:
     """A process that has a folder below a place, with a file in it."""
-    code = "from grading.scratch import Scratch\nown = Scratch().path\n(own / 'file').touch()\nprint(own, flush=True)\n"
+    code = "from grading.judge.scratch import Scratch\nown = Scratch().path\n"
+    code += "(own / 'file').touch()\nprint(own, flush=True)\n"
     return subprocess.Popen(
         [sys.executable, "-c", code + then],
         cwd=ROOT,
@@ -78,7 +79,7 @@ def test_a_folder_of_another_user_stays(temporary, monkeypatch):
 
 POOL = """
 import os, sys
-from grading.pools import Local
+from grading.judge.pools import Local
 if __name__ == "__main__":
     with Local(1).opened() as (pool, _):
         print(pool.submit(os.getpid).result(), flush=True)

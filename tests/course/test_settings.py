@@ -2,10 +2,10 @@
 
 import pytest
 
-from grading.course import Course
-from grading.gradebook import configured
-from grading.mistake import Mistake
-from grading.settings import configure
+from grading.classroom.course import Course
+from grading.classroom.gradebook import configured
+from grading.classroom.settings import configure
+from grading.content.mistake import Mistake
 
 FIRST_EDITION = '''"""Plain `nbgrader` and formgrader work in this folder. Written by `python -m grading release`."""
 

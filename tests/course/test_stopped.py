@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from grading import catalogue, grade, work
 from grading.__main__ import Terminal
-from grading.course import Course
-from grading.grade import autograde, progress
-from grading.pools import Local, as_done, finished
+from grading.classroom import grade
+from grading.classroom.course import Course
+from grading.classroom.grade import autograde, progress
+from grading.content import catalogue
+from grading.judge import work
+from grading.judge.pools import Local, as_done, finished
 
 LAB = "02_vae"
 TASKS = catalogue.tasks_of(LAB)
@@ -189,9 +191,9 @@ import os, sys
 root, lab, read = os.getcwd() + os.sep, sys.argv[1], set()
 sys.addaudithook(lambda event, given: read.add(str(given[0])) if event == "open" else None)
 sys.path.insert(0, root)
-from grading.runner import Limits, Runner, plain_launch
-from grading.verdicts import judged, needed, published
-from grading import catalogue
+from grading.judge.runner import Limits, Runner, plain_launch
+from grading.judge.verdicts import judged, needed, published
+from grading.content import catalogue
 with Runner(set(published(lab)), Limits(), plain_launch, needed(lab)) as runner:
     assert not judged(runner, lab, b"x = 1", [1, 2])["beta-1"].right
 paths = [os.path.relpath(path, root) for path in read if path.startswith(root)]
@@ -206,8 +208,8 @@ def test_the_version_is_that_of_every_file_that_is_read_for_a_verdict(tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=os.environ | unseen, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     read, known = set(done.stdout.split()), {str(path.relative_to(ROOT)) for path in work.sources("03_beta_vae")}
-    others = {f"grading/answers/{name}.toml" for name in catalogue.MODULES.values() if name != "beta_vae"}
-    assert len(read & known) > 50 and read - known - others == {"grading/tasks.toml"}  # its rows count
+    others = {f"grading/content/answers/{name}.toml" for name in catalogue.MODULES.values() if name != "beta_vae"}
+    assert len(read & known) > 50 and read - known - others == {"grading/content/tasks.toml"}  # its rows count
 
 
 def test_a_change_of_any_of_these_files_changes_the_version(tmp_path, monkeypatch):

@@ -6,10 +6,11 @@ from functools import partial
 
 import pytest
 
-from grading import catalogue, verdicts
-from grading.reports import Outcome
-from grading.runner import Limits
-from grading.verdicts import judged
+from grading.content import catalogue
+from grading.judge import verdicts
+from grading.judge.reports import Outcome
+from grading.judge.runner import Limits
+from grading.judge.verdicts import judged
 from starter.support import checks, probes
 
 SEEDS = [11, 12]

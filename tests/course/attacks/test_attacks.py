@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from grading import catalogue
-from grading.intake import collect
-from grading.verdicts import judged, seeds
+from grading.classroom.intake import collect
+from grading.content import catalogue
+from grading.judge.verdicts import judged, seeds
 
 LAB, TASK = "02_vae", "vae-1"
 ATTACKS = sorted(path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))

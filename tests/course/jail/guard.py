@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from grading.jail import inside, outside
+from grading.judge.jail import inside, outside
 
 if reason := outside.complaint():
     sys.exit(reason)

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from grading.__main__ import allowed, main
-from grading.jail import cgroups, inside, outside
+from grading.judge.jail import cgroups, inside, outside
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -127,7 +127,7 @@ def test_the_server_ends_with_the_one_who_started_it(tmp_path):
     (tmp_path / "course/script.py").write_text(script)
     starter = (
         f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from pathlib import Path\nfrom grading.jail import outside\n"
+        "from pathlib import Path\nfrom grading.judge.jail import outside\n"
         f"p = outside.launch(Path({str(tmp_path / 'course')!r}), 'script.py', {{}}, 1 << 28, 8)\n"
         "p.stdout.readline(); print(p.pid, flush=True)\ntime.sleep(60)"
     )

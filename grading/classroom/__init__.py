@@ -1,0 +1,1 @@
+"""A class from release to grades: what an instructor's commands do. It knows `content` and `judge`."""

@@ -1,0 +1,149 @@
+"""Feedback: one page for each submission that opens anywhere, loads nothing and runs nothing."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, SubmittedNotebook
+
+from ..content import table
+from ..content.mistake import Mistake
+from ..content.plain import plain
+from .course import Course, replace
+from .gradebook import entered
+from .markdown import OPEN, cleaned, rendered
+from .rebuild import is_answer, is_test
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; }}
+td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
+td:nth-child(-n+2) {{ white-space: nowrap; }}
+pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+section, blockquote {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }}
+section table {{ width: auto; }}
+img {{ max-width: 100%; background: #fff; }}
+.all {{ color: #2a7d2a; }} .none {{ color: #b3362b; }}
+@media (prefers-color-scheme: dark) {{ .all {{ color: #7fd07f; }} .none {{ color: #ff9488; }} }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{summary}</p>
+{tasks}
+{answers}
+{pictures}
+</body>
+</html>
+"""
+TASKS = """<h2>Tasks</h2>
+<table><tr><th>task</th><th>points</th><th></th></tr>
+{rows}
+</table>"""
+
+
+def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> int:
+    """Write a page for every graded submission; how many.
+
+    Raises:
+        Mistake: nothing is graded yet.
+    """
+    course.released(lab)
+    with course.gradebook() as gradebook:
+        students = sorted({*course.graded(lab)} & entered(gradebook, lab))
+        if not students:
+            raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
+        for student in students:
+            target = course.folder("feedback", lab, student) / f"{lab}.html"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace(target, page(course, lab, student, gradebook))
+    say(f"{lab}: {len(students)} pages in {course.root / 'feedback'}.")
+    return len(students)
+
+
+def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
+    notebook = course.noted(lab, student, f"{lab}.ipynb", partial(nbformat.reads, as_version=4))
+    found = gradebook.find_submission_notebook(lab, lab, student)
+    points = {grade.name: grade for grade in found.grades}
+    comments = {comment.name: comment.comment for comment in found.comments}
+    tests = [cell for cell in notebook.cells if is_test(cell)]
+    note = course.noted(lab, student, "intake.json")
+    rows = [] if note.get("refused") else [task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests]
+    return PAGE.format(
+        policy=POLICY,
+        title=escape(f"{table.LABS[lab]['title']} ({lab})"),
+        summary=summary(found, note),
+        tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
+        answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),
+        pictures=pictures(notebook),
+    )
+
+
+def summary(found: SubmittedNotebook, note: dict) -> str:
+    late = found.late_submission_penalty or 0
+    words = [f"{max(found.score - late, 0):g} of {found.max_score:g} points."]
+    words += [f"{late:g} points were taken off because it came late."] if late else []
+    words += [f"It was {note['late']}."] if note.get("late") else []
+    words += ["Written answers are still to be read."] if found.needs_manual_grade else []
+    words += [f"{note['missing']} was not in what you handed in."] if note.get("missing") else []
+    words += [f"Nothing was graded: {note['refused']}."] if note.get("refused") else []
+    words += [f"The notebook could not be read: {note['unreadable']}."] if note.get("unreadable") else []
+    return shown(" ".join(words))
+
+
+def task_row(cell: NotebookNode, grade) -> str:
+    message = next((output.text for output in cell.outputs if output.output_type == "stream"), "")
+    mark = "all" if grade.score == grade.max_score else "none"
+    points = f'<span class="{mark}">{grade.score:g} of {grade.max_score:g}</span>'
+    return f"<tr><td>{escape(grade.name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"
+
+
+def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
+    """Written answers, each with the cell before it, which asks: the released one, and so our own text."""
+    return [(before, cell) for before, cell in zip(notebook.cells, notebook.cells[1:]) if is_answer(cell)]
+
+
+def answer(question: NotebookNode, cell: NotebookNode, points: dict, comments: dict) -> str:
+    grade = points[cell.metadata.nbgrader.grade_id]
+    result = "still to be read" if grade.needs_manual_grade else f"{grade.score:g} of {grade.max_score:g} points"
+    comment = comments.get(grade.name)
+    return (
+        f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{rendered(question.source)}</blockquote>\n"
+        f"<p>Your answer:</p>\n<section>{as_written(cell.source)}</section>"
+        + (f"\n<p>Comment:</p>\n<section>{rendered(comment)}</section>" if comment else "")
+    )
+
+
+def as_written(source: str) -> str:
+    """An answer as `rebuilt` put it into its cell; a text as it was released, or as the first edition kept it."""
+    return cleaned(source) if source.startswith(OPEN) else rendered(source)
+
+
+def pictures(notebook: NotebookNode) -> str:
+    """The learner's own plots, as they came out of rebuild: PNG, encoded afresh."""
+    found = [
+        output.data["image/png"]
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not is_test(cell)
+        for output in cell.outputs
+        if output.output_type == "display_data"
+    ]
+    images = "\n".join(
+        f'<p><img alt="one of your plots" src="data:image/png;base64,{escape(png)}"></p>' for png in found
+    )
+    return f"<h2>Your plots</h2>\n{images}" if found else ""
+
+
+def shown(text: str) -> str:
+    return escape(plain(text, 25_000))

@@ -1,0 +1,192 @@
+"""A Gradescope autograder: the zip that it takes, and what runs in its container, which judges one submission."""
+
+import ast
+import json
+import re
+import secrets
+import sys
+import time
+import traceback
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from ..content import table
+from ..content.mistake import Mistake, lab_named
+from ..content.overlay import ROOT
+from ..content.plain import line
+from ..judge.work import judged_by, work
+from .course import Course, replace
+from .downloads import Refused
+from .uploads import handed_in
+
+SETUP = """#!/usr/bin/env bash
+# Runs once, as root, with a network, when Gradescope builds the image. AUTOGRADER and OPT: to try it elsewhere.
+set -euo pipefail
+source="${AUTOGRADER:-/autograder}/source"
+opt="${OPT:-/opt}"
+chmod 700 "$source"  # solutions lie here
+apt-get update
+apt-get install -y bubblewrap python3 python3-venv
+# The image's own Python may be too old (Ubuntu 22.04: 3.10). Then uv fetches one, to where submitted code may read.
+export UV_PYTHON_INSTALL_DIR="$opt/python"
+python3 -m venv "$opt/uv"
+"$opt/uv/bin/python" -m pip install uv==0.13.9
+uv="$opt/uv/bin/uv"
+"$uv" venv --allow-existing --python '>=3.11,<3.14' "$opt/course"
+install() {
+    "$uv" pip install --no-cache --python "$opt/course/bin/python" \\
+        -r "$source/requirements.txt" -c "$source/constraints.txt" "$@"
+}
+install --torch-backend cpu || install  # PyTorch's own index has torch without CUDA, gigabytes less; PyPI has it with
+"""
+RUN = """#!/usr/bin/env bash
+# Runs for every submission. AUTOGRADER and PYTHON: to try it elsewhere.
+root="${{AUTOGRADER:-/autograder}}"
+mkdir -p "$root/results"
+# What stands there when the judge is killed, or never starts.
+cat > "$root/results/results.json" <<'END'
+{ended}
+END
+cd "$root/source"
+OMP_NUM_THREADS=1 "${{PYTHON:-/opt/course/bin/python}}" -m {module} {lab} "$root"
+"""
+README = """# Autograder for {lab}
+
+Upload this zip to a programming assignment on Gradescope. Base image: Ubuntu 22.04, variant Base (any Ubuntu or Debian
+will do: `setup.sh` brings Python 3.11 or newer where the image has an older one). The image takes some minutes to build
+(torch, without CUDA, is most of it); choose a container of at least 4 GB. Set the assignment's autograder points to
+{points}. Learners hand in {files}. Written questions are not judged here: give them a rubric on Gradescope, or grade
+them with nbgrader.
+
+## Security
+
+The solutions are in the container, in `/autograder/source`, which only root can read. Submitted code runs in a process
+of its own, on secret inputs that are drawn anew for each run, and hands out numbers; these are compared in another
+process, so that nothing which it does to its own process makes a wrong answer right. What it can see depends on the
+container: where bubblewrap works, it runs in a jail that shows no solutions, no results and no network (try
+`/opt/course/bin/python -m grading doctor` in `/autograder/source` there). Where it does not, nothing is judged, and the
+result says why, unless you add `--no-jail` to the last line of `run_autograder`: a learner's code can then read the
+solutions, and can write to the results.
+"""
+OURS = "Nothing was judged, which is not your fault: please tell your instructor."
+ENDED = "The autograder ended before it had judged. Was the container's memory or time too small? Is the image built?"
+
+
+def package(course: Course, lab: str) -> Path:
+    """The zip of a lab's autograder.
+
+    Raises:
+        Mistake: there is nothing to judge in the lab.
+    """
+    from .release import zipped  # with nbformat, which the container does not have
+
+    tasks = table.tasks_of(lab)
+    if not tasks:
+        raise Mistake(f"{lab} has written questions only: there is nothing that an autograder could judge")
+    points = sum(table.TASKS[task]["points"] for task in tasks)
+    files = " and ".join(f"`{Path(path).name}`" for path in table.handed_in(lab).values())
+    content = sources()
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    texts = {
+        "setup.sh": SETUP,
+        "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(lab, ENDED))),
+        "README.md": README.format(lab=lab, points=points, files=files),
+        "requirements.txt": needed(content, pins),
+        "constraints.txt": pins,
+    }
+    content |= {name: text.encode() for name, text in texts.items()}
+    target = course.root / "gradescope" / f"{lab}.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace(target, zipped("", content, executable={"setup.sh", "run_autograder"}))
+    return target
+
+
+def sources() -> dict[str, bytes]:
+    """Path -> content of what judges. Lab modules of starter/ are the cut ones: the instructor's own may be filled."""
+    from ..content.overlay import blanks
+
+    paths = [*(ROOT / "starter").glob("__*__.py"), *(ROOT / "starter/support").rglob("*")]
+    paths += [path for top in ("grading", "solutions") for path in (ROOT / top).rglob("*")]
+    files = [path for path in paths if path.is_file() and "__pycache__" not in path.parts and path.name[0] != "."]
+    content = {path: path.read_bytes() for path in files} | {path: text.encode() for path, text in blanks().items()}
+    return {path.relative_to(ROOT).as_posix(): content[path] for path in sorted(content)}
+
+
+def needed(content: dict[str, bytes], pins: str) -> str:
+    """The pins of what starter/ and solutions/ import: what judges imports no more, and what is handed in may."""
+    imported = set()
+    for name, text in content.items():
+        if name.endswith(".py") and not name.startswith("grading/"):
+            for node in ast.walk(ast.parse(text)):
+                found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                found += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+                imported |= {module.partition(".")[0] for module in found}
+    known = packages_distributions()
+    wanted = {canonical(package) for module in imported for package in known.get(module, ())}
+    lines = [text for text in pins.splitlines() if canonical(text.partition("==")[0]) in wanted]
+    return "\n".join(["# Of constraints.txt, what judging takes.", *lines, ""])
+
+
+def canonical(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package.strip()).lower()
+
+
+def results(lab: str, submitted: Path, jail: bool = True) -> dict:
+    """What Gradescope shows of one submission. Bad input is a result, too.
+
+    Raises:
+        Mistake: a jail is wanted, and there is none here.
+    """
+    from ..content.overlay import blanks
+    from ..judge.jail import outside
+
+    if jail and (reason := outside.complaint()):
+        raise Mistake(f"no jail: {reason}; --no-jail, added to the last line of run_autograder, judges without one")
+    begun, tasks, places = time.monotonic(), table.tasks_of(lab), table.handed_in(lab)
+    names = {suffix: Path(path).name for suffix, path in places.items()}
+    try:
+        parts = handed_in(submitted, names)
+        module = parts.get(".py") or blanks()[ROOT / places[".py"]].encode()
+        judged = work(lab, judged_by(lab), module, secrets.token_bytes(32), "learner", {}, jail)["tasks"]
+        words = "" if ".py" in parts else f"{names['.py']} was not in what you handed in."
+    except Refused as reason:
+        judged, words = {task: ["refused", "Nothing was graded."] for task in tasks}, f"Nothing was graded: {reason}"
+    tests = [test(task, *judged[task]) for task in tasks]
+    return {"tests": tests, "output": words, "execution_time": round(time.monotonic() - begun)}
+
+
+def unjudged(lab: str, reason: str) -> dict:
+    """The result of trouble that is ours. Nobody gets points by it."""
+    tests = [test(task, "unjudged", "Not judged.") for task in table.tasks_of(lab)]
+    return {"tests": tests, "output": f"{OURS} {reason}"}
+
+
+def test(task: str, state: str, message: str) -> dict:
+    row, right = table.TASKS[task], state == "right"
+    return {
+        "name": f"{task}: {row['statement']}",
+        "score": row["points"] * right,
+        "max_score": row["points"],
+        "status": "passed" if right else "failed",
+        "output": message,
+        "output_format": "text",
+        "visibility": "visible",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Writes results.json whatever happens. 0: what Gradescope is to show is in that file."""
+    lab, root, *more = arguments
+    try:
+        found = results(lab_named(lab), Path(root) / "submission", jail="--no-jail" not in more)
+    except Exception as trouble:
+        traceback.print_exc()  # instructors alone see it
+        hint = "; is the image built to its end?" if isinstance(trouble, ImportError) else ""
+        reason = trouble if isinstance(trouble, Mistake) else f"{type(trouble).__name__}: {trouble}{hint}"
+        found = unjudged(lab, line(str(reason)))
+    replace(Path(root) / "results/results.json", json.dumps(found, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

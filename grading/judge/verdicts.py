@@ -1,0 +1,268 @@
+"""Arrays of a submission against the reference's: right, wrong or blank, and which mistake it is."""
+
+import ast
+import hashlib
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
+from itertools import takewhile
+from pathlib import Path
+
+from starter.support import checks, compare, probes
+from starter.support.checks import Verdict
+from starter.support.standins import Tables
+
+from ..content import catalogue
+from ..content.plain import line
+from .lint import NOTE
+from .runner import Limits, Outcome, Runner
+
+PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
+TOGETHER, LEAST = 0.5, 10  # of the limits of one question, or so many seconds: what all tasks have together at first
+SUBMISSION = 6  # times the wall-clock limit of one question: what all of a submission may take
+REFERENCE = threading.Lock()  # stand-ins are put into the reference's modules while they are asked
+ENDED = {
+    "time": "It did not end: look for a loop that goes on for ever.",
+    "exit -9": "It was stopped after {cpu} seconds of computing, or for its memory: look for a loop that never ends.",
+    "exit -31": "It asked the kernel for something that is forbidden here, and was stopped (SIGSYS): call no system "
+    "functions by their numbers.",
+    "flood": "It reported far more than was asked for.",
+    "unreadable": "What it reported cannot be read: leave the output of the grader to the grader.",
+    "worker gone": "It ended the process that was to grade it.",
+    "late": "Not run to the end: a submission has {total:g} seconds, used up here: look for a loop that never ends.",
+}
+
+
+@cache
+def published(lab: str) -> frozenset[str]:
+    """Earlier modules that a lab's module imports, and what they import: learners of this lab may know them."""
+    known = set(catalogue.MODULES.values())
+    found, open_ = set(), [catalogue.MODULES[lab]] if lab in catalogue.MODULES else []
+    while open_:
+        for node in ast.walk(ast.parse(catalogue.solution(open_.pop()).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = {node.module} if node.module else {alias.name for alias in node.names}
+                open_ += (names & known) - found
+                found |= names & known
+    return frozenset(found)
+
+
+def needed(lab: str) -> tuple[str, ...]:
+    """What a lab's probes import by and by: torch loads its compiler, seconds of it, for the first optimiser."""
+    text = Path(sys.modules[f"{probes.__name__}.{catalogue.MODULES[lab]}"].__file__).read_text(encoding="utf-8")
+    return ("torch._dynamo",) if "torch.optim" in text else ()
+
+
+def seeds(secret: bytes, student: str) -> list[int]:
+    """Of one learner in one run: a neighbour's inputs, or yesterday's, are of no use."""
+    marks = [hashlib.sha256(secret + f"{student}/{i}".encode()).digest() for i in range(PROBES)]
+    return [int.from_bytes(mark[:12], "big") for mark in marks]
+
+
+def readable(module: bytes) -> bytes:
+    """As Python can read it: a file in neither UTF-8 nor a declared encoding was written in Latin-1."""
+    try:
+        module.decode("utf-8")
+        return module
+    except UnicodeDecodeError:
+        declared = any(re.search(rb"coding[=:]", text) for text in module.splitlines()[:2])
+        return module if declared else module.decode("latin-1").encode("utf-8")
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One submission before its judge. Each turn begins with another seed and goes on to the later ones."""
+
+    runner: Runner
+    module: str
+    text: bytes
+    source: str  # the text as its author sees it
+    seeds: list[int]
+    rules: dict
+    deadline: float  # of the monotonic clock
+
+    def turn(self, number: int, tasks: list[str], share: float = 1) -> tuple[Outcome, dict[str, list[Outcome]]]:
+        """One process: what came of the import; task -> an outcome for each seed of the turn."""
+        seeds = self.seeds[number:]
+        asked = [(task, seed, expected(task, seed)[0]) for task in tasks for seed in seeds]
+        imported, *outcomes = self.runner.ask_all(self.module, self.text, asked, self.rules, share, self.deadline)
+        outcomes = [imported] * len(outcomes) if imported.stop else outcomes
+        return imported, {task: outcomes[i * len(seeds) : (i + 1) * len(seeds)] for i, task in enumerate(tasks)}
+
+    def together(self, number: int, tasks: list[str]) -> tuple[Outcome, dict[str, list[Outcome]]]:
+        """A turn of several tasks. The one under which a process ends is missing; those behind it get another."""
+        share, found = min(1.0, max(TOGETHER, LEAST / self.runner.limits.cpu)), {}
+        while True:
+            imported, outcomes = self.turn(number, tasks, share)
+            whole = dict(takewhile(lambda item: all(map(reported, item[1])), outcomes.items()))
+            found |= whole
+            tasks = tasks[len(whole) + 1 :]
+            if not tasks or not reported(imported):
+                return imported, found
+
+    def alone(self, task: str, number: int) -> list[Outcome]:
+        return self.turn(number, [task])[1][task]
+
+    def imported(self) -> Outcome:
+        """With all the time that one question has."""
+        return self.runner.ask(self.module, self.text, rules=self.rules, deadline=self.deadline)
+
+    def unfinished(self, task: str, outcome: Outcome, seed: int | None = None) -> Verdict:
+        return unfinished(task, outcome, self.source, self.runner.limits, seed)
+
+
+def judged(
+    runner: Runner, lab: str, module: bytes, student_seeds: list[int], tasks: list[str] | None = None
+) -> dict[str, Verdict]:
+    """A verdict on each task of a lab.
+
+    At first all tasks share a process, every other time from the last to the first: what is right in all of them does
+    not live on what was asked before. The rest is asked again, each task in processes of its own: no task pays for a
+    neighbour's crash, hang or mess.
+    """
+    runner.begin()
+    deadline, rules = time.monotonic() + SUBMISSION * runner.limits.wall, catalogue.hands_over(lab)
+    source, tasks = module.decode("utf-8", "replace"), tasks or catalogue.tasks_of(lab)
+    inquiry = Inquiry(runner, catalogue.MODULES[lab], readable(module), source, student_seeds, rules, deadline)
+    imported, found, right = first_round(inquiry, tasks)
+    if not reported(imported):
+        imported = inquiry.imported()
+    if imported.arrays is None:
+        return {task: inquiry.unfinished(task, imported) for task in tasks}
+    for task in tasks:
+        if right[task] == PROBES:
+            found[task] = positive(task, right[task])
+        elif task not in found:
+            found[task] = verdict(task, inquiry)
+    return {task: noted(found[task], str(imported.arrays.get(task)), rules.get(task)) for task in tasks}
+
+
+def first_round(inquiry: Inquiry, tasks: list[str]) -> tuple[Outcome, dict[str, Verdict], Counter]:
+    """What came of the import, verdicts on tasks that are blank, and how often each task was right in all its calls."""
+    found, right = {}, Counter()
+    for number in range(len(inquiry.seeds)):
+        imported, outcomes = inquiry.together(number, tasks)
+        for task, calls in outcomes.items():
+            if is_blank(calls[0]) and not right[task]:
+                found[task] = inquiry.unfinished(task, calls[0])
+            right[task] += all(map(partial(is_right, task), inquiry.seeds[number:], calls))
+        tasks = [task for task in reversed(tasks) if right[task]]
+        if not tasks:
+            break
+    return imported, found, right
+
+
+def reported(outcome: Outcome) -> bool:
+    return outcome.arrays is not None or outcome.stop is not None
+
+
+def is_right(task: str, seed: int, outcome: Outcome) -> bool:
+    return outcome.arrays is not None and compare.same(outcome.arrays, expected(task, seed)[1])
+
+
+@lru_cache(maxsize=64)
+def expected(task: str, seed: int) -> tuple[Tables, compare.Arrays]:
+    """Stand-ins for a task's neighbours, and the reference's arrays."""
+    with REFERENCE:
+        tables = catalogue.tables(task, seed)
+        return tables, probes.arrays(task, catalogue.reference(catalogue.module_of(task)), seed, tables)
+
+
+def is_blank(outcome: Outcome) -> bool:
+    return outcome.stop is not None and outcome.stop.kind == "NotImplementedError"
+
+
+def noted(verdict: Verdict, call: str, rule: dict | None) -> Verdict:
+    """With a word on the call that did it all. Only names of tasks.toml are repeated: the rest is anybody's word."""
+    if not verdict.right or rule is None or call not in rule["calls"]:
+        return verdict
+    return replace(verdict, message=f"{verdict.message} {NOTE} {call} does the whole of it; no points are lost.")
+
+
+def verdict(task: str, inquiry: Inquiry) -> Verdict:
+    """Of a task that is asked by itself. Right only when every seed was compared and was right, first and later."""
+    wrong = []
+    for number, seed in enumerate(inquiry.seeds):
+        outcomes = inquiry.alone(task, number)
+        if outcomes[0].arrays is None:
+            return inquiry.unfinished(task, outcomes[0], seed)
+        if not is_right(task, seed, outcomes[0]):
+            again = partial(inquiry.alone, task, number)
+            return Verdict("wrong", line(diagnosis(task, outcomes[0].arrays, again, seed)))
+        rights = map(partial(is_right, task), inquiry.seeds[number:], outcomes)
+        wrong += [(number, place, outcomes) for place, right in enumerate(rights) if not right]
+    if wrong:
+        return Verdict("wrong", line(lasting(task, inquiry, *wrong[0])))
+    return positive(task, len(inquiry.seeds))
+
+
+def lasting(task: str, inquiry: Inquiry, number: int, place: int, outcomes: list[Outcome]) -> str:
+    """Of an answer that is right where it is asked first, and not behind another call."""
+    first, later = outcomes[0].arrays, outcomes[place]
+    if later.arrays is None:
+        words = inquiry.unfinished(task, later).message
+        return words if later.ended == "late" else checks.remembered(first, None, words)
+    second = inquiry.alone(task, number)[place].arrays
+    differs = second is not None and not compare.same(later.arrays, second)
+    return checks.NOISE if differs else checks.remembered(first, later.arrays)
+
+
+def positive(task: str, right: int) -> Verdict:
+    """
+    Raises:
+        ValueError: too few seeds were compared.
+    """
+    if right != PROBES:
+        raise ValueError(f"{task} needs {PROBES} seeds, got {right}")
+    return Verdict("right", f"{task} is right: {catalogue.TASKS[task]['statement']}.")
+
+
+def diagnosis(task: str, got: compare.Arrays, again: Callable[[], list[Outcome]], seed: int) -> str:
+    """The most specific thing that can be said about arrays that are wrong."""
+    try:
+        if says := recognised(task, got, seed):
+            return says
+        second = again()[0].arrays
+        if second is not None and not compare.same(got, second):
+            return checks.NOISE
+        with REFERENCE:
+            sizes = probes.sizes(task, catalogue.reference(catalogue.module_of(task)), seed)
+        return compare.explain(got, expected(task, seed)[1], sizes)
+    except Exception:  # arrays of a form that nobody thought of are still only wrong
+        return "What it returns cannot be compared with the expected result."
+
+
+def recognised(task: str, got: compare.Arrays, seed: int) -> str | None:
+    """What the catalogue says about the wrong answer that gives these arrays on this seed."""
+    tables, _ = expected(task, seed)
+    for i, entry in enumerate(catalogue.answers("wrong")[task]):
+        with REFERENCE:
+            known = catalogue.observed(task, catalogue.variant("wrong", task, i), seed, tables)
+        if compare.same(got, known):
+            return entry["says"]
+    return None
+
+
+def unfinished(task: str, outcome: Outcome, source: str, limits: Limits, seed: int | None = None) -> Verdict:
+    """No arrays: a blank, an exception, or an end without a word."""
+    row, where = catalogue.TASKS[task], f"starter/{catalogue.module_of(task)}.py"
+    if outcome.stop is None:
+        return Verdict("wrong", ending(outcome.ended, limits))
+    if is_blank(outcome):
+        words = outcome.stop.words
+        missing = words if words in catalogue.tasks_of(row["lab"]) else task
+        return Verdict("blank", checks.still_blank(task, missing, row["statement"], where, source))
+    sentence = line(checks.stopped(outcome.stop, where, row["symbol"]))
+    says = None if seed is None else recognised(task, outcome.raises, seed)
+    return Verdict("wrong", f"{says} ({sentence})" if says else sentence)
+
+
+def ending(ended: str, limits: Limits) -> str:
+    """Of a process that ended without a report, for its author."""
+    words = ENDED.get(ended, "It ended its own process ({ended}): look for exit(), or for a crash.")
+    return words.format(cpu=limits.cpu, ended=ended, total=SUBMISSION * limits.wall)

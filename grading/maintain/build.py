@@ -1,0 +1,133 @@
+"""What is generated: the blanks, what check() knows, README's tables, RESULTS.md, and the notebooks."""
+
+import json
+import re
+from pathlib import Path
+
+from starter.support import compare, probes
+from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
+from starter.support.full import table
+
+from ..content import catalogue
+from ..content.overlay import ROOT, blanks
+from ..judge.verdicts import published
+
+CHECKS = ROOT / "starter/support/checks.json"
+RESULTS = ROOT / "RESULTS.md"
+
+
+def facts() -> dict[str, dict]:
+    """What check() needs and a learner may see: reference arrays, and fingerprints of wrong answers; no code."""
+    return {task: task_facts(task) for task in catalogue.TASKS}
+
+
+def task_facts(task: str) -> dict:
+    row = catalogue.TASKS[task]
+    reference = catalogue.reference(catalogue.module_of(task))
+    public, other = catalogue.tables(task, PUBLIC_SEED), catalogue.tables(task, AUTOTEST_SEED, ("right",))
+    wrong = [
+        {
+            "says": entry["says"],
+            "fingerprint": compare.fingerprint(
+                catalogue.observed(task, catalogue.variant("wrong", task, i), PUBLIC_SEED, public)
+            ),
+        }
+        for i, entry in enumerate(catalogue.answers("wrong")[task])
+    ]
+    return {
+        "lab": row["lab"],
+        "module": catalogue.module_of(task),
+        **{key: row[key] for key in ("symbol", "points", "statement", "hints")},
+        "sizes": probes.sizes(task, reference, PUBLIC_SEED),
+        "reference": compare.stored(probes.arrays(task, reference, PUBLIC_SEED, public)),
+        "fingerprint": compare.fingerprint(probes.arrays(task, reference, AUTOTEST_SEED, other)),
+        "wrong": wrong,
+        "tables": {str(PUBLIC_SEED): public, str(AUTOTEST_SEED): other},
+    }
+
+
+def compact(table: dict) -> str:
+    """JSON with one line per list of numbers: short, and it diffs."""
+    text = json.dumps(rounded(table), indent=1, ensure_ascii=False)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
+
+
+def alike(one, other, key: str = "") -> bool:
+    """The same facts, up to the last digits of a float: another processor rounds differently."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name], name) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= 1e-4 * max(1.0, abs(other)) or one != one and other != other
+    return compare.alike(one, other) if key == "fingerprint" else one == other
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return compare.short(value)
+
+
+def write(path: Path, text: str) -> bool:
+    """Write what differs; True if it did."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def readme(text: str) -> str:
+    """README with the tables between its `<!-- labs -->` and `<!-- tasks -->` marks made from tasks.toml."""
+    for mark, rows in (("labs", lab_rows()), ("tasks", task_rows())):
+        lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        lines.insert(1, "| --- " * len(rows[0]) + "|")
+        start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+        before, found, rest = text.partition(start)
+        if not found or end not in rest:
+            raise ValueError(f"README.md lacks the marks {start.strip()} and {end}")
+        text = before + start + "\n".join(lines) + "\n" + rest[rest.index(end) :]
+    return text
+
+
+def lab_rows() -> list[tuple]:
+    rows = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
+    numbers = {catalogue.MODULES.get(name): number for number, name in enumerate(catalogue.LABS, 1)}
+    for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
+        graded = [*catalogue.TASKS.values(), *catalogue.QUESTIONS.values()]
+        points = sum(row["points"] for row in graded if row["lab"] == name)
+        book = f"[`{name}`](notebooks/{name}.ipynb)"
+        module = f"`starter/{catalogue.MODULES[name]}.py`" if name in catalogue.MODULES else "–"
+        before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
+        graded = len(catalogue.tasks_of(name))
+        rows.append((number, book, module, before, lab["teaches"], graded, points, lab["minutes"]))
+    return rows
+
+
+def task_rows() -> list[tuple]:
+    rows = [("task", "function", "what it must do", "points", "minutes", "difficulty")]
+    for task, row in catalogue.TASKS.items():
+        hard = "●" * row["difficulty"]
+        rows.append((f"`{task}`", f"`{row['symbol']}`", row["statement"], row["points"], row["minutes"], hard))
+    return rows
+
+
+def build() -> list[Path]:
+    """Bring starter/, README and the notebooks in line with their sources; the files that changed."""
+    from . import notebooks
+
+    changed = [path for path, text in blanks().items() if write(path, text)]
+    text = compact(facts())
+    if not CHECKS.exists() or not alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(text)):
+        changed += [CHECKS] if write(CHECKS, text) else []
+    path = ROOT / "README.md"
+    changed += [path] if write(path, readme(path.read_text(encoding="utf-8"))) else []
+    changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
+    for text in notebooks.texts():
+        if notebooks.stale(text):
+            print(f"running {text.name} ...", flush=True)
+            notebooks.build(text)
+            changed.append(text.with_suffix(".ipynb"))
+    return changed

@@ -1,0 +1,157 @@
+"""Text notebooks to .ipynb: nbgrader's metadata and fixed cell ids added, executed on the reference.
+
+In the text, `check("vae-1")` as first line makes a graded cell, the tag `setup` the locked cell that imports, and
+`answer="vae-q1"` a written answer; points come from tasks.toml. Everything else is copied.
+"""
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+from starter.support import runs
+from starter.support.checks import AUTOTEST_SEED
+
+from ..content.catalogue import MODULES, QUESTIONS, TASKS
+from ..content.overlay import ROOT, overlay
+from ..content.table import UNANSWERED
+
+FOLDER = ROOT / "notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def texts() -> list[Path]:
+    return sorted(FOLDER.glob("[0-9]*.py"))
+
+
+def marked(cell: nbformat.NotebookNode) -> None:
+    """Give a cell its nbgrader metadata; a graded one also its line for plain nbgrader."""
+    rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
+    if check := re.match(r'check\("(.+?)"\)', cell.source if cell.cell_type == "code" else ""):
+        task = known(check[1], TASKS)
+        rules |= {"grade_id": task, "grade": True, "points": TASKS[task]["points"]}
+        cell.source += f'\n### AUTOTEST probe("{task}", {AUTOTEST_SEED})'
+    elif "setup" in cell.metadata.get("tags", ()):
+        rules |= {"grade_id": "setup"}
+    elif "answer" in cell.metadata:
+        question = known(cell.metadata.pop("answer"), QUESTIONS)
+        if cell.source != UNANSWERED:
+            raise ValueError(f"the cell of {question} holds more than {UNANSWERED!r}: {cell.source[:80]!r}")
+        points = QUESTIONS[question]["points"]
+        rules |= {"grade_id": question, "grade": True, "points": points, "locked": False, "solution": True}
+    else:
+        return
+    cell.metadata["nbgrader"] = rules
+
+
+def known(name: str, table: dict) -> str:
+    if name not in table:
+        raise ValueError(f"{name} is not in tasks.toml, which has {', '.join(table)}")
+    return name
+
+
+def read(text: Path) -> nbformat.NotebookNode:
+    """The notebook that a text file describes, without outputs. Cell ids come from tasks and headings.
+
+    Raises:
+        ValueError: an unknown task or question, one that the lab lacks or has twice, or an answer that is given.
+    """
+    notebook = jupytext.read(text, fmt="py:percent")
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    heading, number = "top", 0
+    for cell in notebook.cells:
+        try:
+            marked(cell)
+        except ValueError as wrong:
+            raise ValueError(f"{text.name}: {wrong}") from None
+        if title := re.match(r"#+ (.*)", cell.source if cell.cell_type == "markdown" else ""):
+            heading, number = re.sub(r"[^a-z0-9]+", "-", title[1].lower()).strip("-")[:40].strip("-"), 0
+        cell.id = cell.metadata.get("nbgrader", {}).get("grade_id") or f"{heading}-{number}"
+        number += 1
+    complete(text, [cell.id for cell in notebook.cells])
+    nbformat.validate(notebook)
+    return notebook
+
+
+def complete(text: Path, ids: list[str]) -> None:
+    graded = {name for table in (TASKS, QUESTIONS) for name, row in table.items() if row["lab"] == text.stem}
+    foreign = {name for name in ids if name in TASKS | QUESTIONS} - graded
+    for problem, names in (
+        ("lacks a cell for", graded - set(ids)),
+        ("has a cell for another lab's", foreign),
+        ("uses a cell id twice:", {name for name in ids if ids.count(name) > 1}),
+    ):
+        if names:
+            raise ValueError(f"{text.name} {problem} {', '.join(sorted(names))}")
+
+
+def executed(
+    text: Path, modules: dict[str, str] | None = None, keep_going: bool = False, **environment: str
+) -> nbformat.NotebookNode:
+    """The notebook with its outputs on the reference, or on the reference with some modules replaced.
+
+    Raises:
+        CellExecutionError: a cell fails, unless `keep_going`.
+    """
+    notebook = read(text)
+    with tempfile.TemporaryDirectory() as folder:
+        work = overlay(Path(folder), modules) / "notebooks"
+        work.mkdir()
+        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": folder, "TQDM_DISABLE": "1"}  # bars are not stored
+        settings["RUNS"] = str(work / "runs")
+        kernel = {**os.environ, **settings, **environment}
+        resources = {"metadata": {"path": str(work)}}
+        limits = {"timeout": 600, "startup_timeout": 300}
+        client = NotebookClient(notebook, **limits, allow_errors=keep_going, coalesce_streams=True, resources=resources)
+        client.execute(env=kernel)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(normalised, cell.outputs) if output]
+    notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
+    notebook.metadata["plots"] = plots_as_they_are()
+    return notebook
+
+
+def plots_as_they_are() -> str:
+    """A mark of what draws. nbval compares numbers and words; that a picture is out of date, only this mark tells."""
+    text = (ROOT / "starter/support/plots.py").read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def normalised(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """Outputs as they are stored: no residue of progress bars, and no widgets, which need a live kernel."""
+    if output.output_type == "stream":
+        output.text = re.sub(r"[^\n]*\r", "", output.text)
+        return output  # also when it is empty now: nbval wants the same kinds of output
+    return None if WIDGET in output.get("data", {}) else output
+
+
+def build(text: Path) -> None:
+    """Execute and write, with the runs that it records as the reference's; nothing is written when a cell fails."""
+    records = {"RUNS": str(runs.REFERENCE)} if text.stem in MODULES else {}  # the comparison only reads them
+    nbformat.write(executed(text, **records), text.with_suffix(".ipynb"))
+
+
+def form(notebook: nbformat.NotebookNode) -> list[tuple]:
+    return [(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+
+def stale(text: Path) -> bool:
+    """Do text and notebook disagree in anything but outputs, or has the notebook none, or pictures of other plots?"""
+    path = text.with_suffix(".ipynb")
+    if not path.exists():
+        return True
+    notebook = nbformat.read(path, as_version=4)
+    return form(notebook) != form(read(text)) or notebook.metadata.get("plots") != plots_as_they_are()
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or [text.stem for text in texts()]:
+        build(FOLDER / f"{name}.py")
