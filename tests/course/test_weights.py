@@ -134,6 +134,22 @@ def test_a_file_that_does_not_fit_is_one_line(tmp_path, monkeypatch):
         load("vae-tiny", "digits")
 
 
+def test_where_a_learners_blanks_are_empty_the_reference_builds_the_model(monkeypatch):
+    asked = []
+
+    def build(lab):
+        asked.append(lab("vae").__name__)
+        if asked[-1].startswith("starter"):
+            raise NotImplementedError("vae-1")
+        return "the model"
+
+    recipe = Recipe(data=("digits",), shape=SHAPE, build=build, reported="", source="ours", epochs=1)
+    monkeypatch.setitem(recipes.RECIPES, "half-blank", recipe)
+    assert weights.built("half-blank", None) == "the model" and asked == ["starter.vae", "solutions.vae"]
+    with pytest.raises(JobError, match="half-blank: still blank in starter/: vae-1"):
+        weights.built("half-blank", "starter")
+
+
 def test_a_model_with_blanks_names_them(tmp_path, monkeypatch):
     run(tmp_path, "vae-tiny")
     weights.keep(tmp_path / "vae-tiny-digits")

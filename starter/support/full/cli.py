@@ -228,7 +228,7 @@ def keep(arguments: list[str]) -> int:
     )
     parser.add_argument("names", nargs="+", metavar="RECIPE-DATA", help="folders in --home")
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
-    parser.add_argument("--impl", choices=("starter", "solutions"), default="starter", help="whose modules")
+    parser.add_argument("--impl", choices=("starter", "solutions"), help="default: yours, or where blank the reference")
     given = parser.parse_intermixed_args(arguments)
     home = given.home or data.course() / "runs/reproduce"
     try:

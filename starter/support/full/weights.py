@@ -8,6 +8,7 @@ the recipe, built by the lab modules.
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -56,11 +57,11 @@ def kept() -> list[str]:
     return sorted(path.stem for path in folder().glob(f"*{SUFFIX}"))
 
 
-def load(name: str, own: str, impl: str = "starter") -> Sampler:
+def load(name: str, own: str, impl: str | None = None) -> Sampler:
     """A recipe's model as it was trained on a data set, in evaluation mode.
 
     Args:
-        impl: package of the lab modules that build it: "starter" or "solutions".
+        impl: package of the lab modules that build it; by default the learner's, or where blank the reference.
 
     Raises:
         JobError: there are no such weights, or they do not fit the model, or blanks are empty that it needs.
@@ -83,19 +84,26 @@ def load(name: str, own: str, impl: str = "starter") -> Sampler:
     return Sampler(model, z_shape)
 
 
-def built(name: str, impl: str) -> nn.Module:
-    """The model of a recipe, or a JobError that says which blanks it needs."""
-    used = []
+def built(name: str, impl: str | None) -> nn.Module:
+    """The model of a recipe, from the learner's modules or, where these are blank, the reference's, if it is here.
 
-    def lab(module: str) -> ModuleType:
-        used.append(module)
-        return recipes.lab_module(impl, module)
+    Raises:
+        JobError: blanks are empty that it needs; says which.
+    """
+    complaint = ""
+    for package in [impl] if impl else [each for each in ("starter", "solutions") if find_spec(each)]:
+        used = []
 
-    try:
-        return recipes.recipe(name).build(lab)
-    except NotImplementedError as blank:
-        empty = ", ".join(recipes.blanks(impl, used) or [str(blank)])
-        raise JobError(f"{name}: still blank in {impl}/: {empty}: fill what it needs first") from None
+        def lab(module: str, package: str = package, used: list[str] = used) -> ModuleType:
+            used.append(module)
+            return recipes.lab_module(package, module)
+
+        try:
+            return recipes.recipe(name).build(lab)
+        except NotImplementedError as blank:
+            empty = ", ".join(recipes.blanks(package, used) or [str(blank)])
+            complaint = complaint or f"{name}: still blank in {package}/: {empty}: fill what it needs first"
+    raise JobError(complaint)
 
 
 def unused(model: nn.Module) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ def unused(model: nn.Module) -> tuple[str, ...]:
     return ("encoder.",) if hasattr(model, "encoder") and hasattr(model, "encode") else ()
 
 
-def keep(run: Path, impl: str = "starter") -> Path:
+def keep(run: Path, impl: str | None = None) -> Path:
     """Write what samples of a finished run, the weights that were tested, into the repository; the file.
 
     Raises:
