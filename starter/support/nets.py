@@ -32,7 +32,6 @@ class ConvConfig:
     latent_dim: int | None  # None: fully convolutional, the last feature map is the code
     activation: type[nn.Module] = nn.ReLU  # after every convolution but the decoder's last
     batch_norm: bool = False  # before every activation of a convolution
-    upsample: bool = False  # decoder: nearest-neighbour Upsample and Conv2d in place of ConvTranspose2d
     tanh: bool = False  # end in Tanh: pixels in [-1, 1] instead of logits
 
 
@@ -51,13 +50,8 @@ def conv_decoder(config: ConvConfig, mirrored: list[Conv], shapes: list[Shape]) 
     layers = []
     if config.latent_dim is not None:
         layers += [nn.Linear(config.latent_dim, prod(shapes[-1])), config.activation(), nn.Unflatten(1, shapes[-1])]
-    for conv, shape in zip(mirrored, reversed(shapes[:-1]), strict=True):
-        if config.upsample:
-            layers += [nn.Upsample(size=shape[1:])] if conv.stride > 1 else []
-            layers += [nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, padding=conv.padding)]
-        else:
-            layers += [nn.ConvTranspose2d(*conv)]
-        layers += after(config, conv.out_channels)
+    for conv in mirrored:
+        layers += [nn.ConvTranspose2d(*conv), *after(config, conv.out_channels)]
     del layers[-len(after(config, 1)) :]  # the last stage gives logits
     return nn.Sequential(*layers, *([nn.Tanh()] if config.tanh else []))
 

@@ -253,9 +253,7 @@ def test_without_a_jail_a_question_has_a_folder_of_its_own_that_goes_with_it(sol
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 has a second set of numbers for its calls")
-def test_a_system_call_that_the_jail_ends_is_named(graded_as, solution, jail):
-    if not jail:
-        pytest.skip("without a jail no system call is forbidden")
+def test_a_system_call_that_the_jail_ends_is_named(needs_jail, graded_as, solution):
     harm = "import ctypes; ctypes.CDLL(None).syscall(0x40000000 + 39); return mu"
     assert "(SIGSYS)" in graded_as(with_answer(solution, harm)).message
 

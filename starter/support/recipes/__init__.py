@@ -13,9 +13,9 @@ from functools import partial
 from torch import nn
 
 from . import ours, report_000, report_001, report_002, report_003, report_004
-from .core import PLATEAUS, SCHEDULES, SQUARED, SSIM_LOSS, Lab, Recipe, lab_module
+from .core import SCHEDULES, SQUARED, SSIM_LOSS, Lab, Recipe, lab_module
 
-__all__ = ["PLATEAUS", "RECIPES", "SCHEDULES", "SQUARED", "SSIM_LOSS", "Lab", "Recipe", "lab_module"]
+__all__ = ["RECIPES", "SCHEDULES", "SQUARED", "SSIM_LOSS", "Lab", "Recipe", "lab_module"]
 
 MODULES = (report_000, report_001, report_002, report_003, report_004, ours)
 RECIPES = {name: recipe for module in MODULES for name, recipe in module.RECIPES.items()}

@@ -34,7 +34,8 @@ class Recipe:
     lr: float | None = 1e-3  # None: a game, whose networks bring their optimisers along
     weight_decay: float = 0.0
     schedule: str = "constant"  # of beta, a name of beta_vae.SCHEDULES or of SCHEDULES below
-    plateau: str | None = None  # a tenth of the learning rate when this validation number stops falling; see PLATEAUS
+    # a tenth of the learning rate when "loss" (the KL at weight 1) or "weighted" (as the schedule has it) stops falling
+    plateau: str | None = None
     targets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # data -> score -> reported value
     held_out: int = 5000  # training images kept for validation; 0: every image is trained on
     scored: str = "last"  # or "best": the weights with the lowest validation loss are tested
@@ -56,8 +57,6 @@ class Recipe:
 
 
 game = partial(Recipe, lr=None, held_out=0)  # for training.play; all others are for training.fit
-
-PLATEAUS = ("loss", "weighted")  # with the KL at weight 1, or at the weight that the schedule has reached
 
 
 def rising_line(lab: Lab, beta: float, epoch: int) -> Weights:
