@@ -85,10 +85,10 @@ def statistics(name: str, cache: Path) -> None:
         return
     os.environ["DATASETS_CACHE"] = str(cache)
     sys.path.append(str(HERE.parent))
-    from starter.support import data, inception  # here: torch is not needed for anything else
+    from starter.support import data, inception_features  # here: torch is not needed for anything else
 
     print(f"{name}: measuring the statistics of published FIDs (about a tenth of a second for an image) ...")
-    inception.statistics(data.load(name))
+    inception_features.statistics(data.load(name))
 
 
 def make(name: str, spec: dict, folder: Path, source: str | None, limits: Limits) -> None:

@@ -11,25 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from .classroom.course import Course
+from .classroom.course_folder import Course
 from .content.mistake import Mistake, lab_named
-from .content.table import LABS, TASKS, tasks_of
+from .content.tasks import LABS, TASKS, tasks_of
 
-HELP = {
-    "build": "bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks",
-    "check": "say what in the repository does not fit together",
-    "audit": "prove that the checks are neither loose nor strict, with every known answer and machine-made ones",
-    "bands": "measure again within which bands the notebooks' results lie",
-    "release": "make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners",
-    "collect": "take in a folder of submissions, as an LMS exports it",
-    "autograde": "grade what is not graded yet; can be interrupted and run again",
-    "feedback": "write one HTML page for each graded submission",
-    "report": "what a class knows and which mistakes it makes: a table, and report-LAB.csv",
-    "export": "write grades.csv, canvas.csv and moodle-LAB.csv",
-    "doctor": "say what this machine can enforce when it runs strangers' code",
-    "gradescope": "write the zip that Gradescope takes for an autograder",
-    "demo": "run a class of eight from release to grades, and print the table",
-}
 NAMES = """Whose a file is: all of a download is read as Moodle names files (with folders or without), Blackboard,
 Brightspace, Gradescope or Canvas, or as you do yourself (`anna.zip`, a folder `anna`, `anna_vae.py` beside
 `anna_02_vae.ipynb`). Of several submissions by one learner the last one that can be accepted counts, and those before
@@ -58,7 +43,10 @@ def positive(text: str) -> int:
 def parser() -> argparse.ArgumentParser:
     top = Parser(prog="python -m grading", description="Build the course, and grade it.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = {name: commands.add_parser(name, help=text, description=text) for name, text in HELP.items()}
+    command = {}
+    for run in COMMANDS:
+        command[run.__name__] = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        command[run.__name__].set_defaults(run=run)
     command["collect"].epilog = NAMES
     for name in ("release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
         command[name].add_argument(
@@ -128,6 +116,7 @@ def audit_options(command: argparse.ArgumentParser) -> None:
 
 
 def build(given) -> int:
+    """Bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks."""
     from .maintain.build import build as built
 
     print("\n".join(str(path) for path in built()) or "nothing to do")
@@ -147,12 +136,14 @@ def tasks_named(name: str) -> list[str]:
 
 
 def check(given) -> int:
-    from .maintain import check as checks
+    """Say what in the repository does not fit together."""
+    from .maintain import consistency as checks
 
     return checks.main()
 
 
 def audit(given) -> int:
+    """Prove that the checks are neither loose nor strict, with every known answer and machine-made ones."""
     tasks = [task for name in given.names or TASKS for task in tasks_named(name)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two threads that wait for each other actively cost tenfold
@@ -167,7 +158,7 @@ def audit(given) -> int:
 def met_in_class(given, task: str) -> int:
     from .judge.runner import Runner, plain_launch
     from .judge.verdicts import published
-    from .maintain.met import met, region_of
+    from .maintain.met_in_class import met, region_of
 
     region = region_of(task, given.file.read_bytes() if given.file else sys.stdin.buffer.read())
     launch = {} if allowed(given.no_jail) else {"launch": plain_launch}
@@ -177,12 +168,14 @@ def met_in_class(given, task: str) -> int:
 
 
 def bands(given) -> int:
+    """Measure again within which bands the notebooks' results lie."""
     from .maintain import bands as measured
 
     return measured.main([lab_named(lab) for lab in given.labs], given.fresh)
 
 
 def release(given) -> int:
+    """Make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners."""
     labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
     from .classroom.release import release as released
 
@@ -192,8 +185,9 @@ def release(given) -> int:
 
 
 def collect(given) -> int:
+    """Take in a folder of submissions, as an LMS exports it."""
     lab = lab_named(given.lab)
-    from .classroom.intake import collect as collected
+    from .classroom.collect import collect as collected
 
     options = {"times": given.times, "zone": given.zone, "dry_run": given.dry_run, "say": print}
     collected(Course(given.course), lab, given.folder, given.id_pattern, **options)
@@ -201,20 +195,21 @@ def collect(given) -> int:
 
 
 def autograde(given) -> int:
+    """Grade what is not graded yet; can be interrupted and run again."""
     lab, course = lab_named(given.lab), Course(given.course)
     course.released(lab), course.submitted(lab, given.student)  # a wrong command is told before a missing jail
     jail = allowed(given.no_jail, here=not given.cluster)
-    from .judge.pools import Cluster, Local
+    from .judge.executors import Cluster, Local
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # submissions are graded side by side; and what forks has one thread
     pool = Cluster(given.cluster) if given.cluster else Local(given.workers).prepared()
-    from .classroom.grade import autograde as graded
+    from .classroom.autograde import autograde as graded
 
     limits = {"cpu": given.seconds, "wall": max(40.0, 2.0 * given.seconds)}  # a busy machine is no learner's fault
     words = Terminal() if sys.stdout.isatty() else None
     say, show = (words.say, words.show) if words else (print, print)
-    options = {"jail": jail, "say": say, "show": show}
-    return 1 if graded(course, lab, given.student, given.regrade, limits, pool, **options) else 0
+    what = {"student": given.student, "regrade": given.regrade, "limits": limits}
+    return 1 if graded(course, lab, **what, pool=pool, jail=jail, say=say, show=show) else 0
 
 
 def allowed(no_jail: bool, here: bool = True) -> bool:
@@ -240,6 +235,7 @@ def can_fork(what: str) -> None:
 
 
 def doctor(given) -> int:
+    """Say what this machine can enforce when it runs strangers' code."""
     from .judge.jail import outside
 
     return outside.doctor()
@@ -256,6 +252,7 @@ class Terminal:
 
 
 def feedback(given) -> int:
+    """Write one HTML page for each graded submission."""
     lab = lab_named(given.lab)
     from .classroom.feedback import feedback as written
 
@@ -264,14 +261,16 @@ def feedback(given) -> int:
 
 
 def report(given) -> int:
+    """What a class knows and which mistakes it makes: a table, and report-LAB.csv."""
     lab = lab_named(given.lab)
-    from .classroom.report import report as written
+    from .classroom.class_report import report as written
 
     written(Course(given.course), lab)
     return 0
 
 
 def gradescope(given) -> int:
+    """Write the zip that Gradescope takes for an autograder."""
     lab = lab_named(given.lab)
     from .classroom.gradescope import package
 
@@ -280,6 +279,7 @@ def gradescope(given) -> int:
 
 
 def export(given) -> int:
+    """Write grades.csv, canvas.csv and moodle-LAB.csv."""
     from .classroom.export import export as written
 
     written(Course(given.course), partial=given.partial)
@@ -287,6 +287,7 @@ def export(given) -> int:
 
 
 def demo(given) -> int:
+    """Run a class of eight from release to grades, and print the table."""
     from .classroom.demo import demo as shown
     from .classroom.demo import empty
 
@@ -299,6 +300,9 @@ def demo(given) -> int:
 
     with Scratch() as folder:
         return shown(folder, jail=jail)
+
+
+COMMANDS = (build, check, audit, bands, release, collect, autograde, feedback, report, export, doctor, gradescope, demo)
 
 
 @contextlib.contextmanager
@@ -319,7 +323,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         with moved(given):
-            return globals()[given.command](given)
+            return given.run(given)
     except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
         full = "; make room there, and run it again" * (getattr(mistake, "errno", None) == errno.ENOSPC)
         print(f"{given.command}: {mistake}{full}", file=sys.stderr)

@@ -27,7 +27,7 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, nets, plots, runs, shapes, training, widgets
+from starter.support import data, nets, plots, runs, sprites, training, widgets
 from starter import beta_vae as bv
 
 # %% [markdown]
@@ -289,9 +289,9 @@ plots.rows({"x": x[:12], **pictures}, "One network, five ways to train it")
 drawn, unseen = data.load("shapes"), data.load("shapes", "test")
 middle = [1, 2, 1, 3, 4]  # ellipse, medium, 15 degrees, near the middle
 rows = {}
-for k, (factor, levels) in enumerate(zip(shapes.FACTORS, shapes.LEVELS)):
+for k, (factor, levels) in enumerate(zip(sprites.FACTORS, sprites.LEVELS)):
     values = [round(i * (levels - 1) / 7) for i in range(8)]
-    rows[factor] = shapes.draw(torch.tensor([[*middle[:k], value, *middle[k + 1 :]] for value in values])) / 255
+    rows[factor] = sprites.draw(torch.tensor([[*middle[:k], value, *middle[k + 1 :]] for value in values])) / 255
 plots.rows(rows, "Each row changes one factor")
 
 # %% tags=["training"]
@@ -344,14 +344,14 @@ check("beta-6")  # starter/beta_vae.py, mutual_information
 def known_share(model):
     with torch.no_grad():
         codes = model.encode(drawn.pixels())[0]
-    entropy = torch.tensor(shapes.LEVELS).log()  # all values are equally frequent, nearly
+    entropy = torch.tensor(sprites.LEVELS).log()  # all values are equally frequent, nearly
     return bv.mutual_information(codes, drawn.factors) / entropy
 
 
 share = known_share(chosen)  # (latents, factors)
 names = [f"$z_{j + 1}$" for j in range(6)]
 title = "β = 5: the share of each factor that each latent knows (white: all)"
-plots.grid(share.reshape(-1, 1, 1, 1).expand(-1, 1, 9, 9), title, 5, names, shapes.FACTORS, inches=0.6)
+plots.grid(share.reshape(-1, 1, 1, 1).expand(-1, 1, 9, 9), title, 5, names, sprites.FACTORS, inches=0.6)
 
 # %% [markdown]
 # Position and size are known, angle and shape hardly: turning a small shape changes few pixels, so it is not worth its

@@ -29,7 +29,7 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, densities, flownets, plots, runs, training
+from starter.support import data, densities, coupling_nets, plots, runs, training
 from starter import autoencoder, realnvp as nvp
 
 # %% [markdown]
@@ -45,7 +45,7 @@ from starter import autoencoder, realnvp as nvp
 
 # %%
 torch.manual_seed(training.SEED)
-net = flownets.ScaleShift(torch.nn.Sequential(torch.nn.Linear(6, 32), torch.nn.Tanh(), torch.nn.Linear(32, 12)), 6, False)
+net = coupling_nets.ScaleShift(torch.nn.Sequential(torch.nn.Linear(6, 32), torch.nn.Tanh(), torch.nn.Linear(32, 12)), 6, False)
 net.net[2].weight.data *= 4  # as if trained: an untrained one has little to say
 mask = torch.tensor([1.0, 1, 1, 0, 0, 0])
 
@@ -96,7 +96,7 @@ points = (points - points.mean(dim=0)) / points.std(dim=0)
 moons = data.Images(points, torch.zeros(4000, dtype=torch.long), levels=2, name="moons")
 torch.manual_seed(training.SEED)
 masks = 4 * [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
-nets = [flownets.ScaleShift(flownets.dense_net(2, 64, 4), 2, spatial=False) for _ in masks]
+nets = [coupling_nets.ScaleShift(coupling_nets.dense_net(2, 64, 4), 2, spatial=False) for _ in masks]
 plane = nvp.RealNVP([[nvp.AffineCoupling(mask, net) for mask, net in zip(masks, nets)]], shape=(2,))
 history = training.fit(plane, moons, epochs=30, batch_size=256, lr=5e-3)
 
@@ -190,7 +190,7 @@ def measured(model):
 
 
 torch.manual_seed(training.SEED)
-simple = nvp.simple(train.shape, train.levels, flownets.lean_net, hidden=32, count=6)
+simple = nvp.simple(train.shape, train.levels, coupling_nets.lean_net, hidden=32, count=6)
 history = training.fit(simple, train, epochs=10, **SETTINGS)
 bits = {"simple": measured(simple)}
 curve = {"training": (range(10, history.steps), history.terms["loss"][10:])}
@@ -213,7 +213,7 @@ check("nvp-8")  # starter/realnvp.py, variational_noise
 
 # %% tags=["training"]
 torch.manual_seed(training.SEED)
-bent = nvp.simple(train.shape, train.levels, flownets.lean_net, hidden=32, count=6, noise=2)
+bent = nvp.simple(train.shape, train.levels, coupling_nets.lean_net, hidden=32, count=6, noise=2)
 training.fit(bent, train, epochs=10, **SETTINGS)
 bits["bent noise"] = measured(bent)
 with torch.no_grad():
@@ -264,7 +264,7 @@ check("nvp-6")  # starter/realnvp.py, split
 
 # %% tags=["training"]
 torch.manual_seed(training.SEED)
-model = nvp.multiscale(train.shape, train.levels, flownets.lean_net, hidden=(32, 32, 32), counts=(4, 6, 4), noise=2)
+model = nvp.multiscale(train.shape, train.levels, coupling_nets.lean_net, hidden=(32, 32, 32), counts=(4, 6, 4), noise=2)
 history = training.fit(model, train, epochs=18, run="realnvp", **SETTINGS)
 bits["multi-scale"] = measured(model)
 plots.training(history.terms, f"Test: {bits['multi-scale'][1]:.3f} bits/dim", "bits per dimension")
@@ -362,7 +362,7 @@ trained = {}
 for name, level_count, bounded in (("as reported", None, False), ("repaired", 256, True)):
     torch.manual_seed(training.SEED)
     network = nvp.two_nets(colour.shape, level_count, bounded=bounded)
-    trained[name] = flownets.watched(network, colour, epochs=1, batch_size=64, lr=3e-3)
+    trained[name] = coupling_nets.watched(network, colour, epochs=1, batch_size=64, lr=3e-3)
 loss = {f"{name}, {len(seen)} steps": (range(len(seen)), seen.clamp(-20, 20)) for name, (seen, _) in trained.items()}
 last = {"as reported, first step": trained["as reported"][1][0], "as reported, last": trained["as reported"][1][-1]}
 last["repaired, last"] = trained["repaired"][1][-1]
@@ -380,13 +380,13 @@ plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|, by c
 # ## 5.10 Real data
 #
 # `python -m starter recipes` lists `realnvp-multiscale`, `realnvp-cifar` and its repair with the layers of their reports. The
-# same notebook runs with `DATA=mnist`; the gated networks of the best public tutorial (`flownets.GatedConvNet`) reach about
+# same notebook runs with `DATA=mnist`; the gated networks of the best public tutorial (`coupling_nets.GatedConvNet`) reach about
 # 1.02 bits/dim there, after hours on a GPU.
 
 # %% [markdown]
 # ## 5.11 Exercises
 #
-# 1. **Glow.** Put `flownets.InvertibleConv` before every channel coupling of the multi-scale flow. Do bits/dim fall? Why does it
+# 1. **Glow.** Put `coupling_nets.InvertibleConv` before every channel coupling of the multi-scale flow. Do bits/dim fall? Why does it
 #    need no mask that takes turns?
 # 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8. Which is
 #    the harder data set, and may the numbers be compared?

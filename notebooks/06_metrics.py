@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, folders, inception, nets, plots, training
+from starter.support import data, features, image_folders, inception_features, nets, plots, training
 from starter import autoencoder as ae, metrics as met, vae
 
 # %% [markdown]
@@ -444,8 +444,8 @@ with tempfile.TemporaryDirectory() as place:
         path.mkdir()
         for i, image in enumerate(images):
             save_image(image, path / f"{i:05}.png")
-    theirs = folders.fid(*paths_of.values())
-    ours = met.fid(*(seen(folders.load(path)) for path in paths_of.values()))
+    theirs = image_folders.fid(*paths_of.values())
+    ours = met.fid(*(seen(image_folders.load(path)) for path in paths_of.values()))
 agrees("FID of two folders, clean-fid", ours, theirs)
 
 # %% [markdown]
@@ -454,14 +454,14 @@ agrees("FID of two folders, clean-fid", ours, theirs)
 
 # %% tags=["nbval-ignore-output"]
 count = 64
-if inception.ready():
+if inception_features.ready():
     sets = {"real": others, "noise": noisy, "blur": faults["blur"](others, 1.0), "0 to 4": others[labels < 5]}
-    for eyes, look in {"Inception": inception.features, "the course's network": features.features}.items():
+    for eyes, look in {"Inception": inception_features.features, "the course's network": features.features}.items():
         clouds = {name: torch.from_numpy(look(images[:count])) for name, images in {"x": x, **sets}.items()}
         kids = {name: met.kid(clouds["x"], clouds[name]) for name in sets}
         plots.bars(kids, f"KID in the eyes of {eyes}", digits=2)
 else:
-    print(f"Inception's weights are not here. To see this picture: {inception.COMMAND}")
+    print(f"Inception's weights are not here. To see this picture: {inception_features.COMMAND}")
 
 # %% [markdown]
 # ## 6.12 Exercises

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from starter.support.flownets import BoundedPair, Net, ScaleShift, UnboundedPair, plain_net
+from starter.support.coupling_nets import BoundedPair, Net, ScaleShift, UnboundedPair, plain_net
 from starter.support.flows import Flow, check_finite, same_shape
 
 from .vae import importance_weighted_bound, log_normal

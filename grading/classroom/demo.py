@@ -9,19 +9,20 @@ from pathlib import Path
 
 import nbformat
 
-from ..content import catalogue
+from ..content import known_answers
 from ..content.mistake import Mistake
 from ..content.overlay import blanks
-from .course import Course
+from ..content.tasks import TASKS, tasks_of
+from .autograde import autograde
+from .collect import collect
+from .course_folder import Course
 from .export import export
 from .feedback import feedback
-from .grade import autograde
-from .intake import collect
-from .rebuild import is_test
+from .graded_notebook import is_test
 from .release import NOTEBOOKS, release
 
 LAB, MODULE = "02_vae", "vae"
-FULL = sum(catalogue.TASKS[task]["points"] for task in catalogue.tasks_of(LAB))
+FULL = sum(TASKS[task]["points"] for task in tasks_of(LAB))
 EXPECTED = {  # points, and what the first complaint says
     "perfect": (FULL, "is right"),
     "alternative": (FULL, "is right"),
@@ -36,20 +37,20 @@ EXPECTED = {  # points, and what the first complaint says
 
 def modules() -> dict[str, str]:
     """Learner -> module. `empty` hands in an empty zip."""
-    right = catalogue.solution(MODULE).read_text(encoding="utf-8")
+    right = known_answers.solution(MODULE).read_text(encoding="utf-8")
 
     def before(line: str, more: str) -> str:
         return right.replace(line, f"{more}\n{line}", 1)
 
-    variance = next(e for e in catalogue.answers("wrong")["vae-1"] if "variance" in e["id"] or "sigma" in e["id"])
+    variance = next(e for e in known_answers.answers("wrong")["vae-1"] if "variance" in e["id"] or "sigma" in e["id"])
     alternative = right
-    for task in catalogue.tasks_of(LAB):
-        alternative = catalogue.changed(alternative, catalogue.answers("right")[task][0])
+    for task in tasks_of(LAB):
+        alternative = known_answers.changed(alternative, known_answers.answers("right")[task][0])
     return {
         "perfect": right,
         "alternative": alternative,
-        "blank": blanks()[catalogue.ROOT / f"starter/{MODULE}.py"],
-        "wrong": catalogue.changed(right, variance),
+        "blank": blanks()[known_answers.ROOT / f"starter/{MODULE}.py"],
+        "wrong": known_answers.changed(right, variance),
         "syntax": right.replace("def elbo(", "def elbo((", 1),
         "crash": before("    per_pixel = F.binary_cross", "    import os\n    os._exit(1)"),
         "hang": before("    per_pixel = 0.5", "    while True:\n        pass"),
@@ -106,7 +107,7 @@ def table(course: Course, say: Callable[[str], None]) -> int:
     """Print what everybody got; how many of them are not as expected."""
     with course.gradebook() as gradebook:
         names = {student.id: student.last_name for student in gradebook.students}
-    tasks, unexpected = catalogue.tasks_of(LAB), 0
+    tasks, unexpected = tasks_of(LAB), 0
     say(f"{'':12} {' '.join(f'{task:>5}' for task in tasks)}")
     for student in course.students("autograded", LAB):
         notebook = nbformat.read(course.folder("autograded", LAB, student) / f"{LAB}.ipynb", as_version=4)

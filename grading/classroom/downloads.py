@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from ..content.harmless_text import line
 from ..content.mistake import Mistake
-from ..content.plain import line
 
 ARCHIVE, ENTRIES = 50 << 20, 20_000  # at most: bytes of a learner's zip, files in it
 DOWNLOAD = 500_000  # at most: files in the zip of a platform

@@ -29,12 +29,12 @@ from nbgrader.api import (
 )
 from sqlalchemy import func
 
-from ..content import table
+from ..content.harmless_text import line
 from ..content.mistake import Mistake
-from ..content.plain import line
-from .course import Course, replace
+from ..content.tasks import LABS, QUESTIONS, TASKS
+from .course_folder import Course, replace
 
-GRADED = [*table.TASKS, *table.QUESTIONS]
+GRADED = [*TASKS, *QUESTIONS]
 COLUMNS = ["student", "id", "first_name", "last_name", "lab", "submitted", "seconds_late", "penalty", "to_read"]
 MOODLE = ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade", "Grade can be changed"]
 MODIFIED = ["Last modified (submission)", "Last modified (grade)"]
@@ -98,7 +98,7 @@ def export(course: Course, say: Callable[[str], None] = print, partial: bool = F
         Mistake: nothing is graded yet; or labs are unfinished, and were left out of what an LMS imports.
     """
     with course.gradebook() as gradebook:
-        labs = {lab: results(course, gradebook, lab) for lab in table.LABS}
+        labs = {lab: results(course, gradebook, lab) for lab in LABS}
         labs = {lab: found for lab, found in labs.items() if found}
         if not labs:
             raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
@@ -145,7 +145,7 @@ def grades(labs: dict[str, dict[str, Result]]) -> list[list]:
 
 def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[list]:
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    rows = [head + [f"{table.LABS[lab]['title']} ({lab})" for lab in labs]]
+    rows = [head + [f"{LABS[lab]['title']} ({lab})" for lab in labs]]
     rows.append(["    Points Possible", "", "", "", ""] + [next(iter(of.values())).out_of for of in labs.values()])
     for person in people:
         names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id

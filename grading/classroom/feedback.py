@@ -8,13 +8,13 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, SubmittedNotebook
 
-from ..content import table
+from ..content.harmless_text import plain
 from ..content.mistake import Mistake
-from ..content.plain import plain
-from .course import Course, replace
+from ..content.tasks import LABS
+from .course_folder import Course, replace
 from .gradebook import entered
+from .graded_notebook import is_answer, is_test
 from .markdown import OPEN, cleaned, rendered
-from .rebuild import is_answer, is_test
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
@@ -82,7 +82,7 @@ def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
     rows = [] if note.get("refused") else [task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests]
     return PAGE.format(
         policy=POLICY,
-        title=escape(f"{table.LABS[lab]['title']} ({lab})"),
+        title=escape(f"{LABS[lab]['title']} ({lab})"),
         summary=summary(found, note),
         tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
         answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),

@@ -18,6 +18,7 @@ from nbgrader.api import (
     Gradebook,
     InvalidEntry,
     MissingEntry,
+    Student,
     SubmittedAssignment,
     SubmittedNotebook,
 )
@@ -28,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
 from ..content.mistake import Mistake
-from .course import COURSE_ID, Course, for_nbgrader
+from .course_folder import COURSE_ID, Course, for_nbgrader
 
 INDEXES = ("grade (notebook_id)", "comment (notebook_id)", "submitted_notebook (assignment_id)")
 MISSING = "its driver is not installed: run `pip install -r grading/requirements.txt` first"
@@ -217,11 +218,7 @@ class Writer:
         db, cells = self.book.db, [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
         self.hold()
         try:
-            with patch.object(db, "commit", db.flush):  # all of it or nothing, and the disk is waited for once
-                self.book.update_or_create_student(student)
-                when = {"timestamp": stamp} if stamp else {}
-                one = self.book.update_or_create_submission(self.lab, student, **when)
-            db.expire_all()  # as a commit does: times are read back as the database has them
+            one = self.submission(student, stamp)
             sheet, late = self.book.find_submission_notebook(self.lab, self.lab, student), one.total_seconds_late > 0
             grades = {grade.cell_id: grade for grade in sheet.grades}
             comments = {comment.cell_id: comment for comment in sheet.comments}
@@ -241,6 +238,25 @@ class Writer:
         if late:  # nbgrader's plug-in decides
             names = {"student": student, "assignment": self.lab, "notebook": self.lab, "db_url": self.url}
             AssignLatePenalties(config=self.config).preprocess(notebook, {"nbgrader": names})
+
+    def submission(self, student: str, stamp: str | None) -> SubmittedAssignment:
+        """A learner's submission, made when there is none, as nbgrader's `update_or_create_submission` leaves it.
+
+        That one commits at each step. Here all of a submission is saved or nothing, and the disk is waited for once.
+        """
+        db, assignment = self.book.db, self.book.find_assignment(self.lab)
+        whose = {"assignment_id": assignment.id, "student_id": student}
+        one = db.query(SubmittedAssignment).filter_by(**whose).one_or_none()
+        if one is None:
+            learner = db.get(Student, student) or Student(id=student)
+            one = SubmittedAssignment(assignment=assignment, student=learner)
+            db.add(one)
+            db.add_all(SubmittedNotebook(notebook=notebook, assignment=one) for notebook in assignment.notebooks)
+        if stamp:
+            one.timestamp = utils.parse_utc(stamp)
+        db.flush()
+        db.expire_all()  # as a commit does: times are read back as the database has them
+        return one
 
     def grade(self, cell: NotebookNode, grades: dict, sheet: SubmittedNotebook, same: bool) -> None:
         """The rule of nbgrader's SaveAutoGrades: what a human gave stays, and is shown to her again.

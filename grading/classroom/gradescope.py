@@ -10,12 +10,12 @@ import traceback
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from ..content import table
+from ..content.harmless_text import line
 from ..content.mistake import Mistake, lab_named
 from ..content.overlay import ROOT
-from ..content.plain import line
-from ..judge.work import judged_by, work
-from .course import Course, replace
+from ..content.tasks import TASKS, files_of, tasks_of
+from ..judge.job import judge, judged_by
+from .course_folder import Course, replace
 from .downloads import Refused
 from .uploads import handed_in
 
@@ -80,11 +80,11 @@ def package(course: Course, lab: str) -> Path:
     """
     from .release import zipped  # with nbformat, which the container does not have
 
-    tasks = table.tasks_of(lab)
+    tasks = tasks_of(lab)
     if not tasks:
         raise Mistake(f"{lab} has written questions only: there is nothing that an autograder could judge")
-    points = sum(table.TASKS[task]["points"] for task in tasks)
-    files = " and ".join(f"`{Path(path).name}`" for path in table.handed_in(lab).values())
+    points = sum(TASKS[task]["points"] for task in tasks)
+    files = " and ".join(f"`{Path(path).name}`" for path in files_of(lab).values())
     content = sources()
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     texts = {
@@ -142,12 +142,13 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
 
     if jail and (reason := outside.complaint()):
         raise Mistake(f"no jail: {reason}; --no-jail, added to the last line of run_autograder, judges without one")
-    begun, tasks, places = time.monotonic(), table.tasks_of(lab), table.handed_in(lab)
+    begun, tasks, places = time.monotonic(), tasks_of(lab), files_of(lab)
     names = {suffix: Path(path).name for suffix, path in places.items()}
     try:
         parts = handed_in(submitted, names)
         module = parts.get(".py") or blanks()[ROOT / places[".py"]].encode()
-        judged = work(lab, judged_by(lab), module, secrets.token_bytes(32), "learner", {}, jail)["tasks"]
+        whose = {"student": "learner", "secret": secrets.token_bytes(32), "module": module}
+        judged = judge(**whose, lab=lab, version=judged_by(lab), limits={}, jail=jail)["tasks"]
         words = "" if ".py" in parts else f"{names['.py']} was not in what you handed in."
     except Refused as reason:
         judged, words = {task: ["refused", "Nothing was graded."] for task in tasks}, f"Nothing was graded: {reason}"
@@ -157,12 +158,12 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
 
 def unjudged(lab: str, reason: str) -> dict:
     """The result of trouble that is ours. Nobody gets points by it."""
-    tests = [test(task, "unjudged", "Not judged.") for task in table.tasks_of(lab)]
+    tests = [test(task, "unjudged", "Not judged.") for task in tasks_of(lab)]
     return {"tests": tests, "output": f"{OURS} {reason}"}
 
 
 def test(task: str, state: str, message: str) -> dict:
-    row, right = table.TASKS[task], state == "right"
+    row, right = TASKS[task], state == "right"
     return {
         "name": f"{task}: {row['statement']}",
         "score": row["points"] * right,

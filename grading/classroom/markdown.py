@@ -14,7 +14,7 @@ from mistune import HTMLRenderer, import_plugin
 from mistune.util import striptags, unescape
 from nbconvert.filters.markdown_mistune import MarkdownWithMath, MathBlockParser, MathInlineParser
 
-from ..content.plain import line, plain, visible
+from ..content.harmless_text import line, plain, visible
 
 LIMIT, ADDRESS = 20_000, 300  # characters at most: of a text, of an address
 FORMULA = 2_000  # characters of one, at most: the converter's stack is safe to a nesting of 3,000

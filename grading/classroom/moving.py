@@ -6,7 +6,7 @@ from nbgrader.api import Base, Gradebook
 from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from ..content.mistake import Mistake
-from .course import Course
+from .course_folder import Course
 from .gradebook import address, not_lost, open_for, opened, shown, told
 
 TABLES: list[Table] = Base.metadata.sorted_tables  # what refers to another comes after it

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..content.harmless_text import line
 from ..content.mistake import Mistake
-from ..content.plain import line
 from .downloads import ARCHIVES, Entry, Refused, fits
-from .names import Student
+from .learners import Student
 from .times import stamp
 
 DAY = r"(?:[^\W\d_]+\.? \d{1,2}, \d{4}|\d{1,2} [^\W\d_]+\.? \d{4}) \d{1,4}(?: [AP]M)?"  # Nov 21, 2026 805 PM

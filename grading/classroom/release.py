@@ -14,12 +14,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ..content import catalogue, table
 from ..content.knife import LOOSE
 from ..content.mistake import Mistake
 from ..content.overlay import ROOT, blanks, overlay
+from ..content.tasks import LABS, MODULES, files_of
 from . import settings
-from .course import Course, for_nbgrader, replace
+from .course_folder import Course, for_nbgrader, replace
 from .gradebook import not_lost
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -135,13 +135,13 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
         for path in [released / f"{lab}.ipynb", *(released / "starter").rglob("*")]
         if path.is_file() and path.suffix != ".pyc"
     }
-    row = catalogue.LABS[lab]
-    before = list(catalogue.LABS)[: list(catalogue.LABS).index(lab)]
-    modules = " and ".join(f"`{catalogue.MODULES[name]}.py`" for name in before)
+    row = LABS[lab]
+    before = list(LABS)[: list(LABS).index(lab)]
+    modules = " and ".join(f"`{MODULES[name]}.py`" for name in before)
     earlier = EARLIER.format(files=modules) if before else ""
-    handed_in = table.handed_in(lab)
-    work = WORK.format(module=handed_in[".py"]) if ".py" in handed_in else READ
-    hand_in = " and ".join(f"`{path}`" for path in handed_in.values())
+    parts = files_of(lab)
+    work = WORK.format(module=parts[".py"]) if ".py" in parts else READ
+    hand_in = " and ".join(f"`{path}`" for path in parts.values())
     readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in)
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
 

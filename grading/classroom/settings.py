@@ -2,10 +2,10 @@
 
 import re
 
-from ..content import table
 from ..content.mistake import Mistake
 from ..content.overlay import ROOT
-from .course import COURSE_ID, Course, replace
+from ..content.tasks import MODULES, UNANSWERED
+from .course_folder import COURSE_ID, Course, replace
 
 OURS, HERS = "course_config.py", "nbgrader_config.py"
 COURSE = '''"""The course's settings for nbgrader and formgrader, written by `python -m grading release`: change them in
@@ -65,8 +65,8 @@ def configure(course: Course) -> None:
     before = hers.read_text(encoding="utf-8") if hers.exists() else ""
     if (after := own(before)) != before:
         replace(hers, after)
-    modules = {lab: [f"starter/{module}.py"] for lab, module in table.MODULES.items()}
-    replace(course.root / OURS, COURSE.format(course_id=COURSE_ID, unanswered=table.UNANSWERED, modules=modules))
+    modules = {lab: [f"starter/{module}.py"] for lab, module in MODULES.items()}
+    replace(course.root / OURS, COURSE.format(course_id=COURSE_ID, unanswered=UNANSWERED, modules=modules))
     replace(course.root / "autotests.yml", (ROOT / "grading/classroom/autotests.yml").read_text(encoding="utf-8"))
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ..content.plain import line
-from ..judge.cells import NOTEBOOK
+from ..content.harmless_text import line
+from ..judge.submitted_cells import NOTEBOOK
 from .downloads import ARCHIVE, ARCHIVES, Entry, File, Refused, TooLarge, entry_of, fits, in_archive
-from .names import Student
+from .learners import Student
 from .platforms import Claim
 
 SIZES = {".ipynb": NOTEBOOK, ".py": 1 << 20}  # at most: bytes of the notebook, of the module

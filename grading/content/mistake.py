@@ -2,7 +2,7 @@
 
 import difflib
 
-from . import table
+from .tasks import LABS
 
 
 class Mistake(Exception):
@@ -14,7 +14,7 @@ def lab_named(name: str) -> str:
     Raises:
         Mistake: there is no such lab; names the nearest.
     """
-    if name not in table.LABS:
-        near = difflib.get_close_matches(name, table.LABS, n=1, cutoff=0.0)[0]
-        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(table.LABS)}")
+    if name not in LABS:
+        near = difflib.get_close_matches(name, LABS, n=1, cutoff=0.0)[0]
+        raise Mistake(f"there is no lab {name!r}; did you mean {near}? All labs: {', '.join(LABS)}")
     return name

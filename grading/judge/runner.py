@@ -1,4 +1,4 @@
-"""The trusted end of the pipe: start the worker, put questions, and believe nothing of what comes back."""
+"""The trusted end of the pipe: start the server, put questions, and believe nothing of what comes back."""
 
 import ast
 import importlib.util
@@ -18,17 +18,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..content.overlay import NOT_FOR_A_JUDGE, overlay
-from . import lint, worker
+from . import ready_made_calls, server
 from .jail import inside, outside
-from .reports import Outcome, opened
 from .scratch import Scratch
+from .wire import Outcome, opened
 
 Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
 Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]
 
 
-class WorkerError(RuntimeError):
-    """The worker itself does not start: our own trouble, not a learner's."""
+class ServerError(RuntimeError):
+    """The server itself does not start: our own trouble, not a learner's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Limits:
 
     cpu: int = 20  # seconds; an import of torchvision alone takes 6
     wall: float = 40.0  # seconds, for a machine that is busy with others
-    memory: int = 2 << 30  # bytes beyond those of the warm worker
+    memory: int = 2 << 30  # bytes beyond those of the warm server
     processes: int = 32  # at a time, threads among them
     file: int = 16 << 20  # bytes of one file that it writes
     disk: int = 64 << 20  # bytes of all its files; they go when it ends
@@ -46,7 +46,7 @@ class Limits:
 def plain_launch(
     folder: Path, script: str, environment: dict[str, str], memory: int, processes: int
 ) -> subprocess.Popen:
-    """Start the worker without a jail: strangers' code can then do whatever the grader's user may."""
+    """Start the server without a jail: strangers' code can then do whatever the grader's user may."""
     pipe, command, own = subprocess.PIPE, [sys.executable, "-I", str(folder / script)], folder.with_name("own")
     own.mkdir(exist_ok=True)
     environment = environment | {"HOME": str(own), "TMPDIR": str(own)}
@@ -54,7 +54,7 @@ def plain_launch(
 
 
 class Runner:
-    """One warm worker; starts again by itself when somebody has killed it. Use as a context manager."""
+    """One warm server; starts again by itself when somebody has killed it. Use as a context manager."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Runner:
         self.base = Scratch()
         self.folder = self.base.path / "course"  # the folder around it keeps other users of this machine out
         graded_overlay(self.folder, published)
-        for file in (worker.__file__, inside.__file__, lint.__file__):
+        for file in (server.__file__, inside.__file__, ready_made_calls.__file__):
             shutil.copy(file, self.folder)
         for path in (self.folder, *self.folder.rglob("*")):  # for another user, whatever our umask was
             path.chmod(0o755 if path.is_dir() else 0o644)
@@ -85,18 +85,18 @@ class Runner:
         environment = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "PATH": os.defpath, "USER": "learner"}
         environment |= {"WARM": " ".join(self.warm)}
         limits = self.limits
-        script = Path(worker.__file__).name
+        script = Path(server.__file__).name
         self.process = self.launch(self.folder, script, environment, limits.memory, limits.processes)
         if self.reply(time.monotonic() + 300) != b"ready":
             self.stop()
-            raise WorkerError(
-                "the worker does not start: does `python -c 'import torch'` work, and `python -m grading doctor`?"
+            raise ServerError(
+                "the server does not start: does `python -c 'import torch'` work, and `python -m grading doctor`?"
             )
 
     def begin(self) -> None:
         """Have the server ready: its start takes nobody's time."""
         if self.abandoned:
-            raise WorkerError("grading was interrupted")
+            raise ServerError("grading was interrupted")
         if self.process is None:
             self.start()
 
@@ -149,7 +149,7 @@ class Runner:
         question = {"module": module, "text": text.decode("latin-1"), "asked": asked, "rules": rules or {}}
         limits = replace(self.limits, cpu=max(1, round(share * self.limits.cpu)), wall=share * self.limits.wall)
         outcomes = self.in_time(question, limits, deadline)
-        return self.in_time(question, limits, deadline) if outcomes[0].ended == "worker gone" else outcomes
+        return self.in_time(question, limits, deadline) if outcomes[0].ended == "server gone" else outcomes
 
     def in_time(self, question: dict, limits: Limits, deadline: float) -> list[Outcome]:
         left = deadline - time.monotonic()
@@ -162,33 +162,33 @@ class Runner:
     def answer(self, question: dict, limits: Limits) -> list[Outcome]:
         """
         Raises:
-            WorkerError: our own trouble, before anything of a stranger's ran.
+            ServerError: our own trouble, before anything of a stranger's ran.
         """
         ticket = secrets.token_hex(8).encode()  # a frame that somebody wrote in advance does not have it
         count = 1 + len(question["asked"])
         self.begin()
         try:
             for part in (json.dumps(asdict(limits)).encode(), json.dumps(question).encode(), ticket):
-                worker.write_frame(self.process.stdin.fileno(), part)
+                server.write_frame(self.process.stdin.fileno(), part)
             frame = self.reply(time.monotonic() + limits.wall + 10)
         except OSError:
             frame = None
         end, _, raw = (frame or b"").partition(b"\n")
         mark, _, ended = end.partition(b" ")
-        if mark != ticket:  # the worker was killed, hangs, or is no longer the only one who speaks: get a new one
+        if mark != ticket:  # the server was killed, hangs, or is no longer the only one who speaks: get a new one
             self.stop()
-            return [Outcome(ended="worker gone")] * count
+            return [Outcome(ended="server gone")] * count
         ended = ended.decode("ascii", "replace")
         if ended.startswith("jail"):
             self.stop()
-            raise WorkerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
+            raise ServerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
         return opened(ended, raw, count)
 
     def reply(self, deadline: float) -> bytes | None:
-        """One frame of the worker; None when it ends, is late or says too much."""
+        """One frame of the server; None when it ends, is late or says too much."""
         head = self.exactly(4, deadline)
-        size = struct.unpack("<I", head)[0] if head else worker.LIMIT * 2
-        return self.exactly(size, deadline) if size < worker.LIMIT * 2 else None
+        size = struct.unpack("<I", head)[0] if head else server.LIMIT * 2
+        return self.exactly(size, deadline) if size < server.LIMIT * 2 else None
 
     def exactly(self, size: int, deadline: float) -> bytes | None:
         pipe, data = self.process.stdout.fileno(), b""

@@ -17,9 +17,10 @@ from starter.support import checks, compare, probes
 from starter.support.checks import Verdict
 from starter.support.standins import Tables
 
-from ..content import catalogue
-from ..content.plain import line
-from .lint import NOTE
+from ..content import known_answers
+from ..content.harmless_text import line
+from ..content.tasks import MODULES, TASKS, module_of, tasks_of
+from .ready_made_calls import NOTE
 from .runner import Limits, Outcome, Runner
 
 PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
@@ -33,7 +34,7 @@ ENDED = {
     "functions by their numbers.",
     "flood": "It reported far more than was asked for.",
     "unreadable": "What it reported cannot be read: leave the output of the grader to the grader.",
-    "worker gone": "It ended the process that was to grade it.",
+    "server gone": "It ended the process that was to grade it.",
     "late": "Not run to the end: a submission has {total:g} seconds, used up here: look for a loop that never ends.",
 }
 
@@ -41,10 +42,10 @@ ENDED = {
 @cache
 def published(lab: str) -> frozenset[str]:
     """Earlier modules that a lab's module imports, and what they import: learners of this lab may know them."""
-    known = set(catalogue.MODULES.values())
-    found, open_ = set(), [catalogue.MODULES[lab]] if lab in catalogue.MODULES else []
+    known = set(MODULES.values())
+    found, open_ = set(), [MODULES[lab]] if lab in MODULES else []
     while open_:
-        for node in ast.walk(ast.parse(catalogue.solution(open_.pop()).read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(known_answers.solution(open_.pop()).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
                 names = {node.module} if node.module else {alias.name for alias in node.names}
                 open_ += (names & known) - found
@@ -54,7 +55,7 @@ def published(lab: str) -> frozenset[str]:
 
 def needed(lab: str) -> tuple[str, ...]:
     """What a lab's probes import by and by: torch loads its compiler, seconds of it, for the first optimiser."""
-    text = Path(sys.modules[f"{probes.__name__}.{catalogue.MODULES[lab]}"].__file__).read_text(encoding="utf-8")
+    text = Path(sys.modules[f"{probes.__name__}.{MODULES[lab]}"].__file__).read_text(encoding="utf-8")
     return ("torch._dynamo",) if "torch.optim" in text else ()
 
 
@@ -126,9 +127,9 @@ def judged(
     neighbour's crash, hang or mess.
     """
     runner.begin()
-    deadline, rules = time.monotonic() + SUBMISSION * runner.limits.wall, catalogue.hands_over(lab)
-    source, tasks = module.decode("utf-8", "replace"), tasks or catalogue.tasks_of(lab)
-    inquiry = Inquiry(runner, catalogue.MODULES[lab], readable(module), source, student_seeds, rules, deadline)
+    deadline, rules = time.monotonic() + SUBMISSION * runner.limits.wall, known_answers.hands_over(lab)
+    source, tasks = module.decode("utf-8", "replace"), tasks or tasks_of(lab)
+    inquiry = Inquiry(runner, MODULES[lab], readable(module), source, student_seeds, rules, deadline)
     imported, found, right = first_round(inquiry, tasks)
     if not reported(imported):
         imported = inquiry.imported()
@@ -169,8 +170,8 @@ def is_right(task: str, seed: int, outcome: Outcome) -> bool:
 def expected(task: str, seed: int) -> tuple[Tables, compare.Arrays]:
     """Stand-ins for a task's neighbours, and the reference's arrays."""
     with REFERENCE:
-        tables = catalogue.tables(task, seed)
-        return tables, probes.arrays(task, catalogue.reference(catalogue.module_of(task)), seed, tables)
+        tables = known_answers.tables(task, seed)
+        return tables, probes.arrays(task, known_answers.reference(module_of(task)), seed, tables)
 
 
 def is_blank(outcome: Outcome) -> bool:
@@ -219,7 +220,7 @@ def positive(task: str, right: int) -> Verdict:
     """
     if right != PROBES:
         raise ValueError(f"{task} needs {PROBES} seeds, got {right}")
-    return Verdict("right", f"{task} is right: {catalogue.TASKS[task]['statement']}.")
+    return Verdict("right", f"{task} is right: {TASKS[task]['statement']}.")
 
 
 def diagnosis(task: str, got: compare.Arrays, again: Callable[[], list[Outcome]], seed: int) -> str:
@@ -231,7 +232,7 @@ def diagnosis(task: str, got: compare.Arrays, again: Callable[[], list[Outcome]]
         if second is not None and not compare.same(got, second):
             return checks.NOISE
         with REFERENCE:
-            sizes = probes.sizes(task, catalogue.reference(catalogue.module_of(task)), seed)
+            sizes = probes.sizes(task, known_answers.reference(module_of(task)), seed)
         return compare.explain(got, expected(task, seed)[1], sizes)
     except Exception:  # arrays of a form that nobody thought of are still only wrong
         return "What it returns cannot be compared with the expected result."
@@ -240,9 +241,9 @@ def diagnosis(task: str, got: compare.Arrays, again: Callable[[], list[Outcome]]
 def recognised(task: str, got: compare.Arrays, seed: int) -> str | None:
     """What the catalogue says about the wrong answer that gives these arrays on this seed."""
     tables, _ = expected(task, seed)
-    for i, entry in enumerate(catalogue.answers("wrong")[task]):
+    for i, entry in enumerate(known_answers.answers("wrong")[task]):
         with REFERENCE:
-            known = catalogue.observed(task, catalogue.variant("wrong", task, i), seed, tables)
+            known = known_answers.observed(task, known_answers.variant("wrong", task, i), seed, tables)
         if compare.same(got, known):
             return entry["says"]
     return None
@@ -250,12 +251,12 @@ def recognised(task: str, got: compare.Arrays, seed: int) -> str | None:
 
 def unfinished(task: str, outcome: Outcome, source: str, limits: Limits, seed: int | None = None) -> Verdict:
     """No arrays: a blank, an exception, or an end without a word."""
-    row, where = catalogue.TASKS[task], f"starter/{catalogue.module_of(task)}.py"
+    row, where = TASKS[task], f"starter/{module_of(task)}.py"
     if outcome.stop is None:
         return Verdict("wrong", ending(outcome.ended, limits))
     if is_blank(outcome):
         words = outcome.stop.words
-        missing = words if words in catalogue.tasks_of(row["lab"]) else task
+        missing = words if words in tasks_of(row["lab"]) else task
         return Verdict("blank", checks.still_blank(task, missing, row["statement"], where, source))
     sentence = line(checks.stopped(outcome.stop, where, row["symbol"]))
     says = None if seed is None else recognised(task, outcome.raises, seed)

@@ -23,9 +23,10 @@ import torch
 from starter.support import checks, compare, probes
 from starter.support.standins import Tables
 
-from ..content import catalogue
-from . import mutation
-from .styles import SURROUNDINGS, restyled
+from ..content import known_answers
+from ..content.tasks import TASKS, module_of
+from . import mutants
+from .surroundings import SURROUNDINGS, restyled
 
 SEEDS, FULL = 50, 1000  # seeds for every answer
 NAMED = 50  # of these also ask for the name of the mistake, and for right answers in other styles
@@ -67,14 +68,14 @@ class Score:
         return [f"{self.task}: {flaw.answer} {flaw.words} (on {n} seeds)" for flaw, n in self.flaws.items()]
 
 
-def audit(seeds: Iterable[int], tasks: Iterable[str] = tuple(catalogue.TASKS)) -> list[str]:
+def audit(seeds: Iterable[int], tasks: Iterable[str] = tuple(TASKS)) -> list[str]:
     """Complaints, one per line; empty when the catalogue and the probes agree on every seed."""
     return [complaint for task in tasks for complaint in answers_judged(task, [*seeds]).complaints]
 
 
 def answers_judged(task: str, seeds: Sequence[int]) -> Score:
     """The catalogue's answers to one task, each seed in one of the surroundings."""
-    score = Score(task, *(len(catalogue.answers(kind)[task]) for kind in ("wrong", "right")))
+    score = Score(task, *(len(known_answers.answers(kind)[task]) for kind in ("wrong", "right")))
     restyled(task)  # compiles every answer, before anything around changes
     for number, surroundings in enumerate(SURROUNDINGS):
         with surroundings():
@@ -84,16 +85,18 @@ def answers_judged(task: str, seeds: Sequence[int]) -> Score:
 
 
 def expected(task: str, seed: int, kinds: tuple[str, ...] = ("wrong", "right")) -> tuple[Tables, compare.Arrays]:
-    tables = catalogue.tables(task, seed, kinds)
-    return tables, probes.arrays(task, catalogue.reference(catalogue.module_of(task)), seed, tables)
+    tables = known_answers.tables(task, seed, kinds)
+    return tables, probes.arrays(task, known_answers.reference(module_of(task)), seed, tables)
 
 
 def observed(task: str, modules: dict[str, ModuleType], seed: int, tables: Tables) -> dict[str, compare.Arrays]:
-    return {name: catalogue.observed(task, module, seed, tables) for name, module in modules.items()}
+    return {name: known_answers.observed(task, module, seed, tables) for name, module in modules.items()}
 
 
 def variants(kind: str, task: str) -> dict[str, ModuleType]:
-    return {entry["id"]: catalogue.variant(kind, task, i) for i, entry in enumerate(catalogue.answers(kind)[task])}
+    return {
+        entry["id"]: known_answers.variant(kind, task, i) for i, entry in enumerate(known_answers.answers(kind)[task])
+    }
 
 
 def flaws(task: str, seed: int, named: bool) -> list[Flaw]:
@@ -120,7 +123,7 @@ def is_far(got: compare.Arrays, want: compare.Arrays) -> bool:
 
 
 def hints(task: str) -> dict[str, str]:
-    return {entry["id"]: entry["says"] for entry in catalogue.answers("wrong")[task]}
+    return {entry["id"]: entry["says"] for entry in known_answers.answers("wrong")[task]}
 
 
 def unnamed(task: str) -> Iterator[Flaw]:
@@ -134,11 +137,11 @@ def unnamed(task: str) -> Iterator[Flaw]:
 
 def pairs(task: str) -> Iterator[tuple[str, str, str]]:
     """Two mistakes at once, wherever their edits leave each other alone; with the module's text."""
-    source = catalogue.solution(catalogue.module_of(task)).read_text(encoding="utf-8")
-    for one, other in combinations([e for e in catalogue.answers("wrong")[task] if "find" in e], 2):
+    source = known_answers.solution(module_of(task)).read_text(encoding="utf-8")
+    for one, other in combinations([e for e in known_answers.answers("wrong")[task] if "find" in e], 2):
         with suppress(ValueError):  # where one has been, the other does not fit any more
-            both = catalogue.changed(catalogue.changed(source, one), other)
-            if both == catalogue.changed(catalogue.changed(source, other), one):
+            both = known_answers.changed(known_answers.changed(source, one), other)
+            if both == known_answers.changed(known_answers.changed(source, other), one):
                 yield one["id"], other["id"], both
 
 
@@ -148,12 +151,12 @@ def judge_pairs(score: Score) -> None:
     for seed in range(PAIRED):
         tables, want = expected(task, seed)
         known[seed] = tables, want, observed(task, variants("wrong", task), seed, tables)
-    accepted = mutation.equivalents()[task]
+    accepted = mutants.equivalents()[task]
     for one, other, text in pairs(task):
         score.pairs += 1
-        name, module = f"{one} + {other}", catalogue.module(catalogue.module_of(task), text)
+        name, module = f"{one} + {other}", known_answers.module(module_of(task), text)
         for seed, (tables, want, wrong) in known.items() if name not in accepted else ():
-            got = catalogue.observed(task, module, seed, tables)
+            got = known_answers.observed(task, module, seed, tables)
             told = next((says[third] for third, arrays in wrong.items() if compare.same(got, arrays)), says[one])
             if compare.same(got, want):
                 score.flaws[Flaw("paired", name, "passes")] += 1
@@ -165,10 +168,10 @@ def judge_mutants(score: Score) -> None:
     """Every change of the reference is seen on every seed, or listed with the reason why it is none."""
     task, seeds = score.task, range(MUTATED)
     given = [expected(task, seed) for seed in seeds]
-    sizes = probes.sizes(task, catalogue.reference(catalogue.module_of(task)), seeds[0])
-    room = LONGEST - AROUND - max(map(len, catalogue.TASKS[task]["hints"]))
-    equivalent, alive = mutation.equivalents()[task], set()
-    for change, found in mutation.observed(task, seeds, [tables for tables, _ in given]):
+    sizes = probes.sizes(task, known_answers.reference(module_of(task)), seeds[0])
+    room = LONGEST - AROUND - max(map(len, TASKS[task]["hints"]))
+    equivalent, alive = mutants.equivalents()[task], set()
+    for change, found in mutants.observed(task, seeds, [tables for tables, _ in given]):
         passed = sum(compare.same(got, want) for got, (_, want) in zip(found, given))
         if passed:
             alive.add(change)
@@ -178,7 +181,7 @@ def judge_mutants(score: Score) -> None:
             told = compare.explain(found[0], given[0][1], sizes)
             if len(told) > room or "\n" in told or not told.endswith((".", ")", "?")):
                 score.flaws[Flaw("told", change, f"gets {len(told)} characters, {room} are left: {told}")] += 1
-    score.mutants = len(mutation.mutants(task)) - len(alive & equivalent.keys())
+    score.mutants = len(mutants.mutants(task)) - len(alive & equivalent.keys())
     for change in equivalent.keys() - alive - {f"{one} + {other}" for one, other, _ in pairs(task)}:
         score.flaws[Flaw("listed", change, "is listed as equivalent, and is not: remove it from equivalents.toml")] += 1
 
@@ -199,7 +202,7 @@ def details(task: str) -> Iterator[str]:
     """Of every wrong answer: what its author believed, which outputs of the probe tell it apart, and what she reads."""
     tables, want = expected(task, checks.PUBLIC_SEED)
     found = observed(task, variants("wrong", task), checks.PUBLIC_SEED, tables)
-    for entry in catalogue.answers("wrong")[task]:
+    for entry in known_answers.answers("wrong")[task]:
         yield f'{entry["id"]} ({entry["kind"]}): "{entry["believes"]}"'
         yield f"    differs in {differing(found[entry['id']], want)}"
         yield f"    {entry['says']}"
@@ -224,7 +227,7 @@ def main(tasks: list[str], full: bool, told: bool) -> int:
     start, scores = time.perf_counter(), []
     columns = "{:8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}"
     print(columns.format("task", "caught", "named", "accepted", "in pairs", "mutants", "seconds"), flush=True)
-    with ProcessPoolExecutor(processors(), mp_context=get_context("fork"), initializer=mutation.confined) as pool:
+    with ProcessPoolExecutor(processors(), mp_context=get_context("fork"), initializer=mutants.confined) as pool:
         for score in pool.map(partial(audited, seeds=FULL if full else SEEDS), tasks):
             scores.append(score)
             print(columns.format(*score.row, f"{score.seconds:.1f}"), flush=True)
@@ -238,9 +241,9 @@ def main(tasks: list[str], full: bool, told: bool) -> int:
 
 
 def summary(scores: list[Score], seeds: int, seconds: float) -> str:
-    wrong, pairs_, right, mutants = (sum(getattr(s, n) for s in scores) for n in ("wrong", "pairs", "right", "mutants"))
+    wrong, pairs_, right, mutated = (sum(getattr(s, n) for s in scores) for n in ("wrong", "pairs", "right", "mutants"))
     lacking = sum(len(score.flaws) for score in scores)
     return (
         f"{len(scores)} tasks, {seeds} seeds: {wrong} wrong answers, {pairs_} pairs of them, {right} right ones, "
-        f"{mutants} changes of a reference; {lacking or 'nothing'} amiss; {seconds / 60:.1f} minutes."
+        f"{mutated} changes of a reference; {lacking or 'nothing'} amiss; {seconds / 60:.1f} minutes."
     )

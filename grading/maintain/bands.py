@@ -16,8 +16,9 @@ from pathlib import Path
 
 from starter.support import training
 
-from ..content import catalogue
+from ..content import known_answers
 from ..content.overlay import ROOT
+from ..content.tasks import LABS, MODULES, TABLE
 
 RECORD = (
     ROOT / "grading/maintain/bands.json"
@@ -32,8 +33,8 @@ def measured(lab: str, seed: int, answer: str | None = None) -> dict[str, float]
 
     modules = None
     if answer:
-        entry = next(e for entries in catalogue.answers("wrong").values() for e in entries if e["id"] == answer)
-        modules = {catalogue.MODULES[lab]: catalogue.answer_text(entry)}
+        entry = next(e for entries in known_answers.answers("wrong").values() for e in entries if e["id"] == answer)
+        modules = {MODULES[lab]: known_answers.answer_text(entry)}
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as log:
         executed(FOLDER / f"{lab}.py", modules, keep_going=bool(answer), SEED=str(seed), BANDS_LOG=log.name)
         rows = [json.loads(line) for line in log.read().splitlines()]
@@ -41,7 +42,7 @@ def measured(lab: str, seed: int, answer: str | None = None) -> dict[str, float]
 
 
 def width(name: str) -> dict:
-    return next((rule for rule in catalogue.TABLE["band"] if rule["name"] == name), {})
+    return next((rule for rule in TABLE["band"] if rule["name"] == name), {})
 
 
 def band(name: str, values: list[float]) -> tuple[float, float]:
@@ -59,7 +60,7 @@ def rounded(value: float) -> float:
 def measure(lab: str) -> dict:
     """Model -> result -> values, for the reference's seeds and for the lab's broken models."""
     runs = {"reference": [measured(lab, seed) for seed in SEEDS]}
-    for answer in catalogue.LABS[lab]["broken"]:
+    for answer in LABS[lab]["broken"]:
         runs[answer] = [measured(lab, SEEDS[0], answer)]
     return {model: columns(results) for model, results in runs.items()}
 
@@ -69,14 +70,14 @@ def columns(results: list[dict[str, float]]) -> dict[str, list[float]]:
 
 
 def main(labs: list[str] | None = None, fresh: int = 0) -> int:
-    labs = labs or list(catalogue.MODULES)
+    labs = labs or list(MODULES)
     if fresh:
         return check_fresh(labs, fresh)
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     for lab in labs:
         record[lab] = measure(lab)
         print(f"{lab}: {json.dumps(record[lab])}", flush=True)
-        RECORD.write_text(json.dumps({lab: record[lab] for lab in catalogue.LABS if lab in record}, indent=1) + "\n")
+        RECORD.write_text(json.dumps({lab: record[lab] for lab in LABS if lab in record}, indent=1) + "\n")
     lines = ["# Lowest and highest value of each result, per data set. Generated: make bands", "[digits16]"]
     for runs in record.values():
         lines += [f'"{name}" = {list(band(name, values))}' for name, values in runs["reference"].items()]

@@ -8,8 +8,9 @@ from starter.support import compare, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 from starter.support.full import table
 
-from ..content import catalogue
+from ..content import known_answers
 from ..content.overlay import ROOT, blanks
+from ..content.tasks import LABS, MODULES, QUESTIONS, TASKS, module_of, tasks_of
 from ..judge.verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
@@ -18,25 +19,25 @@ RESULTS = ROOT / "RESULTS.md"
 
 def facts() -> dict[str, dict]:
     """What check() needs and a learner may see: reference arrays, and fingerprints of wrong answers; no code."""
-    return {task: task_facts(task) for task in catalogue.TASKS}
+    return {task: task_facts(task) for task in TASKS}
 
 
 def task_facts(task: str) -> dict:
-    row = catalogue.TASKS[task]
-    reference = catalogue.reference(catalogue.module_of(task))
-    public, other = catalogue.tables(task, PUBLIC_SEED), catalogue.tables(task, AUTOTEST_SEED, ("right",))
+    row = TASKS[task]
+    reference = known_answers.reference(module_of(task))
+    public, other = known_answers.tables(task, PUBLIC_SEED), known_answers.tables(task, AUTOTEST_SEED, ("right",))
     wrong = [
         {
             "says": entry["says"],
             "fingerprint": compare.fingerprint(
-                catalogue.observed(task, catalogue.variant("wrong", task, i), PUBLIC_SEED, public)
+                known_answers.observed(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, public)
             ),
         }
-        for i, entry in enumerate(catalogue.answers("wrong")[task])
+        for i, entry in enumerate(known_answers.answers("wrong")[task])
     ]
     return {
         "lab": row["lab"],
-        "module": catalogue.module_of(task),
+        "module": module_of(task),
         **{key: row[key] for key in ("symbol", "points", "statement", "hints")},
         "sizes": probes.sizes(task, reference, PUBLIC_SEED),
         "reference": compare.stored(probes.arrays(task, reference, PUBLIC_SEED, public)),
@@ -94,21 +95,21 @@ def readme(text: str) -> str:
 
 def lab_rows() -> list[tuple]:
     rows = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
-    numbers = {catalogue.MODULES.get(name): number for number, name in enumerate(catalogue.LABS, 1)}
-    for number, (name, lab) in enumerate(catalogue.LABS.items(), 1):
-        graded = [*catalogue.TASKS.values(), *catalogue.QUESTIONS.values()]
+    numbers = {MODULES.get(name): number for number, name in enumerate(LABS, 1)}
+    for number, (name, lab) in enumerate(LABS.items(), 1):
+        graded = [*TASKS.values(), *QUESTIONS.values()]
         points = sum(row["points"] for row in graded if row["lab"] == name)
         book = f"[`{name}`](notebooks/{name}.ipynb)"
-        module = f"`starter/{catalogue.MODULES[name]}.py`" if name in catalogue.MODULES else "–"
+        module = f"`starter/{MODULES[name]}.py`" if name in MODULES else "–"
         before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
-        graded = len(catalogue.tasks_of(name))
+        graded = len(tasks_of(name))
         rows.append((number, book, module, before, lab["teaches"], graded, points, lab["minutes"]))
     return rows
 
 
 def task_rows() -> list[tuple]:
     rows = [("task", "function", "what it must do", "points", "minutes", "difficulty")]
-    for task, row in catalogue.TASKS.items():
+    for task, row in TASKS.items():
         hard = "●" * row["difficulty"]
         rows.append((f"`{task}`", f"`{row['symbol']}`", row["statement"], row["points"], row["minutes"], hard))
     return rows

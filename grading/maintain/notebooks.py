@@ -18,9 +18,8 @@ from nbclient import NotebookClient
 from starter.support import runs
 from starter.support.checks import AUTOTEST_SEED
 
-from ..content.catalogue import MODULES, QUESTIONS, TASKS
 from ..content.overlay import ROOT, overlay
-from ..content.table import UNANSWERED
+from ..content.tasks import MODULES, QUESTIONS, TASKS, UNANSWERED
 
 FOLDER = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"

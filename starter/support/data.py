@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import shapes
+from . import sprites
 
 EMBEDDED = ("digits", "digits16", "shapes")
 PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub", "birds-2010")  # and whatever else has its arrays in the cache
@@ -119,8 +119,8 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def embedded(name: str, split: str) -> Images:
     if name == "shapes":
         chosen = slice(SHAPES_TRAIN) if split == "train" else slice(SHAPES_TRAIN, None)
-        factors = shapes.all_factors()[chosen]
-        return Images(shapes.draw(factors), factors[:, 0].clone(), levels=256, name=name, factors=factors)
+        factors = sprites.all_factors()[chosen]
+        return Images(sprites.draw(factors), factors[:, 0].clone(), levels=256, name=name, factors=factors)
     x, y = digits()
     order = fixed_order(len(x))
     chosen = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]

@@ -1,8 +1,8 @@
 """What was trained: for each run a small JSON and a picture of its samples, for the comparison of the last lab.
 
 `fit` and `play` write the JSON, `measure` adds the samples. Your runs lie in runs/ beside starter/, one folder for each
-data set; those of the reference lie in support/runs/ and stand in for what you have not trained yet. The environment
-variable RUNS names another folder.
+data set; those of the reference lie in support/reference_runs/ and stand in for what you have not trained yet. The
+environment variable RUNS names another folder.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .data import Images
     from .training import History
 
-REFERENCE = Path(__file__).with_name("runs")
+REFERENCE = Path(__file__).with_name("reference_runs")
 SAMPLES = 300  # images in a run's picture
 COLUMNS = 25
 

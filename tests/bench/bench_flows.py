@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from solutions import realnvp
-from starter.support.flownets import ScaleShift, lean_net
+from starter.support.coupling_nets import ScaleShift, lean_net
 from starter.support.flows import Flow
 from starter.support.nets import parameter_count
 

@@ -23,12 +23,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
-from grading.classroom.course import Course  # noqa: E402
-from grading.classroom.grade import autograde  # noqa: E402
+from grading.classroom.autograde import autograde  # noqa: E402
+from grading.classroom.course_folder import Course  # noqa: E402
 from grading.classroom.release import release  # noqa: E402
-from grading.content import catalogue, table  # noqa: E402
-from grading.judge import work  # noqa: E402
-from grading.judge.pools import finished  # noqa: E402
+from grading.content import known_answers  # noqa: E402
+from grading.content.tasks import MODULES, TASKS, tasks_of  # noqa: E402
+from grading.judge import job  # noqa: E402
+from grading.judge.executors import finished  # noqa: E402
 from grading.maintain import build  # noqa: E402
 
 LAB = "02_vae"
@@ -38,11 +39,11 @@ LIMITS = {"cpu": 20, "wall": 120}
 def modules(count: int) -> list[str]:
     """Right, blank and wrong ones in turn: half of a class makes one mistake."""
     right, blank = (
-        catalogue.solution("vae").read_text("utf-8"),
-        build.blanks()[catalogue.ROOT / "starter/vae.py"],
+        known_answers.solution("vae").read_text("utf-8"),
+        build.blanks()[known_answers.ROOT / "starter/vae.py"],
     )
-    wrong = [e for task in catalogue.tasks_of(LAB) for e in catalogue.answers("wrong")[task]]
-    texts = [catalogue.changed(right, entry) for entry in wrong]
+    wrong = [e for task in tasks_of(LAB) for e in known_answers.answers("wrong")[task]]
+    texts = [known_answers.changed(right, entry) for entry in wrong]
     return [(right, texts[7 * i % len(texts)], texts[11 * i % len(texts)], blank)[i % 4] for i in range(count)]
 
 
@@ -126,10 +127,10 @@ def kilobytes(pid: int | str, pattern: str, file: str = "smaps_rollup") -> int:
 
 
 def memory(given, scratch: Path) -> None:
-    runner = work.runner(LAB, LIMITS, True)
-    right = catalogue.solution("vae").read_bytes()
-    job = (LAB, work.judged_by(LAB), right, b"secret", "anna", LIMITS)
-    work.work(*job)
+    runner = job.runner(LAB, LIMITS, True)
+    right = known_answers.solution("vae").read_bytes()
+    whose = {"student": "anna", "secret": b"secret", "module": right}
+    job.judge(**whose, lab=LAB, version=job.judged_by(LAB), limits=LIMITS)
     server = served(runner.process.pid)
     found = []
     for number in range(given.questions + 1):
@@ -140,7 +141,7 @@ def memory(given, scratch: Path) -> None:
     print(f"server: {first >> 10} MB after 100 questions, {last >> 10} MB after {given.questions}")
     print(f"grader: {own >> 10} MB after 100 questions, {own_last >> 10} MB after {given.questions}")
     print(f"a question has {private(server, runner) >> 10} MB of its own beside the server (Private, smaps_rollup)")
-    work.cool()
+    job.cool()
 
 
 def ask(runner, text: bytes) -> None:
@@ -168,7 +169,7 @@ def private(server: int, runner) -> int:
     """Private memory of a child that has imported the reference, probed a task, and waits."""
     import threading
 
-    slow = catalogue.solution("vae").read_text("utf-8") + "\nfrom starter.support import probes\n"
+    slow = known_answers.solution("vae").read_text("utf-8") + "\nfrom starter.support import probes\n"
     slow += 'import sys, time\nprobes.arrays("vae-2", sys.modules[__name__], 1, {})\ntime.sleep(3)\n'
     thread = threading.Thread(target=ask, args=(runner, slow.encode()))
     thread.start()
@@ -197,7 +198,7 @@ def again(given, scratch: Path) -> None:
 
     turn = verdicts.Inquiry.turn
     for lab in (LAB, "07_gan"):
-        runner, text = work.runner(lab, LIMITS, True), catalogue.solution(catalogue.MODULES[lab]).read_bytes()
+        runner, text = job.runner(lab, LIMITS, True), known_answers.solution(MODULES[lab]).read_bytes()
         runner.begin()
         server, used = served(runner.process.pid), {one_seed: [], turn: []}
         for student in range(24):
@@ -212,7 +213,7 @@ def again(given, scratch: Path) -> None:
         print(
             f"{lab}: {ratio:.3f} times the CPU seconds, median of 24 pairs; {statistics.median(used[turn]):.2f} s each"
         )
-        work.cool()
+        job.cool()
     verdicts.Inquiry.turn = turn
 
 
@@ -226,14 +227,14 @@ class Recorded:
     """A pool that gives out recorded outcomes."""
 
     def __init__(self) -> None:
-        right = {task: ["right", f"{task} is right: {table.TASKS[task]['statement']}."] for task in table.tasks_of(LAB)}
+        right = {task: ["right", f"{task} is right: {TASKS[task]['statement']}."] for task in tasks_of(LAB)}
         self.outcome = {"seconds": 1.0, "tasks": right, "cells": []}
 
     @contextlib.contextmanager
     def opened(self):
         yield self, 4
 
-    def submit(self, *_) -> Future:
+    def submit(self, *_, **__) -> Future:
         return finished(self.outcome)
 
 

@@ -30,8 +30,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from starter.support import recipes, training
+from starter.support.coupling_nets import GatedConvNet
 from starter.support.data import Images
-from starter.support.flownets import GatedConvNet
 from starter.support.full.assemble import assembled
 from starter.support.full.job import Job
 from starter.support.full.parallel import Processes

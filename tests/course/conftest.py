@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def small_notebook() -> nbformat.NotebookNode:
     """Every task and question of the lab, no training."""
-    from grading.content import catalogue
+    from grading.content.tasks import TASKS, tasks_of
 
     rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
     cells = [
@@ -41,8 +41,8 @@ def small_notebook() -> nbformat.NotebookNode:
         new_code_cell(SETUP, id="setup", metadata={"nbgrader": rules | {"grade_id": "setup"}}),
         new_code_cell("1 + 1", id="training"),
     ]
-    for task in catalogue.tasks_of(LAB):
-        marks = rules | {"grade": True, "grade_id": task, "points": catalogue.TASKS[task]["points"]}
+    for task in tasks_of(LAB):
+        marks = rules | {"grade": True, "grade_id": task, "points": TASKS[task]["points"]}
         source = f'check("{task}")\n### AUTOTEST probe("{task}", 7)'
         cells.append(new_code_cell(source, id=task, metadata={"nbgrader": marks}))
     for question in ("vae-q1", "vae-q2"):
@@ -63,7 +63,7 @@ def notebooks(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def released(tmp_path_factory, notebooks):
     """Look, and do not write: `course` is for that."""
-    from grading.classroom.course import Course
+    from grading.classroom.course_folder import Course
     from grading.classroom.release import release
 
     course = Course(tmp_path_factory.mktemp("class") / "course")
@@ -73,7 +73,7 @@ def released(tmp_path_factory, notebooks):
 
 @pytest.fixture
 def course(released, tmp_path):
-    from grading.classroom.course import Course
+    from grading.classroom.course_folder import Course
 
     shutil.copytree(released.root, tmp_path / "course")
     return Course(tmp_path / "course")
@@ -81,17 +81,17 @@ def course(released, tmp_path):
 
 @pytest.fixture(scope="session")
 def solution() -> str:
-    from grading.content import catalogue
+    from grading.content import known_answers
 
-    return catalogue.solution(MODULE).read_text(encoding="utf-8")
+    return known_answers.solution(MODULE).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def blank() -> str:
-    from grading.content import catalogue
+    from grading.content import known_answers
     from grading.content.overlay import blanks
 
-    return blanks()[catalogue.ROOT / f"starter/{MODULE}.py"]
+    return blanks()[known_answers.ROOT / f"starter/{MODULE}.py"]
 
 
 @pytest.fixture(scope="session")
@@ -230,19 +230,19 @@ def hostile_notebook(released: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def graded(tmp_path_factory, released, released_notebook, solution, blank, jail, forks):
     """A class of five, collected and graded. Look, and do not write."""
-    from grading.classroom.course import Course
-    from grading.classroom.grade import autograde
-    from grading.classroom.intake import collect
-    from grading.content import catalogue
-    from grading.judge.pools import Local
+    from grading.classroom.autograde import autograde
+    from grading.classroom.collect import collect
+    from grading.classroom.course_folder import Course
+    from grading.content import known_answers
+    from grading.judge.executors import Local
 
     root = tmp_path_factory.mktemp("graded")
     shutil.copytree(released.root, root / "course")
-    course, wrong = Course(root / "course"), catalogue.answers("wrong")["vae-2"][0]
+    course, wrong = Course(root / "course"), known_answers.answers("wrong")["vae-2"][0]
     book, module = f"{LAB}.ipynb", "starter/vae.py"
     for name, files in {
         "Anna Arndt_1": {book: released_notebook, module: solution},
-        "Ben Öz_2": {book: b"this is not JSON", module: catalogue.changed(solution, wrong)},
+        "Ben Öz_2": {book: b"this is not JSON", module: known_answers.changed(solution, wrong)},
         "=cmd|'calc'!A1_3": {book: hostile_notebook(released_notebook), module: blank},
         "Dora_4": {},
         "Emil_5": {book: b'{"cells":' + b"[" * 100_000, module: solution.replace("def elbo(", "def elbo((")},
@@ -267,12 +267,12 @@ class RecordedPool:
     def opened(self):
         yield self, 4
 
-    def submit(self, function, lab, version, module, secret, student, *rest):
-        from grading.judge.cells import cells_of
-        from grading.judge.pools import finished
+    def submit(self, function, *, student, notebook, **rest):
+        from grading.judge.executors import finished
+        from grading.judge.submitted_cells import cells_of
 
         self.students.append(student)
-        return finished({"seconds": 0.5, "tasks": self.tasks, "cells": cells_of(rest[-1])})
+        return finished({"seconds": 0.5, "tasks": self.tasks, "cells": cells_of(notebook)})
 
 
 @pytest.fixture(scope="session")

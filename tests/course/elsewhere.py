@@ -50,10 +50,10 @@ def imported(*tops: str) -> dict[str, str]:
 
 def helped() -> dict[str, int]:
     """Command of grading -> exit code of its --help."""
-    from grading.__main__ import HELP, main
+    from grading.__main__ import COMMANDS, main
 
     found = {}
-    for command in HELP:
+    for command in (run.__name__ for run in COMMANDS):
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 main([command, "--help"])

@@ -223,8 +223,15 @@ def step_back(process: int | None = None) -> None:
     """
     if process is None and hasattr(os, "nice"):
         os.nice(19)  # those that it starts inherit it
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{process or 'self'}/autogroup").write_text("19")
+    for _ in range(50):
+        try:
+            Path(f"/proc/{process or 'self'}/autogroup").write_text("19")
+        except BlockingIOError:  # of ordinary users the kernel takes one change in a tenth of a second
+            time.sleep(0.1)
+        except OSError:
+            return  # a kernel that does not share by sessions
+        else:
+            return
 
 
 class Queue:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import data, features, inception
+from .. import data, features, inception_features
 from ..data import Images, signed
 from ..recipes import SQUARED
 from . import gallery
@@ -102,13 +102,13 @@ def ssim(x: Tensor, y: Tensor, window: int = 7) -> Tensor:
 
 def inception_scores(model: nn.Module, images: Images) -> dict[str, float]:
     """FID as papers state it, for colours; nothing where Inception's weights are not at hand."""
-    if images.shape[0] == 1 or not inception.ready():
+    if images.shape[0] == 1 or not inception_features.ready():
         return {}
     fake = gallery.samples(model, images.pixels(slice(2)), INCEPTION_SAMPLES)
     if fake is None:
         return {}
     whole = data.load(images.name)  # papers compare with the training set
-    return {f"FID, Inception, {INCEPTION_SAMPLES} samples": inception.fid(fake.cpu(), whole)}
+    return {f"FID, Inception, {INCEPTION_SAMPLES} samples": inception_features.fid(fake.cpu(), whole)}
 
 
 def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:

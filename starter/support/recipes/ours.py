@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ..flownets import GatedConvNet
+from ..coupling_nets import GatedConvNet
 from ..nets import Conv, ConvConfig
 from .core import Lab, Recipe, game
 from .parts import GREY, beta_vae, conv_gan, conv_wgan

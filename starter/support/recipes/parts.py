@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..coupling_nets import GatedConvNet, ShiftFirst
 from ..data import signed, unit
-from ..flownets import GatedConvNet, ShiftFirst
 from ..nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from .core import Lab
 

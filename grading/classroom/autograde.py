@@ -1,0 +1,260 @@
+"""Autograde: every submission of a lab judged, in nbgrader's gradebook and layout. Can be killed and resumed.
+
+A submission is done when autograded/STUDENT/LAB/graded.txt names it. It is taken away first and comes back last, with
+its folder, after the grades are in the gradebook: whatever happens in between, the next run grades it again.
+"""
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from ..content.harmless_text import line
+from ..content.mistake import Mistake
+from ..content.tasks import TASKS, files_of, tasks_of
+from ..judge.executors import Local, as_done, finished
+from ..judge.job import judge, judged_by
+from ..judge.ready_made_calls import NOTE
+from ..judge.submitted_cells import NOTEBOOK
+from .course_folder import Course, kept
+from .gradebook import Writer, told
+from .graded_notebook import is_test, rebuilt, scored, written
+
+MODULE = 1 << 20  # bytes of a module, at most
+NOTES = ("name", "refused", "missing", "unreadable", "late")  # what autograde and feedback take from intake.json
+Verdicts = dict[str, list[str]]  # task -> state and message
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is taken from a submitted folder: two files, when they came, and intake's note."""
+
+    student: str
+    module: bytes | None
+    notebook: bytes | None
+    note: dict[str, str]  # "refused": why nothing of it is graded
+    stamp: str | None
+
+    @property
+    def digest(self) -> str:
+        parts = (self.module or b"", self.notebook or b"", json.dumps(self.note, sort_keys=True).encode())
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def submission(course: Course, lab: str, student: str) -> Submission:
+    folder = course.folder("submitted", lab, student)
+    note, places = {}, files_of(lab)
+    with contextlib.suppress(ValueError, TypeError, RecursionError):  # it may be anybody's file
+        given = dict(json.loads(taken(folder / "intake.json", 1 << 16) or "{}"))
+        note = {name: line(str(given[name])) for name in NOTES if given.get(name)}
+    module = taken(folder / places[".py"], MODULE) if ".py" in places else None
+    stamp = (taken(folder / "timestamp.txt", 200) or b"").decode("utf-8", "replace").strip() or None
+    return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note, stamp)
+
+
+def submissions(course: Course, lab: str, students: list[str], regrade: bool) -> Iterator[Submission]:
+    """Asked for the first one, once there is somebody to judge it, it marks all that is graded again as not graded."""
+    for student in students if regrade else ():
+        course.record(lab, student).unlink(missing_ok=True)
+    yield from (submission(course, lab, student) for student in students)
+
+
+def taken(path: Path, limit: int) -> bytes | None:
+    """A plain file of bounded size; None for anything else: a link could show what lies behind it."""
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > limit:
+        return None
+    return path.read_bytes()
+
+
+def released(course: Course, lab: str) -> NotebookNode:
+    """The notebook that learners got.
+
+    Raises:
+        Mistake: there is none that can be read, or its tasks are not today's: points would be lost in silence.
+    """
+    path, again = course.released(lab), f"run `python -m grading release {lab}` again"
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        then = {
+            cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points for cell in filter(is_test, notebook.cells)
+        }
+    except (ValueError, AttributeError, nbformat.ValidationError):
+        raise Mistake(f"{path} cannot be read: {again}") from None
+    now = {task: TASKS[task]["points"] for task in tasks_of(lab)}
+    if changed := [*differences(then, now)]:
+        raise Mistake(f"{lab} was released with other tasks ({', '.join(changed)}): {again}, then autograde --regrade")
+    return notebook
+
+
+def differences(then: dict[str, float], now: dict[str, float]) -> Iterator[str]:
+    yield from (f"{task} is new" for task in now if task not in then)
+    yield from (f"{task} is gone" for task in then if task not in now)
+    same = (task for task in now if task in then and now[task] != then[task])
+    yield from (f"{task} has {now[task]:g} points, not {then[task]:g}" for task in same)
+
+
+def graded_as(course: Course, lab: str, student: str) -> str | None:
+    """By which probes and answers what lies in submitted/ was graded; None when it is not graded yet."""
+    record = course.record(lab, student)
+    if not record.exists():
+        return None
+    digest, _, version = record.read_text().partition(" ")
+    return version if digest == submission(course, lab, student).digest else None
+
+
+@dataclass
+class Run:
+    """One call of autograde: what its parts share."""
+
+    course: Course
+    lab: str
+    limits: dict
+    jail: bool
+    version: str = field(init=False)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def __post_init__(self) -> None:
+        self.version, module = judged_by(self.lab), files_of(self.lab).get(".py")
+        self.released = released(self.course, self.lab)
+        self.blank = (self.course.folder("release", self.lab) / module).read_bytes() if module else b""
+
+    def give(self, executor: Executor, found: Submission) -> Future:
+        """Have a submission judged. A refused one is."""
+        if refused := found.note.get("refused"):
+            tasks = {task: ["refused", f"Nothing was graded: {refused}"] for task in tasks_of(self.lab)}
+            return finished({"seconds": 0, "tasks": tasks, "cells": []})
+        module = self.blank if found.module is None else found.module
+        own = hashlib.sha256(self.secret + found.student.encode()).digest()
+        whose = {"student": found.student, "secret": own, "module": module, "notebook": found.notebook}
+        how = {"lab": self.lab, "version": self.version, "limits": self.limits, "jail": self.jail}
+        return executor.submit(judge, **whose, **how)
+
+    def save(self, found: Submission, result: dict, writer: Writer) -> float:
+        """Grades into the gradebook, files to autograded/, in an order that survives an end at any point; the points.
+
+        Raises:
+            Exception: of any type, and nothing is saved as graded.
+        """
+        points = {t: TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
+        marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
+        shown = rebuilt(self.released, result["cells"], unreadable(found, result), found.notebook or b"")
+        notebook = scored(shown, marks)
+        target = self.course.folder("autograded", self.lab, found.student)
+        fresh = target.with_name(f".{self.lab}.new")
+        before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one
+        self.course.record(self.lab, found.student).unlink(missing_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+        (fresh / "starter").mkdir(parents=True)
+        for name, content in self.files(found, result, notebook).items():
+            kept(fresh / name, content, 0o444)
+        now = written(notebook, found.module or b"")
+        same = {name for name in now if before.get(name) == now[name]}
+        with told(writer.url):
+            writer.enter(found.student, notebook, found.stamp, same)
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+        return sum(points.values())
+
+    def before(self, folder: Path) -> dict[str, tuple[str, float]]:
+        """What was graded last (see `written`), from its folder; nothing when that is not whole."""
+        module = files_of(self.lab).get(".py")
+        try:
+            notebook = nbformat.v4.reads((folder / f"{self.lab}.ipynb").read_text(encoding="utf-8"))
+            return written(notebook, (folder / module).read_bytes() if module else b"")
+        except (OSError, ValueError, KeyError, AttributeError):
+            return {}
+
+    def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
+        """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""
+        module, stamp = files_of(self.lab).get(".py"), found.stamp
+        note = found.note | ({"unreadable": why} if (why := unreadable(found, result)) else {})
+        return {
+            f"{self.lab}.ipynb": nbformat.v4.writes(notebook) + "\n",  # nbformat.write would check our own cells again
+            **({module: found.module or b""} if module else {}),
+            **({"timestamp.txt": stamp} if stamp else {}),
+            "intake.json": json.dumps(note),
+            "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
+            "graded.txt": f"{found.digest} {self.version}",
+        }
+
+    def settle(self, found: Submission, future: Future, writer: Writer) -> tuple[bool, str]:
+        """Save what was judged: did it work, and a line about it. Trouble of any type must not stop the others."""
+        who = f"{found.student} ({found.note.get('name', 'unnamed')})"
+        try:
+            result = future.result()
+            points = self.save(found, result, writer)
+        except CancelledError:
+            return False, f"{who}: NOT SAVED: the scheduler that was to have it judged is gone"
+        except Exception as trouble:
+            words = str(trouble) if isinstance(trouble, Mistake) else f"{type(trouble).__name__}: {trouble}"
+            return False, f"{who}: NOT SAVED: {line(words)}"
+        noted = [task for task, (state, words) in result["tasks"].items() if state == "right" and NOTE in words]
+        note = f" (one call does it all: {', '.join(noted)})" if noted else ""
+        return True, f"{who}: {points:g} of {sum(TASKS[task]['points'] for task in result['tasks'])} points{note}"
+
+
+def unreadable(found: Submission, result: dict) -> str:
+    """Why nobody can see what is written in the notebook, also where nobody collected it; else nothing."""
+    return found.note.get("unreadable") or result.get("unreadable") or ""
+
+
+def autograde(
+    course: Course,
+    lab: str,
+    *,
+    student: str | None = None,
+    regrade: bool = False,
+    limits: dict | None = None,
+    pool=None,
+    jail: bool = True,
+    say: Callable[[str], None] = print,
+    show: Callable[[str], None] | None = None,
+) -> int:
+    """Grade what is not graded yet; the number of submissions that could not be saved.
+
+    Args:
+        regrade: also what is graded; when this is interrupted, a run without it goes on.
+        limits: of one question, by their names in `runner.Limits`.
+        pool: `executors.Local` or `executors.Cluster`.
+        jail: False lets submissions do whatever this user may.
+        say, show: take a line that stays, and one that the next may replace.
+    """
+    run, show = Run(course, lab, limits or {}, jail), show or say
+    students = course.submitted(lab, student)
+    with course.alone(), Writer(course, lab) as writer:
+        known = set() if regrade else writer.entered
+        versions = {name: graded_as(course, lab, name) if name in known else None for name in students}
+        pending = [name for name in students if versions[name] is None]
+        jobs, begun, failed = submissions(course, lab, pending, regrade), time.monotonic(), 0
+        for done, (found, future) in enumerate(as_done(pool or Local(), run.give, jobs) if pending else (), 1):
+            saved, words = run.settle(found, future, writer)
+            failed += not saved
+            ahead = progress(done, len(pending), failed, time.monotonic() - begun)
+            (show if saved else say)(f"[{ahead}] {words}")
+    old = sum(version not in (None, run.version) for version in versions.values())
+    for words in summary(lab, len(students), len(pending), failed, old):
+        say(words)
+    return failed
+
+
+def progress(done: int, of: int, failed: int, seconds: float) -> str:
+    rate = done / max(seconds, 1e-3)
+    minutes, rest = divmod(round((of - done) / rate), 60)
+    return f"{done}/{of}, {failed} failed, {60 * rate:.0f} a minute, {minutes}:{rest:02} left"
+
+
+def summary(lab: str, students: int, pending: int, failed: int, old: int) -> Iterator[str]:
+    if old:
+        yield f"{lab}: {old} were graded by other probes or answers than today's: --regrade grades them again."
+    before = f", {students - pending} were graded before" if students > pending else ""
+    trouble = f", {failed} NOT SAVED: run it again" if failed else ""
+    yield f"{lab}: {pending - failed} of {students} submissions graded{before}{trouble}."

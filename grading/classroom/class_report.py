@@ -1,0 +1,134 @@
+"""Report: what a class knows of a lab, and which mistakes it makes. The most frequent one is what to teach next."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from ..content.mistake import Mistake
+from ..content.tasks import QUESTIONS, tasks_of
+from .course_folder import Course, replace
+from .export import Result, results, text
+
+STATES = ("right", "wrong", "blank", "refused")
+BAR = 20  # characters of a whole class
+UNNAMED, OTHER = "other", "something that the catalogue does not name"
+MODULE, UNREADABLE = "all", "unreadable"
+RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `checks.stopped` says it
+HEAD = ["task", "what", "learners", "share", "says"]
+
+
+def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path:
+    """Print the tables of a lab and write them as report-LAB.csv; its path.
+
+    Raises:
+        Mistake: nothing is graded yet.
+    """
+    course.released(lab)
+    with course.gradebook() as gradebook:
+        found = results(course, gradebook, lab)
+    if not found:
+        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
+    notes = [course.noted(lab, name, "verdicts.json") for name in sorted(found)]
+    taken_in = {name: course.noted(lab, name, "intake.json") for name in sorted(found)}
+    unread = [name for name, note in taken_in.items() if UNREADABLE in note]
+    marked = {name for name, note in taken_in.items() if "late" in note}
+    rows = [*states(lab, notes), *questions(lab, found), *unreadable(unread, len(notes)), *mistakes(lab, notes)]
+    for words in (*shown(lab, rows, len(notes)), times(notes), spread(found, marked)):
+        say(words)
+    path = course.root / f"report-{lab}.csv"
+    replace(path, text([HEAD, *rows]))
+    say(f"{len(notes)} submissions of {lab}; the same as a table: {path}.")
+    return path
+
+
+def states(lab: str, notes: list[dict]) -> Iterator[list]:
+    for task in tasks_of(lab):
+        count = Counter(note["tasks"][task][0] for note in notes if task in note["tasks"])
+        yield from ([task, state, count[state], count[state] / len(notes), ""] for state in STATES)
+
+
+def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
+    """Written answers: the mean of the points that humans gave, and how many wait for theirs."""
+    for name, row in QUESTIONS.items():
+        scores = [result.scores[name] for result in found.values() if name in result.scores]
+        if row["lab"] == lab and scores:
+            yield [name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"]
+        if row["lab"] == lab and (waiting := len(found) - len(scores)):
+            yield [name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"]
+
+
+def unreadable(students: list[str], of: int) -> Iterator[list]:
+    if students:
+        says = f"their written answers wait for a human, who opens the files in submitted/: {', '.join(students)}"
+        yield ["notebook", UNREADABLE, len(students), len(students) / of, says]
+
+
+def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
+    """Catalogued wrong answers by how many learners gave them, and what stops with an exception.
+
+    What stops a whole module, such as a syntax error, is one mistake, and not one of each task.
+    """
+    from ..content.known_answers import answers
+
+    tasks = tasks_of(lab)
+    whole = [alike(note, tasks) for note in notes]
+    met = Counter(f"the whole module {named(message, ())}" for message in whole if message)
+    yield from ([MODULE, UNNAMED, n, n / len(notes), words] for words, n in met.most_common())
+    parts = [note for note, message in zip(notes, whole) if not message]
+    for task in tasks:
+        says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
+        wrong = [note["tasks"][task][1] for note in parts if note["tasks"].get(task, [""])[0] == "wrong"]
+        met = Counter(named(message, says) for message in wrong)
+        yield from ([task, says.get(name, UNNAMED), n, n / len(notes), name] for name, n in met.most_common())
+
+
+def alike(note: dict, tasks: list[str]) -> str | None:
+    """What is said of every task, when it is one thing."""
+    said = {tuple(note["tasks"].get(task, ("", ""))) for task in tasks}
+    state, message = said.pop()
+    return message if state == "wrong" and not said and len(tasks) > 1 else None
+
+
+def named(message: str, says: Iterable[str]) -> str:
+    if known := next((words for words in says if message.startswith(words)), None):
+        return known
+    raised = RAISES.match(message)
+    return f"stops with {raised[1]}" if raised else OTHER
+
+
+def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
+    share = {(task, what): part for task, what, _, part, _ in rows}
+    count = {(task, what): n for task, what, n, _, _ in rows}
+    yield f"{'task':8} {' '.join(f'{state:>7}' for state in STATES)}  share of {learners} that have it right"
+    for task in tasks_of(lab):
+        bar = "#" * round(BAR * share[task, "right"])
+        yield f"{task:8} {' '.join(f'{count[task, s]:7}' for s in STATES)}  {bar:{BAR}} {share[task, 'right']:.0%}"
+    for task, what, n, mean, says in rows:
+        if what == "points":
+            yield f"{task:8} {mean:.2f} of {QUESTIONS[task]['points']} points on average (of {n})"
+        if what == "to read":
+            yield f"{task:8} still to be read: {n}"
+        if what == UNREADABLE:
+            yield f"{task:8} cannot be read: {n}; {says}"
+    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read", UNREADABLE)]
+    yield "What to teach next:" if wrong else "Nothing is wrong."
+    wrong.sort(key=lambda row: (row[1] == UNNAMED, -row[2]))  # what has a name can be taught
+    yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])
+
+
+def times(notes: list[dict]) -> str:
+    seconds = sorted(note["seconds"] for note in notes)
+    return f"Judging took {statistics.median(seconds):.1f} s a submission, {seconds[-1]:.1f} s the slowest."
+
+
+def spread(found: dict[str, Result], marked: set[str]) -> str:
+    """The middle half of the points, and how many came late: by the due date, or as the platform marks them."""
+    totals = sorted(result.total for result in found.values())
+    low, middle, high = (totals[round(part * (len(totals) - 1))] for part in (0.25, 0.5, 0.75))
+    late = {name for name, result in found.items() if result.late > 0}
+    only = f" ({len(marked - late)} by the platform's mark alone)" if marked - late else ""
+    most = next(iter(found.values())).out_of
+    points = f"Points: median {middle:g} of {most:g}, the middle half from {low:g} to {high:g}"
+    return f"{points}; {len(late | marked)} came late{only}."

@@ -1,0 +1,94 @@
+"""The notebook that is graded: the released one, with written answers and pictures of a submission put in.
+
+Tags, ids, metadata and code of a submitted notebook count for nothing, so nothing has to be undone.
+"""
+
+import copy
+import hashlib
+
+from nbformat import NotebookNode, from_dict  # not new_output, which checks each against a schema, by the thousand
+from nbgrader.utils import is_grade, is_solution
+
+from ..content.harmless_text import line, plain
+from .markdown import LIMIT, as_cell, rendered
+
+UNREADABLE = "The notebook could not be read: {why}. What is written in it waits for a human who opens it."
+
+
+def is_test(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and is_grade(cell)
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and is_grade(cell) and is_solution(cell)
+
+
+def rebuilt(released: NotebookNode, cells: list[dict], unreadable: str = "", raw: bytes = b"") -> NotebookNode:
+    """What cannot be found in a submission's cells (see `cells`) stays as it was released.
+
+    Args:
+        unreadable: why `raw`, what was handed in, has no cells. Then every answer says so: a text that is not the
+            released one gets no points from nbgrader itself, but waits for a human.
+    """
+    notebook, before = copy.deepcopy(released), ""
+    for cell in notebook.cells:
+        question, before = before, cell.source
+        if is_answer(cell) and unreadable:
+            cell.source = as_cell(rendered(UNREADABLE.format(why=line(unreadable))))
+            cell.metadata.written = mark(hashlib.sha256(raw).hexdigest())
+        elif is_answer(cell) and (found := answer(cell, cells, question)):
+            text, pictures = plain(found["source"], LIMIT), found.get("pictures", {})
+            cell.source, cell.metadata.written = as_cell(rendered(text, pictures)), mark(text, pictures)
+        elif cell.cell_type == "code":
+            same = find(cells, id=cell.get("id")) or find(cells, source=cell.source)
+            cell.outputs = [shown(output) for output in same["outputs"]] if same and not is_test(cell) else []
+            cell.execution_count = None
+    return notebook
+
+
+def find(cells: list[dict], **wanted) -> dict | None:
+    ((key, value),) = wanted.items()
+    return next((cell for cell in cells if value and cell.get(key) == value), None)
+
+
+def answer(cell: NotebookNode, cells: list[dict], question: str) -> dict | None:
+    """What was written: found by its grade id, its cell id, or by standing behind the question."""
+    behind = next((b for a, b in zip(cells, cells[1:]) if question and a["source"] == question), None)
+    places = (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind)
+    return next((found for found in places if found and found["source"].strip() not in ("", cell.source)), None)
+
+
+def mark(text: str, pictures: dict[str, str] | None = None) -> str:
+    """Of what was written, however it is shown."""
+    parts = [text, *(f"{name}\0{uri}" for name, uri in sorted((pictures or {}).items()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def written(notebook: NotebookNode, module: bytes) -> dict[str, tuple[str, float]]:
+    """Of each graded cell: a mark of what was handed in for it, and the points that it is worth."""
+    code, found = hashlib.sha256(module).hexdigest(), {}
+    for cell in filter(is_grade, notebook.cells):
+        text = cell.source.replace("&lt;", "<")  # the first edition kept the text itself, with this one change
+        made = code if is_test(cell) else cell.metadata.get("written") or mark(text)
+        found[cell.metadata.nbgrader.grade_id] = (made, cell.metadata.nbgrader.points)
+    return found
+
+
+def shown(output: dict[str, str]) -> NotebookNode:
+    """Of a cell that is not run again, for the human grader."""
+    if "png" in output:
+        data = {"image/png": output["png"], "text/plain": "picture"}
+        return from_dict({"output_type": "display_data", "data": data, "metadata": {}})
+    return from_dict({"output_type": "stream", "name": "stdout", "text": output["text"]})
+
+
+def scored(notebook: NotebookNode, verdicts: dict[str, tuple[float, str]]) -> NotebookNode:
+    """Points and a message in every graded cell: nbgrader's SaveAutoGrades takes the number as it stands.
+
+    A cell without a verdict gets 0: no output at all would mean full points.
+    """
+    for cell in filter(is_test, notebook.cells):
+        points, message = verdicts.get(cell.metadata.nbgrader.grade_id, (0.0, "This task was not graded."))
+        number = {"data": {"text/plain": str(float(points))}, "metadata": {}, "execution_count": None}
+        cell.outputs = [from_dict({"output_type": "execute_result", **number}), shown({"text": message})]
+    return notebook

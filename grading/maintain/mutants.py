@@ -1,0 +1,145 @@
+"""Machine-made wrong answers: every small change of a reference's region, one at a time, judged by the task's probe.
+
+Our own, because tools such as mutmut and cosmic-ray start one test run per change, which here means importing torch
+for each of some thousand changes, and know neither tensors (`dim`, `keepdim`, `detach`, `*_`) nor regions.
+"""
+
+import ast
+import signal
+import tomllib
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+
+from starter.support import probes
+from starter.support.compare import Arrays
+from starter.support.standins import Tables
+
+from ..content import known_answers
+from ..content.knife import regions
+from ..content.overlay import ROOT
+from ..content.tasks import TASKS, module_of
+from .edits import changes
+
+EQUIVALENTS = ROOT / "grading/content/equivalents.toml"
+MEMORY = 6 << 30  # bytes of a process that runs mutants
+SECONDS = 2.0  # of computing for all that is asked of one mutant: a changed loop may go on for ever
+WORK = (ast.BinOp, ast.Call, ast.Compare, ast.Subscript)
+
+
+class Endless(BaseException):
+    """A mutant has used up its time."""
+
+
+@contextmanager
+def in_time(seconds: float):
+    """
+    Raises:
+        Endless: the block computes for longer. (A signal of this process: nothing goes on in the background.)
+    """
+
+    def stop(*_):
+        raise Endless
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.1)  # again and again, should somebody catch the first one
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@cache
+def mutants(task: str) -> dict[str, str]:
+    """Change, as `old lines => new lines`, -> the region with it.
+
+    Where a probe watches no gradient, as in a measurement, nothing is detached: it would be no change.
+    """
+    tree, names = parsed(task)
+    old, found = ast.unparse(tree), {}
+    for _ in changes(tree, names):
+        new = ast.unparse(tree)
+        idle = ".detach()" in new and new.count(".detach()") > old.count(".detach()") and not is_watched(task)
+        if new != old and new and not idle:
+            found.setdefault(difference(old, new), new)
+    return found
+
+
+def parsed(task: str) -> tuple[ast.Module, list[str]]:
+    """The statements of a region, and the parameters of the function that it stands in."""
+    source = known_answers.solution(module_of(task)).read_text(encoding="utf-8")
+    region = regions(source)[task]
+    around = [f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef) and begins(f, region)]
+    function = around[-1]  # the innermost one
+    blocks = [getattr(node, name, []) for node in ast.walk(function) for name in ("body", "orelse")]
+    found = (
+        [s for s in block if region.start < s.lineno <= region.stop] for block in blocks if isinstance(block, list)
+    )
+    parameters = [a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)]
+    return ast.Module(next(filter(None, found)), []), parameters
+
+
+def begins(function: ast.FunctionDef, region: slice) -> bool:
+    """Does a function begin before a region, and end with it or later?"""
+    return function.lineno <= region.start and region.stop <= function.end_lineno + 1
+
+
+def difference(old: str, new: str) -> str:
+    """The lines that changed, without what is the same above and below them."""
+    one, other = old.splitlines(), new.splitlines()
+    while one and other and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    while one and other and one[-1] == other[-1]:
+        one, other = one[:-1], other[:-1]
+    return f"{' | '.join(map(str.strip, one))} => {' | '.join(map(str.strip, other))}"
+
+
+def expressions(task: str) -> set[str]:
+    """Parts of a region that would give it away, without spaces: of two operations or calls at least."""
+    nodes = [node for node in ast.walk(parsed(task)[0]) if isinstance(node, WORK)]
+    return {"".join(ast.unparse(n).split()) for n in nodes if sum(isinstance(m, WORK) for m in ast.walk(n)) > 1}
+
+
+@cache
+def is_watched(task: str) -> bool:
+    """Does the task's probe watch any gradient?"""
+    want = probes.arrays(task, known_answers.reference(module_of(task)), 0, known_answers.tables(task, 0, ()))
+    return any("gradient" in name for name in want)
+
+
+def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[tuple[str, list[Arrays]]]:
+    """Every change with what its probe sees on each seed. One that never ends, or does not compile, only raises."""
+    name = module_of(task)
+    for change, region in mutants(task).items():
+        found = []
+        with suppress(Endless, SyntaxError), in_time(SECONDS):
+            mutant = known_answers.module(
+                name, known_answers.answer_text({"task": task, "id": change, "region": region})
+            )
+            found += (known_answers.observed(task, mutant, seed, known) for seed, known in zip(seeds, tables))
+        yield change, found or [probes.raised(Endless())]
+
+
+def confined() -> None:
+    """Of a process that runs mutants: what grows without end stops for want of memory; nobody reads their warnings."""
+    import resource  # only where there are forks
+
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+@cache
+def equivalents() -> dict[str, dict[str, str]]:
+    """Task -> change -> why no probe can or should refuse it.
+
+    Raises:
+        ValueError: an entry lacks something, or names a task that is not there.
+    """
+    found = {task: {} for task in TASKS}
+    for entry in tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", []):
+        if entry.keys() != {"task", "because", "changes"} or entry["task"] not in found:
+            raise ValueError(f"{EQUIVALENTS.name}: an entry needs task, because and changes, and a known task: {entry}")
+        found[entry["task"]] |= dict.fromkeys(entry["changes"], entry["because"])
+    return found

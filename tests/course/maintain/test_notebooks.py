@@ -1,0 +1,79 @@
+"""From text twins to notebooks: nbgrader's metadata, fixed ids, and what is refused."""
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbgrader.utils import is_grade, is_locked, is_solution
+
+from grading.content import tasks
+from grading.content.tasks import tasks_of
+from grading.maintain import notebooks
+
+KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
+HEADER = f"# ---\n# jupyter:\n#   kernelspec:\n{KERNEL}# ---\n\n"
+TASKS = tasks_of("02_vae")
+QUESTIONS = [name for name, row in tasks.QUESTIONS.items() if row["lab"] == "02_vae"]
+CHECKS = "".join(f'# %%\ncheck("{task}")  # a comment\n\n' for task in TASKS)
+ANSWERS = "".join(f'# %% [markdown] answer="{name}"\n# Your answer.\n\n' for name in QUESTIONS)
+SETUP = '# %% tags=["setup"]\nimport sys\nsys.path.append("..")\nfrom starter.support.checks import check\n\n'
+
+
+def twin(tmp_path, *parts: str):
+    path = tmp_path / "02_vae.py"
+    path.write_text(HEADER + "".join(parts))
+    return path
+
+
+def test_graded_cells_get_points_from_the_table_and_their_line_for_plain_nbgrader(tmp_path):
+    notebook = notebooks.read(twin(tmp_path, "# %% [markdown]\n# # 2 · VAE\n\n", SETUP, CHECKS, ANSWERS))
+    cells = {cell.id: cell for cell in notebook.cells}
+    for task in TASKS:
+        assert cells[task].metadata.nbgrader.points == tasks.TASKS[task]["points"]
+        assert is_grade(cells[task]) and is_locked(cells[task]) and not is_solution(cells[task])
+        assert cells[task].source.splitlines()[-1] == f'### AUTOTEST probe("{task}", {notebooks.AUTOTEST_SEED})'
+    for question in QUESTIONS:
+        assert is_grade(cells[question]) and is_solution(cells[question]) and cells[question].cell_type == "markdown"
+    assert cells["setup"].metadata.nbgrader.locked and not cells["setup"].metadata.nbgrader.grade
+    assert "2-vae-0" in cells
+
+
+def test_cell_ids_do_not_depend_on_the_text_of_a_cell(tmp_path):
+    one = notebooks.read(twin(tmp_path, "# %% [markdown]\n# ## 2.1 A\n\n# %%\n1 + 1\n\n", SETUP, CHECKS, ANSWERS))
+    two = notebooks.read(twin(tmp_path, "# %% [markdown]\n# ## 2.1 A\n\n# %%\n2 + 2\n\n", SETUP, CHECKS, ANSWERS))
+    assert [cell.id for cell in one.cells] == [cell.id for cell in two.cells]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((SETUP, CHECKS.replace(TASKS[0], "vae-99"), ANSWERS), "vae-99 is not in tasks.toml"),
+        ((SETUP, CHECKS, ANSWERS.replace(QUESTIONS[0], "vae-q99")), "vae-q99 is not in tasks.toml"),
+        ((SETUP, CHECKS, ANSWERS.replace("Your answer.", "42", 1)), f"the cell of {QUESTIONS[0]} holds more .*: '42'"),
+        ((SETUP, ANSWERS), f"02_vae.py lacks a cell for {', '.join(TASKS)}"),
+        ((SETUP, CHECKS), f"02_vae.py lacks a cell for {', '.join(QUESTIONS)}"),
+        ((SETUP, CHECKS, ANSWERS, '# %%\ncheck("ae-1")\n'), "has a cell for another lab's ae-1"),
+        ((SETUP, CHECKS, CHECKS, ANSWERS), "uses a cell id twice:"),
+    ],
+)
+def test_a_twin_that_does_not_fit_the_table_is_refused(tmp_path, parts, message):
+    with pytest.raises(ValueError, match=message):
+        notebooks.read(twin(tmp_path, *parts))
+
+
+def test_nothing_is_written_when_a_cell_fails(tmp_path):
+    text = twin(tmp_path, "# %%\n1 / 0\n\n", SETUP, CHECKS, ANSWERS)
+    with pytest.raises(CellExecutionError):
+        notebooks.build(text)
+    assert not text.with_suffix(".ipynb").exists() and notebooks.stale(text)
+
+
+def test_a_built_notebook_ran_on_the_reference_and_keeps_no_progress_bar(tmp_path):
+    bar = 'print("  3%|#   \\r100%|####\\r", end="")\nprint("done")\n\n'
+    text = twin(tmp_path, SETUP, CHECKS, f"# %% [markdown]\n# ## Bar\n\n# %%\n{bar}", ANSWERS)
+    notebooks.build(text)
+    assert not notebooks.stale(text)
+    stored = {cell.id: cell for cell in nbformat.read(text.with_suffix(".ipynb"), as_version=4).cells}
+    assert stored[TASKS[0]].outputs[0].text.startswith(f"{TASKS[0]} is right")
+    assert stored["bar-1"].outputs[0].text == "done\n"
+    text.write_text(text.read_text().replace("## Bar", "## Other"))
+    assert notebooks.stale(text)

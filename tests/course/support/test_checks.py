@@ -1,0 +1,222 @@
+"""check(): what a learner reads for blank, wrong and right answers, through its three doors."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from grading.content import known_answers
+from grading.content.overlay import ROOT, blanks, overlay
+from grading.content.tasks import MODULES, TASKS
+from starter.support import checks
+
+B, D = checks.fact("vae-1")["sizes"].values()
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Put a text in place of the module under check."""
+
+    def write(text: str | bytes, name: str = "vae") -> None:
+        path = tmp_path / f"{name}.py"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        monkeypatch.setattr(checks, "path_of", lambda task: path)
+
+    monkeypatch.setattr(checks, "TRIES", tmp_path / "tries.json")
+    return write
+
+
+def entry(kind: str, name: str) -> dict:
+    return next(e for entries in known_answers.answers(kind).values() for e in entries if e["id"] == name)
+
+
+def answer(region: str, task: str = "vae-1") -> str:
+    return known_answers.answer_text({"task": task, "id": "mine", "region": region})
+
+
+def message(task: str = "vae-1") -> str:
+    with pytest.raises(checks.Wrong) as wrong:
+        checks.check(task)
+    return " ".join(str(wrong.value).split())
+
+
+def test_a_right_answer_is_praised_with_the_tasks_statement(written, capsys):
+    written(known_answers.solution("vae").read_text())
+    checks.check("vae-1")
+    assert capsys.readouterr().out == "vae-1 is right: mean plus standard deviation times noise.\n"
+
+
+def test_a_blank_names_its_file_and_line(written):
+    text = blanks()[ROOT / "starter/vae.py"]
+    written(text)
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if 'NotImplementedError("vae-1")' in row)
+    assert message().startswith(f"vae-1 is still blank: starter/vae.py, line {line}.")
+
+
+def test_a_catalogued_mistake_is_named(written):
+    written(known_answers.answer_text(entry("wrong", "vae-1-variance-as-sigma")))
+    assert "log sigma^2 is read as log sigma" in message()
+
+
+def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(written):
+    tries = ["return mu", "return eps", "return mu + eps", "return 2 * mu"]
+    levels = []
+    for region in tries:
+        written(answer(region))
+        levels.append(message().split("Hint ")[1][0])
+        assert message().split("Hint ")[1][0] == levels[-1]  # the same text again is the same try
+    assert levels == ["1", "2", "3", "3"]
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("pass", "`result` is None, a tensor is expected: is there a `return`?"),
+        ("return 3", "`result` is a int, a tensor is expected"),
+        ("return [mu, log_var]", "`result` is a list, a tensor is expected"),
+        (
+            "return (mu + eps * (log_var / 2).exp()).sum(1)",
+            f"`result` has shape ({B},), expected ({B}, {D}); sizes here: B = {B}",
+        ),
+        ("return (mu + eps * (log_var / 2).exp()).double()", "`result` is float64, expected float32"),
+        ("return (mu + eps * (log_var / 2).exp()).half()", "`result` is a tensor of torch.float16"),
+        ("return mu + eps * (log_var / 2).exp() / 0 * 0", "numbers of `result` are nan or infinite"),
+        (
+            f"return {D} * (mu + eps * (log_var / 2).exp())",
+            f"`result` is {D} times what it should be (latent_dim = {D}",
+        ),
+        ("return mu + eps * (log_var / 2).exp() + 7", "`result` is off by the constant +7"),
+        ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` has the right numbers in the wrong order"),
+        ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),
+        ("mu += eps * (log_var / 2).exp()\nreturn mu.clone()", "changes one of its inputs"),
+        ("return mu + eps * (log_var.detach() / 2).exp() * log_var.exp() / log_var.exp()", "(`result`"),
+        ("return mu + (log_var / 2).exp() * torch.randn(mu.shape)", "draw none inside"),
+        ("return mu + sigmo * eps", "raises NameError: name 'sigmo' is not defined"),
+        (
+            "return torch.zeros(1).expand(10**10)",
+            f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",
+        ),
+        ("return (mu + eps).to_sparse()", "`result` is a tensor of layout torch.sparse_coo, expected float32 of shape"),
+        ("return torch.nested.nested_tensor([mu[0], eps[1]])", "`result` is a tensor of layout nested, expected"),
+        ("return mu.to('meta')", "`result` is a tensor on meta, expected float32"),
+        ("return mu + 1j * eps", "`result` is a tensor of torch.complex64, expected float32"),
+        ("return (mu - 1j * eps).conj().imag", "`result`: 0 of"),
+        ("return torch.quantize_per_tensor(mu.detach(), 0.1, 0, torch.qint8)", "`result` is a tensor of torch.qint8"),
+        ("class T(torch.Tensor): pass\nreturn (mu + eps).as_subclass(T)", "`result`: 0 of"),
+        ("return tuple(mu[0, 0] for _ in range(10**5))", "`result` is a tuple, a tensor is expected"),
+        ("return lambda: mu", "`result` is a function, a tensor is expected"),
+        ("yield mu", "`result` is a generator, a tensor is expected"),
+        ("raise SystemExit(3)", "raises SystemExit: 3"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "raises E:"),
+        ("raise SystemError('mine')", "raises SystemError: mine"),
+    ],
+)
+def test_a_mistake_that_nobody_catalogued_gets_its_property_and_the_numbers(written, region, words):
+    written(answer(region))
+    text = message()
+    assert words in text and "Traceback" not in text and len(text) <= 420
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def reparameterize(mu, log_var, eps:\n    return mu\n", "line 1 of starter/vae.py raises SyntaxError"),
+        ("x = 1\n", "starter/vae.py has no function reparameterize"),
+        ("def reparameterize(mu, log_var): return mu\n", "TypeError"),
+        ("import no_such_package\n", "line 1 of starter/vae.py raises ModuleNotFoundError"),
+        ("reparameterize = 3\n", "'int' object is not callable"),
+        (b"x = '\xff'\n", "starter/vae.py raises SyntaxError"),
+        ("", "starter/vae.py has no function reparameterize"),
+    ],
+)
+def test_a_module_that_cannot_run_gets_one_sentence(written, text, words):
+    written(text)
+    assert words in message()
+
+
+@pytest.mark.parametrize("encode", [lambda t: b"\xef\xbb\xbf" + t.encode(), lambda t: t.replace("\n", "\r\n").encode()])
+def test_a_byte_order_mark_and_windows_line_ends_are_fine(written, encode, capsys):
+    written(encode(known_answers.solution("vae").read_text()))
+    checks.check("vae-1")
+    assert "vae-1 is right" in capsys.readouterr().out
+
+
+def test_a_neighbours_mistake_stays_his(written, capsys):
+    """elbo calls kl_divergence: with a wrong one beside it, elbo is still right."""
+    written(known_answers.answer_text(entry("wrong", "vae-2-negative")))
+    checks.check("vae-5")
+    assert "vae-5 is right" in capsys.readouterr().out
+    assert "The sign is flipped" in message("vae-2")
+
+
+def test_an_unknown_task_names_the_nearest():
+    with pytest.raises(checks.UnknownTask, match="did you mean 'vae-1'"):
+        checks.check("vae1")
+
+
+@pytest.fixture(scope="module")
+def blank_course(tmp_path_factory):
+    """starter/ with the answer of vae-1 wrong and everything else blank."""
+    text = known_answers.answer_text(entry("wrong", "vae-1-variance-as-sigma"))
+    stubs = {path.stem: text for path, text in blanks().items()}
+    start, end = text.index("def reparameterize"), text.index("def kl_divergence")
+    rest = stubs["vae"]
+    mixed = rest[: rest.index("def reparameterize")] + text[start:end] + rest[rest.index("def kl_divergence") :]
+    return overlay(tmp_path_factory.mktemp("course"), stubs | {"vae": mixed})
+
+
+def shell(course, *words: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": ""}
+    return subprocess.run(
+        [sys.executable, "-m", "starter", *words], cwd=course, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_shell_says_the_same_and_tells_it_in_its_exit_code(blank_course):
+    wrong, unknown = shell(blank_course, "check", "vae-1", "vae-2"), shell(blank_course, "check", "vae-99")
+    assert wrong.returncode == 1 and "read as log sigma" in wrong.stdout and "vae-2 is still blank" in wrong.stdout
+    assert unknown.returncode == 2 and "no task 'vae-99'" in unknown.stderr
+    assert not wrong.stderr and "Traceback" not in unknown.stderr
+
+
+def test_progress_counts_blank_wrong_and_right(blank_course):
+    table = shell(blank_course, "progress").stdout.splitlines()
+    assert any(line.split()[:2] == ["vae-1", "wrong"] for line in table)
+    assert sum(line.split()[1] == "blank" for line in table[:-1]) == len(TASKS) - 1
+    assert table[-1].startswith(f"0 of {len(TASKS)} tasks right, 0 of ")
+
+
+def test_progress_has_one_line_for_a_module_that_cannot_run(blank_course, tmp_path):
+    copy = shutil.copytree(blank_course, tmp_path / "copy")
+    (copy / "starter/vae.py").unlink()
+    for module, text in {
+        "realnvp": b"x = (",
+        "metrics": b"\xff",
+        "gan": b"raise SystemExit(3)",
+        "wgan_gp": b"import warnings\nwarnings.warn('old')\n1 / 0",
+    }.items():
+        (copy / f"starter/{module}.py").write_bytes(text)
+    run = shell(copy, "progress")
+    assert run.returncode == 0 and run.stderr == ""
+    broken = [row for row in run.stdout.splitlines() if row.endswith("cannot be checked)")]
+    assert broken == [
+        "There is no file starter/vae.py: `git checkout starter/vae.py` restores it, or take it from the lab's zip. "
+        "(vae-1 to vae-7 cannot be checked)",
+        *(row for row in broken if "No module named 'starter.vae'" in row),
+        "line 1 of starter/realnvp.py raises SyntaxError: '(' was never closed (nvp-1 to nvp-8 cannot be checked)",
+        *(row for row in broken if row.startswith("starter/metrics.py raises SyntaxError")),
+        "line 1 of starter/gan.py raises SystemExit: 3 (gan-1 to gan-7 cannot be checked)",
+        "line 3 of starter/wgan_gp.py raises ZeroDivisionError: division by zero (wgan-1 to wgan-7 cannot be checked)",
+        *(row for row in broken if row.startswith("line 18 of starter/conditional_gan.py")),
+    ]
+    assert len(broken) == 8 and "\nae-1     blank" in f"\n{run.stdout}"
+
+
+@pytest.mark.parametrize("module", list(MODULES.values()))
+def test_importing_a_lab_costs_torch_and_nothing_else(module):
+    heavy = ("torchvision", "matplotlib", "scipy", "sklearn", "IPython", "cleanfid")
+    code = f"import sys, starter.{module}; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == "[]", run.stderr

@@ -1,0 +1,192 @@
+"""starter/support/plots.py: pictures show what they are given, in the order and the colours they are given."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from starter.support import plots
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Every figure that was shown, as the figure and its PNG."""
+    figures = []
+    monkeypatch.setattr(plots, "show", lambda fig: figures.append((fig, plots.png(fig))))
+    return figures
+
+
+def only(shown):
+    assert len(shown) == 1
+    fig, png = shown[0]
+    assert png.startswith(b"\x89PNG")
+    return fig
+
+
+def constant_images(*values: float, channels: int = 1, height: int = 2, width: int = 3) -> torch.Tensor:
+    return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, channels, height, width).clone()
+
+
+def test_tiles_go_left_to_right_then_top_to_bottom():
+    canvas = plots.tile(constant_images(0.0, 0.2, 0.4, 0.6, 0.8), columns=3, gap=1)
+    assert canvas.shape == (2 * 2 + 1, 3 * 3 + 2, 4)
+    assert [round(canvas[0, left, 0], 3) for left in (0, 4, 8)] == [0.0, 0.2, 0.4]
+    assert [round(canvas[3, left, 0], 3) for left in (0, 4)] == [0.6, 0.8]
+
+
+def test_an_image_in_a_tile_is_neither_turned_nor_mirrored():
+    image = torch.arange(6.0).view(1, 1, 2, 3) / 6
+    np.testing.assert_allclose(plots.tile(image, 1)[..., 0], image[0, 0].numpy(), atol=1e-6)
+
+
+def test_gaps_and_missing_tiles_are_transparent_and_images_are_not():
+    alpha = plots.tile(constant_images(0.0, 0.0, 0.0), columns=2, gap=1)[..., 3]
+    assert alpha[:2, :3].all() and alpha[:2, 4:].all() and alpha[3:, :3].all()
+    assert not alpha[2].any() and not alpha[:, 3].any() and not alpha[3:, 4:].any()
+
+
+def test_no_gap_joins_the_tiles():
+    assert plots.tile(constant_images(0.1, 0.2), columns=2, gap=0).shape == (2, 6, 4)
+
+
+def test_colours_keep_their_channels():
+    red = torch.zeros(1, 3, 2, 2)
+    red[:, 0] = 1
+    assert plots.tile(red, 1)[0, 0].tolist() == [1, 0, 0, 1]
+
+
+def test_values_outside_the_range_are_clipped_and_the_title_says_so(shown):
+    logits = constant_images(-3.0, 0.5, 4.0)
+    assert plots.tile(logits, 3)[0, [0, 4, 8], 0].tolist() == [0, 0.5, 1]
+    plots.grid(logits, "logits")
+    assert only(shown).get_suptitle() == "logits  (values -3.0 to 4.0, clipped to [0, 1])"
+
+
+def test_values_inside_the_range_need_no_remark(shown):
+    plots.grid(constant_images(0.0, 1.0), "fine")
+    assert only(shown).get_suptitle() == "fine"
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (2, 2, 4, 4), (4, 4)])
+def test_another_shape_is_refused_with_that_shape(shape):
+    with pytest.raises(ValueError, match=r"\(N, 1 or 3, H, W\)"):
+        plots.tile(torch.zeros(shape), 1)
+
+
+def test_a_gradient_does_not_disturb(shown):
+    plots.grid(torch.rand(2, 1, 4, 4, requires_grad=True))
+    plots.lines({"loss": ([1, 2], torch.rand(2, requires_grad=True))})
+    assert len(shown) == 2
+
+
+def test_rows_put_each_name_beside_its_images(shown):
+    plots.rows({"black": constant_images(0.0, 0.0), "white": constant_images(1.0, 1.0)})
+    ax = only(shown).axes[0]
+    picture = ax.images[0].get_array()
+    for label, place, value in zip(ax.get_yticklabels(), ax.get_yticks(), (0.0, 1.0), strict=True):
+        assert label.get_text() == ("white" if value else "black")
+        assert picture[int(place), 0, 0] == value
+
+
+def test_rows_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"not \[1, 2\]"):
+        plots.rows({"x": constant_images(0.0), "x_hat": constant_images(0.0, 1.0)})
+
+
+def test_z_1_grows_to_the_right_and_z_2_upwards():
+    codes = plots.plane(5).view(5, 5, 2)  # row, column, (z_1, z_2)
+    assert (codes[:, 1:, 0] > codes[:, :-1, 0]).all()
+    assert (codes[:-1, :, 1] > codes[1:, :, 1]).all()
+
+
+def test_the_plane_has_equal_shares_of_the_prior_or_equal_steps():
+    shares = torch.distributions.Normal(0.0, 1.0).cdf(plots.plane(4).view(4, 4, 2)[0, :, 0])
+    torch.testing.assert_close(shares, torch.tensor([0.125, 0.375, 0.625, 0.875]))
+    torch.testing.assert_close(plots.plane(3, span=6.0).view(3, 3, 2)[0, :, 0], torch.tensor([-6.0, 0.0, 6.0]))
+
+
+def test_the_manifold_shows_each_code_where_it_lies(shown):
+    plots.manifold(lambda z: z.sigmoid()[:, :1, None, None].expand(-1, 1, 2, 2), steps=3)
+    picture = only(shown).axes[0].images[0].get_array()
+    assert picture[0, 0, 0] < picture[0, 3, 0] < picture[0, 6, 0]
+    assert picture[0, 0, 0] == picture[6, 0, 0]
+
+
+def test_lines_draw_the_values_and_name_them(shown):
+    plots.lines({"a": ([1, 2, 3], [4, 5, 6]), "b": ([1, 2, 3], [6, 5, 4])}, levels={"floor": 2.5})
+    ax = only(shown).axes[0]
+    assert ax.lines[1].get_ydata().tolist() == [6, 5, 4]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "floor"]
+    assert set(ax.lines[2].get_ydata()) == {2.5}
+
+
+def test_training_shows_each_term_in_a_panel_with_its_last_mean(shown):
+    plots.training({"loss": [5.0] * 30, "kl": [1.0] * 30})
+    assert [ax.get_title() for ax in only(shown).axes] == ["loss 5", "kl 1"]
+
+
+def test_training_of_one_or_two_steps_is_still_a_picture(shown):
+    plots.training({"loss": [5.0], "kl": [0.0]})
+    plots.training({"loss": [5.0, 4.0]})
+    assert len(shown) == 2
+
+
+def test_a_running_mean_has_no_delay_at_the_start():
+    np.testing.assert_allclose(plots.running_mean([1.0, 2.0, 3.0, 4.0], count=2), [1.0, 1.5, 2.5, 3.5])
+
+
+def test_stacked_bars_stand_on_each_other(shown):
+    plots.bars({"a": {"reconstruction": 3.0, "KL": 1.0}, "b": {"reconstruction": 2.0}})
+    kl = only(shown).axes[0].containers[1]
+    assert [(bar.get_y(), bar.get_height()) for bar in kl] == [(3.0, 1.0), (2.0, 0.0)]
+
+
+def test_clouds_share_one_scale_and_classes_their_colours(shown):
+    near, far, y = torch.randn(9, 2), 10 * torch.randn(9, 2), torch.arange(9) % 3
+    plots.scatter({"near": (near, y), "far": far}, circle=True)
+    left, right = only(shown).axes
+    assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
+    assert [text.get_text() for text in left.texts] == ["0", "1", "2"]
+
+
+def test_a_page_of_any_colour_shows_through_and_no_figure_is_too_wide(shown):
+    import matplotlib.image
+
+    plots.rows({"a long name of a row": constant_images(*[0.5] * 30)}, "title")
+    plots.panels({f"plot {i}": {"": ([0, 1], [0, 1])} for i in range(3)})
+    for _, png in shown:
+        picture = matplotlib.image.imread(io.BytesIO(png))
+        assert picture.shape[1] <= 100 * (plots.WIDEST + 0.5)
+        assert picture[0, 0, 3] == 0  # the corner is transparent
+        text = picture[(picture[..., 3] > 0.9)][:, :3]
+        assert len(text) and not ((text > 0.95).all(axis=1)).any()  # nothing is white on a white page
+
+
+def test_enlarged_pixels_are_squares():
+    import matplotlib.image
+
+    picture = matplotlib.image.imread(io.BytesIO(plots.enlarged(constant_images(0.0, height=4, width=4), 30)))
+    assert picture.shape[:2] == (32, 32)
+
+
+def test_a_picture_has_a_text_that_never_changes(monkeypatch):
+    bundles = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append((bundle, raw)))
+    assert plots.grid(constant_images(0.5)) is None
+    assert [(bundle["text/plain"], raw) for bundle, raw in bundles] == [("picture", True)]
+
+
+def test_a_table_has_every_number_a_dash_for_none_and_the_best_in_colour(shown):
+    rows = {"a": {"FID": 3.0, "size": 1200}, "b": {"FID": 2.5, "size": None}, "real": {"FID": "0", "size": None}}
+    plots.table(rows, better={"FID": "low"})
+    texts = {(round(t.get_position()[0]), round(t.get_position()[1])): t for t in only(shown).axes[0].texts}
+    assert [texts[0, j].get_text() for j in range(4)] == ["FID", "3", "2.5", "0"]
+    assert [texts[1, j].get_text() for j in range(4)] == ["size", "1,200", "–", "–"]
+    assert [texts[0, j].get_fontweight() == "bold" for j in (1, 2, 3)] == [False, True, False]
+
+
+def test_every_point_has_its_name(shown):
+    plots.points({"vae": (1.0, 2.0), "gan": (torch.tensor(3.0), 4)}, "t", "x", "y")
+    ax = only(shown).axes[0]
+    assert {text.get_text(): text.xy for text in ax.texts} == {"vae": (1, 2), "gan": (3, 4)}

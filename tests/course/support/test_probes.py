@@ -1,0 +1,152 @@
+"""Probes, stand-ins and comparison: what decides between right and wrong."""
+
+import numpy as np
+import pytest
+import torch
+
+from grading.content import known_answers
+from grading.content.tasks import TASKS, module_of
+from grading.maintain import audit
+from starter.support import compare, probes, standins
+
+REFERENCE = {task: known_answers.reference(module_of(task)) for task in TASKS}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_wrong_answer_differs_and_every_right_one_agrees(task):
+    assert audit.audit(range(3), [task]) == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_inputs_change_with_the_seed_and_only_with_it(task):
+    def arrays(seed):
+        return probes.arrays(task, REFERENCE[task], seed, known_answers.tables(task, seed, ()))
+
+    assert compare.distance(arrays(3), arrays(3)) == 0
+    assert not compare.same(arrays(3), arrays(4))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_sizes_are_different_from_each_other_and_change_with_the_seed(task):
+    found = [probes.sizes(task, REFERENCE[task], seed) for seed in range(20)]
+    assert all(len(set(sizes.values())) == len(sizes) for sizes in found)
+    assert len({tuple(sizes.values()) for sizes in found}) > 1 or not found[0]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_arrays_are_of_order_one(task):
+    """A large one would hide a small mistake in float32 noise. (Sums over a batch of images reach 150.)"""
+    for seed in range(5):
+        for name, array in probes.arrays(task, REFERENCE[task], seed, known_answers.tables(task, seed, ())).items():
+            if array.dtype.kind == "f" and "+-60" not in name:
+                assert 1e-2 < np.abs(array).max() < 200, name
+
+
+def linear(x, scale, kind="up"):
+    """A neighbour with a batch, a scalar and a word."""
+    return (x * scale).sum(dim=1) * (1 if kind == "up" else -1)
+
+
+def recorded(*calls):
+    table = {}
+    function = standins.recorder(linear, table)
+    for args in calls:
+        function(*args)
+    return standins.replay("linear", table), table
+
+
+def test_a_stand_in_answers_recorded_calls_in_any_grouping_with_values_and_gradients():
+    x, scale = torch.randn(4, 3, requires_grad=True), torch.tensor(1.5, requires_grad=True)
+    replayed, _ = recorded((x, scale), (x, scale, "down"))
+    for call in (lambda: replayed(x, scale), lambda: torch.cat([replayed(row[None], scale=scale) for row in x])):
+        torch.testing.assert_close(call(), linear(x, scale))
+        got = torch.autograd.grad((call() * torch.arange(4.0)).sum(), (x, scale))
+        want = torch.autograd.grad((linear(x, scale) * torch.arange(4.0)).sum(), (x, scale))
+        torch.testing.assert_close(got, want)
+    torch.testing.assert_close(replayed(x, scale, kind="down"), -linear(x, scale))
+
+
+def test_a_stand_in_whose_examples_are_vectors_has_their_whole_jacobian():
+    def turned(x, y):
+        return x.flip(1) * y.sum(dim=1, keepdim=True)
+
+    x, y = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    table = {}
+    standins.recorder(turned, table)(x, y)
+    replayed, weights = standins.replay("turned", table), torch.randn(4, 3)
+    torch.testing.assert_close(replayed(x, y), turned(x, y))
+    got = torch.autograd.grad((replayed(x, y) * weights).sum(), (x, y))
+    torch.testing.assert_close(got, torch.autograd.grad((turned(x, y) * weights).sum(), (x, y)))
+
+
+def test_a_stand_in_serves_an_answer_that_works_in_float64():
+    x, scale = torch.randn(4, 3, requires_grad=True), torch.tensor(1.5)
+    replayed, _ = recorded((x, scale))
+    wide = x.detach().double().requires_grad_()
+    torch.testing.assert_close(replayed(wide, scale), linear(wide, scale), check_dtype=False, rtol=1e-5, atol=1e-5)
+    (got,) = torch.autograd.grad(replayed(wide, scale).sum(), wide)
+    torch.testing.assert_close(got, torch.full_like(wide, 1.5))
+
+
+@pytest.mark.parametrize("change", [lambda x: x + 0.1, lambda x: x.flip(1), lambda x: torch.randn(5, 3)])
+def test_a_stand_in_knows_nothing_else(change):
+    x = torch.randn(4, 3)
+    replayed, table = recorded((x, 2.0))
+    with pytest.raises(standins.UnknownCall, match=r"linear\(\) is called with inputs"):
+        replayed(change(x), 2.0)
+    with pytest.raises(standins.UnknownCall):
+        replayed(x, 2.5)
+    assert not any(callable(value) for row in table["rows"] for value in row.values())
+
+
+def test_swapped_names_come_back_also_after_an_error():
+    module = known_answers.module("vae")
+    kept = module.elbo
+    with pytest.raises(RuntimeError), standins.swapped(module, {"elbo": 1, "unheard_of": 2}):
+        assert (module.elbo, module.unheard_of) == (1, 2)
+        raise RuntimeError
+    assert module.elbo is kept and not hasattr(module, "unheard_of")
+
+
+ONE = np.array([1.0, -2.0, 3.0], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "same"),
+    [
+        (ONE, ONE + np.float32(1e-4), True),
+        (ONE, ONE * np.float32(1.01), False),
+        (ONE, ONE.astype(float), False),
+        (ONE, ONE[:2], False),
+        (ONE, np.array([1, -2, np.nan], dtype=np.float32), False),
+        (np.array([np.inf, 1.0]), np.array([np.inf, 1.0]), True),
+        (np.array([np.inf, 1.0]), np.array([-np.inf, 1.0]), False),
+        (np.array([np.nan, 1.0]), np.array([np.nan, 1.0]), True),
+        (np.array([64, 32]), np.array([64, 33]), False),
+        (np.array([True]), np.array([False]), False),
+        (np.zeros(3), np.full(3, 1e-5), False),
+        (np.zeros(0), np.zeros(0), True),
+    ],
+)
+def test_sameness_is_one_tolerance_relative_to_the_largest_number(got, want, same):
+    assert compare.same({"a": got}, {"a": want}) is same
+
+
+@pytest.mark.parametrize("share", [1.002e-3, 1.5e-3, 1e-2, 1.0])
+def test_whatever_is_not_the_same_can_be_explained(share):
+    got = {"number": np.array(2.0 * (1 + share)), "row": ONE + np.float32([0, 0, 3 * share])}
+    for name, want in {"number": np.array(2.0), "row": ONE}.items():
+        assert not compare.same({name: got[name]}, {name: want})
+        assert "is" in compare.explain({name: got[name]}, {name: want}, {})
+
+
+def test_fingerprints_recognise_arrays_within_the_tolerance_and_nothing_else():
+    mark = compare.fingerprint({"a": ONE, "b": np.array("a list")})
+    assert compare.alike(mark, compare.fingerprint({"b": np.array("a list"), "a": ONE * np.float32(1 + 1e-5)}))
+    assert not compare.alike(mark, compare.fingerprint({"a": ONE[::-1], "b": np.array("a list")}))
+    assert not compare.alike(mark, compare.fingerprint({"a": ONE, "b": np.array("a dict")}))
+
+
+def test_stored_arrays_come_back_as_they_were():
+    arrays = {"a": ONE, "b": np.array([[1, 2]]), "c": np.array(True), "d": np.float64(np.pi) * np.ones(2)}
+    assert compare.distance(compare.restored(compare.stored(arrays)), arrays) < 1e-6
