@@ -65,8 +65,8 @@ def imported(module: str, text: bytes):
 
 def observed(question: dict) -> Iterator[bytes]:
     """Import the module, then probe it for each task that is asked: reports of arrays, or of what was raised."""
-    import ready_made_calls
     import numpy as np
+    import ready_made_calls
     import torch
 
     from starter.support import checks, probes

@@ -13,21 +13,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .data import Images
+from .history import History
 from .nets import parameter_count
-
-if TYPE_CHECKING:
-    from .data import Images
-    from .training import History
 
 REFERENCE = Path(__file__).with_name("reference_runs")
 SAMPLES = 300  # images in a run's picture
 COLUMNS = 25
+TIMES = {"seconds", "sampling_seconds"}  # of a record: not the same on two machines
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def folder() -> Path:
     return Path(os.environ.get("RUNS") or Path(__file__).resolve().parents[2] / "runs")
 
 
-def write(name: str, model: nn.Module, images: "Images", history: "History", **settings) -> None:
+def write(name: str, model: nn.Module, images: Images, history: History, **settings) -> None:
     """Write a finished run down, over an older one of this name; nothing when MAX_STEPS says that it is no real one.
 
     Raises:
@@ -85,7 +83,7 @@ def write(name: str, model: nn.Module, images: "Images", history: "History", **s
     save(Run(name, images.name, kind, images.shape, parameters, history.steps, seconds, terms, settings, version))
 
 
-def measure(name: str, images: "Images", sample: Callable[[int], Tensor], **scores: float) -> None:
+def measure(name: str, images: Images, sample: Callable[[int], Tensor], **scores: float) -> None:
     """Add a run's samples, the time that one takes, and scores that only its own lab can know.
 
     Args:

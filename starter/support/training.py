@@ -7,7 +7,6 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from . import runs
 from .data import Images, batches
+from .history import History
 
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
 KEEP_EVERY = 20  # steps between the copies of a model that `fit` can go back to
@@ -23,37 +23,6 @@ KEEP_EVERY = 20  # steps between the copies of a model that `fit` can go back to
 
 class TrainingError(RuntimeError):
     """Training met a number it cannot go on with; one line says which."""
-
-
-@dataclass
-class History:
-    """Every named loss term at every step, as plain floats, and what was measured now and then on the way."""
-
-    terms: dict[str, list[float]] = field(default_factory=dict)
-    watched: dict[int, dict[str, float]] = field(default_factory=dict)  # step -> scores; see `play`
-    seconds: float = 0.0  # of training, without what was measured on the way
-
-    @property
-    def steps(self) -> int:
-        return len(next(iter(self.terms.values()), []))
-
-    @property
-    def first(self) -> str:
-        """Name of the first term."""
-        return next(iter(self.terms))
-
-    def append(self, terms: NamedTuple) -> None:
-        for name, value in terms._asdict().items():
-            self.terms.setdefault(name, []).append(value.item())
-
-    def last(self, name: str = "loss", count: int = 20) -> float:
-        """Mean of the last `count` values of one term: single batches are noisy."""
-        values = self.terms[name][-count:]
-        return sum(values) / len(values)
-
-    def curve(self, name: str) -> tuple[list[int], list[float]]:
-        """Steps and values of one score of `watch`."""
-        return list(self.watched), [scores[name] for scores in self.watched.values()]
 
 
 def fit(

@@ -11,8 +11,9 @@ from torch import nn
 
 from .. import recipes, training
 from ..data import Images
+from ..history import History
 from ..recipes import Lab, Recipe
-from ..training import History, Stream
+from ..training import Stream
 from . import gallery, precision
 from .job import Job, JobError, Parts
 from .parallel import Processes

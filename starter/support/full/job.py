@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from ..training import History, Stream, Update
+from ..history import History
+from ..training import Stream, Update
 
 
 class JobError(ValueError):

@@ -1,5 +1,7 @@
 """From text twins to notebooks: nbgrader's metadata, fixed ids, and what is refused."""
 
+import json
+
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
@@ -77,3 +79,27 @@ def test_a_built_notebook_ran_on_the_reference_and_keeps_no_progress_bar(tmp_pat
     assert stored["bar-1"].outputs[0].text == "done\n"
     text.write_text(text.read_text().replace("## Bar", "## Other"))
     assert notebooks.stale(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "factor", "kept"), [("seconds", 2, True), ("bits", 1.0001, True), ("bits", 1.01, False), (None, 1, True)]
+)
+def test_a_run_is_written_again_only_when_its_numbers_changed(tmp_path, key, factor, kept):
+    record = {"steps": 3, "seconds": 1.5, "scores": {"bits": 2.0}, "sampling_seconds": 0.1, "shape": [1, 8, 8]}
+    for name, number in (("old", 1), ("new", factor)):
+        (tmp_path / name / "digits").mkdir(parents=True)
+        (tmp_path / name / "digits/vae.png").write_text(name)
+        now = record | {"seconds": 1.5 * (number if key == "seconds" else 1)}
+        now["scores"] = {"bits": 2.0 * (number if key == "bits" else 1)}
+        (tmp_path / name / "digits/vae.json").write_text(json.dumps(now))
+    notebooks.keep_changed(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old/digits/vae.png").read_text() == ("old" if kept else "new")
+    assert (json.loads((tmp_path / "old/digits/vae.json").read_text())["scores"]["bits"] == 2.0) is kept
+
+
+def test_a_new_run_is_kept(tmp_path):
+    for file in ("vae.json", "vae.png"):
+        (tmp_path / "new/digits16").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new/digits16" / file).write_text("{}")
+    notebooks.keep_changed(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old/digits16/vae.png").exists() and (tmp_path / "old/digits16/vae.json").exists()
