@@ -15,7 +15,7 @@ STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
 UNNAMED, OTHER = "other", "something that the catalogue does not name"
 MODULE, UNREADABLE = "all", "unreadable"
-RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `checks.stopped` says it
+RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `verdict.stopped` says it
 HEAD = ["task", "what", "learners", "share", "says"]
 
 

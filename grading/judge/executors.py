@@ -65,7 +65,7 @@ def with_judges() -> BaseContext:
         raise Mistake(f"set TMPDIR to a shorter folder: {over}")
     multiprocessing.current_process()._config |= {"tempdir": str(scratch().path), "semprefix": f"/{scratch().name}"}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.verdicts", f"{__package__}.cells"])
+    context.set_forkserver_preload([f"{__package__}.verdicts", f"{__package__}.submitted_cells"])
     return context
 
 

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from starter.support.verdict import Outcome
+
 from ..content.overlay import NOT_FOR_A_JUDGE, overlay
 from . import ready_made_calls, server
 from .jail import inside, outside
 from .scratch import Scratch
-from .wire import Outcome, opened
+from .wire import opened
 
 Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
 Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]

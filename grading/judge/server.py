@@ -69,10 +69,10 @@ def observed(question: dict) -> Iterator[bytes]:
     import ready_made_calls
     import torch
 
-    from starter.support import checks, probes
+    from starter.support import probes, verdict
 
     module, text = question["module"], question["text"].encode("latin-1")
-    pack, stop, raised, arrays = packed, checks.stop, probes.raised, probes.arrays
+    pack, stop, raised, arrays = packed, verdict.stop, probes.raised, probes.arrays
 
     def report(observe: Callable[..., dict], *given) -> bytes:
         try:
@@ -229,7 +229,7 @@ def main() -> None:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import torch
 
-    from starter.support import checks, compare, nets, probes, standins  # noqa: F401  (every child needs them)
+    from starter.support import compare, nets, probes, standins, verdict  # noqa: F401  (every child needs them)
 
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["HOME"]  # it would make a folder where none can be made
     for name in ("inside", "ready_made_calls", *os.environ.pop("WARM", "").split()):

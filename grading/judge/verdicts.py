@@ -7,21 +7,20 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
 
-from starter.support import checks, compare, probes
-from starter.support.checks import Verdict
+from starter.support import compare, probes
 from starter.support.standins import Tables
+from starter.support.verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, right, stopped
 
 from ..content import known_answers
 from ..content.harmless_text import line
 from ..content.tasks import MODULES, TASKS, module_of, tasks_of
 from .ready_made_calls import NOTE
-from .runner import Limits, Outcome, Runner
+from .runner import Limits, Runner
 
 PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
 TOGETHER, LEAST = 0.5, 10  # of the limits of one question, or so many seconds: what all tasks have together at first
@@ -113,8 +112,8 @@ class Inquiry:
         """With all the time that one question has."""
         return self.runner.ask(self.module, self.text, rules=self.rules, deadline=self.deadline)
 
-    def unfinished(self, task: str, outcome: Outcome, seed: int | None = None) -> Verdict:
-        return unfinished(task, outcome, self.source, self.runner.limits, seed)
+    def unfinished(self, task: str, outcome: Outcome) -> Verdict:
+        return unfinished(task, outcome, self.source, self.runner.limits)
 
 
 def judged(
@@ -149,7 +148,7 @@ def first_round(inquiry: Inquiry, tasks: list[str]) -> tuple[Outcome, dict[str, 
     for number in range(len(inquiry.seeds)):
         imported, outcomes = inquiry.together(number, tasks)
         for task, calls in outcomes.items():
-            if is_blank(calls[0]) and not right[task]:
+            if calls[0].blank and not right[task]:
                 found[task] = inquiry.unfinished(task, calls[0])
             right[task] += all(map(partial(is_right, task), inquiry.seeds[number:], calls))
         tasks = [task for task in reversed(tasks) if right[task]]
@@ -174,10 +173,6 @@ def expected(task: str, seed: int) -> tuple[Tables, compare.Arrays]:
         return tables, probes.arrays(task, known_answers.reference(module_of(task)), seed, tables)
 
 
-def is_blank(outcome: Outcome) -> bool:
-    return outcome.stop is not None and outcome.stop.kind == "NotImplementedError"
-
-
 def noted(verdict: Verdict, call: str, rule: dict | None) -> Verdict:
     """With a word on the call that did it all. Only names of tasks.toml are repeated: the rest is anybody's word."""
     if not verdict.right or rule is None or call not in rule["calls"]:
@@ -190,11 +185,11 @@ def verdict(task: str, inquiry: Inquiry) -> Verdict:
     wrong = []
     for number, seed in enumerate(inquiry.seeds):
         outcomes = inquiry.alone(task, number)
-        if outcomes[0].arrays is None:
-            return inquiry.unfinished(task, outcomes[0], seed)
-        if not is_right(task, seed, outcomes[0]):
-            again = partial(inquiry.alone, task, number)
-            return Verdict("wrong", line(diagnosis(task, outcomes[0].arrays, again, seed)))
+        if not reported(outcomes[0]) or outcomes[0].blank:
+            return inquiry.unfinished(task, outcomes[0])
+        found = decide(case(task, seed), outcomes[0], lambda number=number: inquiry.alone(task, number)[0])
+        if not found.right:
+            return replace(found, message=line(found.message))
         rights = map(partial(is_right, task), inquiry.seeds[number:], outcomes)
         wrong += [(number, place, outcomes) for place, right in enumerate(rights) if not right]
     if wrong:
@@ -202,43 +197,24 @@ def verdict(task: str, inquiry: Inquiry) -> Verdict:
     return positive(task, len(inquiry.seeds))
 
 
-def lasting(task: str, inquiry: Inquiry, number: int, place: int, outcomes: list[Outcome]) -> str:
-    """Of an answer that is right where it is asked first, and not behind another call."""
-    first, later = outcomes[0].arrays, outcomes[place]
-    if later.arrays is None:
-        words = inquiry.unfinished(task, later).message
-        return words if later.ended == "late" else checks.remembered(first, None, words)
-    second = inquiry.alone(task, number)[place].arrays
-    differs = second is not None and not compare.same(later.arrays, second)
-    return checks.NOISE if differs else checks.remembered(first, later.arrays)
+def case(task: str, seed: int) -> Case:
+    return Case(
+        task=task,
+        statement=TASKS[task]["statement"],
+        symbol=TASKS[task]["symbol"],
+        where=f"starter/{module_of(task)}.py",
+        want=lambda: expected(task, seed)[1],
+        sizes=partial(sizes, task, seed),
+        recognise=partial(recognised, task, seed),
+    )
 
 
-def positive(task: str, right: int) -> Verdict:
-    """
-    Raises:
-        ValueError: too few seeds were compared.
-    """
-    if right != PROBES:
-        raise ValueError(f"{task} needs {PROBES} seeds, got {right}")
-    return Verdict("right", f"{task} is right: {TASKS[task]['statement']}.")
+def sizes(task: str, seed: int) -> dict[str, int]:
+    with REFERENCE:
+        return probes.sizes(task, known_answers.reference(module_of(task)), seed)
 
 
-def diagnosis(task: str, got: compare.Arrays, again: Callable[[], list[Outcome]], seed: int) -> str:
-    """The most specific thing that can be said about arrays that are wrong."""
-    try:
-        if says := recognised(task, got, seed):
-            return says
-        second = again()[0].arrays
-        if second is not None and not compare.same(got, second):
-            return checks.NOISE
-        with REFERENCE:
-            sizes = probes.sizes(task, known_answers.reference(module_of(task)), seed)
-        return compare.explain(got, expected(task, seed)[1], sizes)
-    except Exception:  # arrays of a form that nobody thought of are still only wrong
-        return "What it returns cannot be compared with the expected result."
-
-
-def recognised(task: str, got: compare.Arrays, seed: int) -> str | None:
+def recognised(task: str, seed: int, got: compare.Arrays) -> str | None:
     """What the catalogue says about the wrong answer that gives these arrays on this seed."""
     tables, _ = expected(task, seed)
     for i, entry in enumerate(known_answers.answers("wrong")[task]):
@@ -249,18 +225,36 @@ def recognised(task: str, got: compare.Arrays, seed: int) -> str | None:
     return None
 
 
-def unfinished(task: str, outcome: Outcome, source: str, limits: Limits, seed: int | None = None) -> Verdict:
-    """No arrays: a blank, an exception, or an end without a word."""
-    row, where = TASKS[task], f"starter/{module_of(task)}.py"
+def lasting(task: str, inquiry: Inquiry, number: int, place: int, outcomes: list[Outcome]) -> str:
+    """Of an answer that is right where it is asked first, and not behind another call."""
+    first, later = outcomes[0].arrays, outcomes[place]
+    if later.arrays is None:
+        words = inquiry.unfinished(task, later).message
+        return words if later.ended == "late" else remembered(first, None, words)
+    second = inquiry.alone(task, number)[place].arrays
+    differs = second is not None and not compare.same(later.arrays, second)
+    return NOISE if differs else remembered(first, later.arrays)
+
+
+def positive(task: str, seeds: int) -> Verdict:
+    """
+    Raises:
+        ValueError: too few seeds were compared.
+    """
+    if seeds != PROBES:
+        raise ValueError(f"{task} needs {PROBES} seeds, got {seeds}")
+    return right(case(task, 0))
+
+
+def unfinished(task: str, outcome: Outcome, source: str, limits: Limits) -> Verdict:
+    """No arrays, and nothing to compare: a blank, an exception, or an end without a word."""
+    known = case(task, 0)
     if outcome.stop is None:
         return Verdict("wrong", ending(outcome.ended, limits))
-    if is_blank(outcome):
+    if outcome.blank:
         words = outcome.stop.words
-        missing = words if words in tasks_of(row["lab"]) else task
-        return Verdict("blank", checks.still_blank(task, missing, row["statement"], where, source))
-    sentence = line(checks.stopped(outcome.stop, where, row["symbol"]))
-    says = None if seed is None else recognised(task, outcome.raises, seed)
-    return Verdict("wrong", f"{says} ({sentence})" if says else sentence)
+        return blank(known, words if words in tasks_of(TASKS[task]["lab"]) else task, known.where, source)
+    return Verdict("wrong", line(stopped(outcome.stop, known.where, known.symbol)))
 
 
 def ending(ended: str, limits: Limits) -> str:

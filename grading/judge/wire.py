@@ -1,13 +1,12 @@
 """A child's bytes as what became of its questions. Whatever is not just well-formed reports is no report at all."""
 
 import struct
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from starter.support.checks import Stop
 from starter.support.compare import Arrays
+from starter.support.verdict import Outcome, Stop
 
 from . import server
 
@@ -16,16 +15,6 @@ NAMES, DIMENSIONS, WORDS = 64, 8, 1000  # at most: arrays in a report, dimension
 
 class Unreadable(ValueError):
     """Bytes that are no report."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one question. Both None: the process ended without a report, and `ended` says how."""
-
-    arrays: Arrays | None = None
-    stop: Stop | None = None
-    raises: Arrays | None = None  # of a stop: what the catalogue knows wrong answers by
-    ended: str = ""
 
 
 def opened(ended: str, raw: bytes, count: int = 1) -> list[Outcome]:

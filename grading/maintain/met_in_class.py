@@ -9,6 +9,7 @@ import textwrap
 from typing import NamedTuple
 
 from starter.support import checks, compare
+from starter.support.verdict import Verdict
 
 from ..content import known_answers
 from ..content.mistake import Mistake
@@ -24,7 +25,7 @@ GAP = "..."  # stands in an entry for what only whoever met the answer can say
 class Seen(NamedTuple):
     """Of one seed."""
 
-    verdict: checks.Verdict
+    verdict: Verdict
     arrays: compare.Arrays | None  # None: no report of numbers came back
     want: compare.Arrays
 

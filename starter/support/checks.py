@@ -5,24 +5,19 @@ import difflib
 import hashlib
 import importlib.util
 import json
-import re
 import textwrap
-import traceback
 import warnings
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 from . import compare, probes
+from .verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, stop, stopped
 
 PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
 PACKAGE = __package__.split(".")[0]
 TRIES = Path(__file__).parents[1] / ".tries.json"  # failed tries so far, for the ladder of hints
-NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
-STATE = "is a result cached, in a global variable or a mutable default argument?"
 
 
 @cache
@@ -46,18 +41,6 @@ class UnknownTask(ValueError):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one task. `right` is a finding of its own, never the absence of a complaint."""
-
-    state: str  # "right", "wrong" or "blank"
-    message: str
-
-    @property
-    def right(self) -> bool:
-        return self.state == "right"
 
 
 def fact(task: str) -> dict:
@@ -106,99 +89,63 @@ def probe(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) 
         return probes.arrays(task, module or load(task), seed, fact(task)["tables"][str(seed)])
 
 
+def case(task: str) -> Case:
+    known = fact(task)
+    return Case(
+        task=task,
+        statement=known["statement"],
+        symbol=known["symbol"],
+        where=place(task),
+        want=lambda: compare.restored(known["reference"]),
+        sizes=lambda: known["sizes"],
+        recognise=partial(recognised, task),
+    )
+
+
+def asked(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) -> Outcome:
+    """What comes of one call of the learner's answer."""
+    try:
+        return Outcome(arrays=probe(task, seed, module))
+    except (Exception, SystemExit) as mistake:
+        return Outcome(stop=stop(mistake, str(path_of(task))), raises=probes.raised(mistake))
+
+
 def verdict(task: str) -> Verdict:
     """Right, wrong or blank, with the most specific thing that can be said; no hint."""
-    known = fact(task)
+    known = case(task)
     try:
         module = load(task)
-        got, again = probe(task, module=module), probe(task)
-    except NotImplementedError as blank:
-        return Verdict("blank", blank_message(task, str(blank)))
     except (Exception, SystemExit) as mistake:
-        named = recognised(task, probes.raised(mistake))
-        return Verdict("wrong", f"{named} ({sentence(task, mistake)})" if named else sentence(task, mistake))
-    want = compare.restored(known["reference"])
-    if not compare.same(got, again):
-        return Verdict("wrong", NOISE)
-    if not compare.same(got, want):
-        return Verdict("wrong", recognised(task, got) or compare.explain(got, want, known["sizes"]))
-    says = later_call(task, module, got)
-    return Verdict("wrong", says) if says else Verdict("right", f"{task} is right: {known['statement']}.")
-
-
-def sentence(task: str, mistake: BaseException) -> str:
-    return stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
+        module, first = None, Outcome(stop=stop(mistake, str(path_of(task))), raises=probes.raised(mistake))
+    else:
+        first = asked(task, module=module)
+    if first.blank:
+        missing = first.stop.words if first.stop.words in facts() else task
+        return blank(known, missing, place(missing), source_of(path_of(missing)))
+    found = decide(known, first, partial(asked, task))
+    says = later_call(task, module, first.arrays) if found.right else ""
+    return Verdict("wrong", says) if says else found
 
 
 def later_call(task: str, module: ModuleType, first: compare.Arrays) -> str:
-    """What is wrong with a second call, with other inputs, of an answer whose first was right; empty: nothing."""
+    """What is wrong with other calls of an answer whose first was right; empty: nothing."""
+    second = asked(task).arrays
+    if second is None or not compare.same(first, second):
+        return NOISE
     found = []
-    for asked in (module, load(task)):
-        try:
-            arrays, words = probe(task, AUTOTEST_SEED, asked), ""
-        except (Exception, SystemExit) as mistake:
-            arrays, words = None, sentence(task, mistake)
-        if arrays is not None and compare.alike(compare.fingerprint(arrays), fact(task)["fingerprint"]):
+    for where in (module, load(task)):
+        later = asked(task, AUTOTEST_SEED, where)
+        if later.arrays is not None and compare.alike(compare.fingerprint(later.arrays), fact(task)["fingerprint"]):
             return remembered(first, *found[0]) if found else ""
-        found.append((arrays, words))
+        words = "" if later.stop is None else stopped(later.stop, place(task), fact(task)["symbol"])
+        found.append((later.arrays, words))
     return f"Right for some inputs, wrong for others{f' ({words})' if words else ''}: which case is left out?"
-
-
-def remembered(first: compare.Arrays, later: compare.Arrays | None, words: str = "") -> str:
-    """What is said of an answer that is right when it is asked first, and wrong later in the same process.
-
-    Args:
-        words: how the later call ended, where it gave no arrays.
-    """
-    if later is not None and compare.repeats(later, first):
-        return f"The second call, with other inputs, gave the numbers of the first: {STATE}"
-    ending = f" ({words})" if words else ""
-    return f"Right in the first call, and wrong in a second one with other inputs{ending}: {STATE}"
 
 
 def recognised(task: str, got: compare.Arrays) -> str | None:
     """What the catalogue of wrong answers says about these arrays."""
     mark = compare.fingerprint(got)
     return next((entry["says"] for entry in fact(task)["wrong"] if compare.alike(mark, entry["fingerprint"])), None)
-
-
-def blank_message(task: str, raised: str) -> str:
-    missing = raised if raised in facts() else task
-    return still_blank(task, missing, fact(task)["statement"], place(missing), source_of(path_of(missing)))
-
-
-def still_blank(task: str, missing: str, statement: str, where: str, source: str) -> str:
-    """Says which blank is missing, the task's own or a neighbour's, and where it stands."""
-    found = [
-        n for n, line in enumerate(source.splitlines(), 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)
-    ]
-    line = f", line {found[0]}" if found else ""
-    if missing != task:
-        return f"{task} needs {missing}, which is still blank: {where}{line}."
-    return f"{task} is still blank: {where}{line}. To do: {statement}."
-
-
-class Stop(NamedTuple):
-    """What stopped an answer, in words alone."""
-
-    kind: str  # the exception's type
-    words: str
-    line: int  # of the learner's file; 0 when the exception came from elsewhere
-
-
-def stop(mistake: BaseException, path: str) -> Stop:
-    lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
-    lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
-    words = str(mistake.msg) if isinstance(mistake, SyntaxError) else probes.words_of(mistake)
-    return Stop(type(mistake).__name__, words[:200], lines[-1] if lines else 0)
-
-
-def stopped(found: Stop, where: str, symbol: str) -> str:
-    """An exception as one sentence that names the learner's line."""
-    if found.kind == "AttributeError" and symbol in found.words and not found.line:
-        return f"{where} has no function {symbol}: keep the names of the course."
-    line = f"line {found.line} of " if found.line else ""
-    return f"{line}{where} raises {found.kind}: {found.words}"
 
 
 def check(task: str) -> None:

@@ -219,6 +219,6 @@ def test_torch_without_cuda_is_asked_for_first(unpacked, tmp_path, cpu):
 
 
 def test_a_lab_without_tasks_has_no_autograder(tmp_path, monkeypatch):
-    monkeypatch.setattr(gradescope.table, "tasks_of", lambda lab: [])
+    monkeypatch.setattr(gradescope, "tasks_of", lambda lab: [])
     with pytest.raises(Mistake, match="written questions only"):
         gradescope.package(Course(tmp_path), LAB)

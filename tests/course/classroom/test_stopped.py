@@ -194,7 +194,7 @@ sys.addaudithook(lambda event, given: read.add(str(given[0])) if event == "open"
 sys.path.insert(0, root)
 from grading.judge.runner import Limits, Runner, plain_launch
 from grading.judge.verdicts import judged, needed, published
-from grading.content import catalogue
+from grading.content import known_answers
 with Runner(set(published(lab)), Limits(), plain_launch, needed(lab)) as runner:
     assert not judged(runner, lab, b"x = 1", [1, 2])["beta-1"].right
 paths = [os.path.relpath(path, root) for path in read if path.startswith(root)]

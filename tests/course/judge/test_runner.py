@@ -16,8 +16,9 @@ from grading.content.tasks import tasks_of
 from grading.judge import server
 from grading.judge.runner import Limits, Runner, ServerError, plain_launch
 from grading.judge.verdicts import judged, needed, published, readable, seeds
-from grading.judge.wire import Outcome, opened
+from grading.judge.wire import opened
 from starter.support import compare, probes
+from starter.support.verdict import Outcome
 
 RIGHT_1 = "return mu + torch.exp(0.5 * log_var) * eps"
 ARRAYS = {"result": np.arange(6, dtype=np.float32).reshape(2, 3), "says": np.array("a list"), "kept": np.array([True])}
@@ -94,8 +95,8 @@ def test_a_module_that_cannot_be_used_is_wrong_with_a_reason(graded_as, module, 
 @pytest.mark.parametrize(
     "before",
     [
-        "from starter.support import checks, compare\ncompare.same = lambda *a: True\ncompare.error = lambda *a: 0\n"
-        "checks.stop = checks.verdict = checks.probe = lambda *a: None\n",
+        "from starter.support import checks, compare, verdict\ncompare.same = lambda *a: True\n"
+        "compare.error = lambda *a: 0\nverdict.stop = verdict.decide = checks.probe = lambda *a: None\n",
         "from starter.support import probes\nprobes.PROBES['vae-1'] = lambda *a: {}\n",
         "from starter.support import probes\nprobes.arrays = lambda *a: {}\n",
         "import os\nos.write(3, b'A' + bytes(8))\nos._exit(0)\n",

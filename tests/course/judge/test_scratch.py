@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
-from grading.judge import scratch
+from grading.judge import executors, scratch
 from grading.judge.scratch import Scratch, sweep
 
 pytest.importorskip("fcntl", reason="this system has no such locks, and nothing is swept")
@@ -87,8 +88,26 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def short(monkeypatch):
+    """A temporary folder in which a socket's path is short enough; pytest's may lie deeper."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_temporary_folder_in_which_no_socket_fits_is_one_line(temporary, monkeypatch):
+    deep = temporary / ("x" * 90)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.setattr(executors, "scratch", Scratch)
+    with pytest.raises(Mistake, match=r"set TMPDIR to a shorter folder: with .* \d+ bytes too long"):
+        executors.with_judges()
+
+
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="keeps named semaphores elsewhere than in /dev/shm")
-def test_nothing_is_left_of_a_pool_when_all_its_processes_are_killed_at_once(temporary, monkeypatch):
+def test_nothing_is_left_of_a_pool_when_all_its_processes_are_killed_at_once(short, monkeypatch):
+    temporary = short
     monkeypatch.setattr(scratch, "SEMAPHORES", Path("/dev/shm"))
     (temporary / "pool.py").write_text(POOL)
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}

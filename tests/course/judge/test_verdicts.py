@@ -11,8 +11,8 @@ from grading.content.tasks import TASKS, module_of, tasks_of
 from grading.judge import verdicts
 from grading.judge.runner import Limits
 from grading.judge.verdicts import judged
-from grading.judge.wire import Outcome
-from starter.support import checks, probes
+from starter.support import checks, probes, verdict
+from starter.support.verdict import Outcome
 
 SEEDS = [11, 12]
 LAB = "02_vae"
@@ -47,7 +47,7 @@ def reported(call: Callable) -> Outcome:
     try:
         return Outcome(arrays=call())
     except Exception as mistake:
-        return Outcome(stop=checks.stop(mistake, "elsewhere"), raises=probes.raised(mistake))
+        return Outcome(stop=verdict.stop(mistake, "elsewhere"), raises=probes.raised(mistake))
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,136 @@
+"""What became of an answer, decided from its arrays: the one judgement of `check` and of the grader.
+
+Both ask an answer elsewhere, and bring what came of it here: numbers, or the words of what stopped it. Nothing here
+imports, opens or runs anything of a learner's.
+"""
+
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from . import compare, probes
+
+NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
+STATE = "is a result cached, in a global variable or a mutable default argument?"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one task. `right` is a finding of its own, never the absence of a complaint."""
+
+    state: str  # "right", "wrong" or "blank"
+    message: str
+
+    @property
+    def right(self) -> bool:
+        return self.state == "right"
+
+
+class Stop(NamedTuple):
+    """What stopped an answer, in words alone."""
+
+    kind: str  # the exception's type
+    words: str
+    line: int  # of the learner's file; 0 when the exception came from elsewhere
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one question. Without arrays and stop the process ended without a report; `ended` says how."""
+
+    arrays: compare.Arrays | None = None
+    stop: Stop | None = None
+    raises: compare.Arrays | None = None  # of a stop: what the catalogue knows wrong answers by
+    ended: str = ""
+
+    @property
+    def blank(self) -> bool:
+        return self.stop is not None and self.stop.kind == "NotImplementedError"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task as it is judged on one seed."""
+
+    task: str
+    statement: str  # what a right answer does
+    symbol: str  # the function or method
+    where: str  # the learner's file
+    want: Callable[[], compare.Arrays]
+    sizes: Callable[[], dict[str, int]]
+    recognise: Callable[[compare.Arrays], str | None]  # what the catalogue says about these arrays
+
+
+def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
+    """A verdict on one call, with the most specific thing that can be said.
+
+    Args:
+        found: of an answer that reported: arrays, or a stop.
+        again: asks the same answer the same question once more.
+    """
+    if found.arrays is None:
+        says = None if found.blank else case.recognise(found.raises)
+        sentence = stopped(found.stop, case.where, case.symbol)
+        return Verdict("wrong", f"{says} ({sentence})" if says else sentence)
+    if compare.same(found.arrays, case.want()):
+        return right(case)
+    try:
+        return Verdict("wrong", case.recognise(found.arrays) or unnamed(case, found.arrays, again().arrays))
+    except Exception:  # arrays of a form that nobody thought of are still only wrong
+        return Verdict("wrong", "What it returns cannot be compared with the expected result.")
+
+
+def right(case: Case) -> Verdict:
+    return Verdict("right", f"{case.task} is right: {case.statement}.")
+
+
+def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> str:
+    if second is not None and not compare.same(got, second):
+        return NOISE
+    return compare.explain(got, case.want(), case.sizes())
+
+
+def blank(case: Case, missing: str, where: str, source: str) -> Verdict:
+    """Says which blank is missing, the task's own or a neighbour's, and where it stands.
+
+    Args:
+        where: the file of the missing one.
+        source: its text.
+    """
+    found = [
+        n for n, line in enumerate(source.splitlines(), 1) if re.search(rf"NotImplementedError\(.{missing}\b", line)
+    ]
+    line = f", line {found[0]}" if found else ""
+    if missing != case.task:
+        return Verdict("blank", f"{case.task} needs {missing}, which is still blank: {where}{line}.")
+    return Verdict("blank", f"{case.task} is still blank: {where}{line}. To do: {case.statement}.")
+
+
+def remembered(first: compare.Arrays, later: compare.Arrays | None, words: str = "") -> str:
+    """What is said of an answer that is right when it is asked first, and wrong later in the same process.
+
+    Args:
+        words: how the later call ended, where it gave no arrays.
+    """
+    if later is not None and compare.repeats(later, first):
+        return f"The second call, with other inputs, gave the numbers of the first: {STATE}"
+    ending = f" ({words})" if words else ""
+    return f"Right in the first call, and wrong in a second one with other inputs{ending}: {STATE}"
+
+
+def stop(mistake: BaseException, path: str) -> Stop:
+    """An exception, with the line of the file at this path that raised it."""
+    lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
+    lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
+    words = str(mistake.msg) if isinstance(mistake, SyntaxError) else probes.words_of(mistake)
+    return Stop(type(mistake).__name__, words[:200], lines[-1] if lines else 0)
+
+
+def stopped(found: Stop, where: str, symbol: str) -> str:
+    """An exception as one sentence that names the learner's line."""
+    if found.kind == "AttributeError" and symbol in found.words and not found.line:
+        return f"{where} has no function {symbol}: keep the names of the course."
+    line = f"line {found.line} of " if found.line else ""
+    return f"{line}{where} raises {found.kind}: {found.words}"
