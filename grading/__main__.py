@@ -107,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
 def audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("names", metavar="TASK|LAB", nargs="*", help="only these, with what tells each answer apart")
     command.add_argument("--full", action="store_true", help="1,000 seeds for every answer, not 50")
+    command.add_argument("--corpus", action="store_true", help="only answers by people who saw no catalogue")
     command.add_argument("--add", metavar="TASK", help="judge a wrong answer met in class; prints its entry")
     command.add_argument("--file", type=Path, help="the answer, or the whole function (default: what you paste)")
     command.add_argument("--write", action="store_true", help="append the entry to the catalogue; needs the next four")
@@ -150,6 +151,10 @@ def audit(given) -> int:
     if given.add:
         return met_in_class(given, tasks_named(given.add)[0])
     can_fork("answers are judged")
+    if given.corpus:
+        from .maintain import corpus
+
+        return corpus.main(tasks, bool(given.names))
     from .maintain import audit as audits
 
     return audits.main(tasks, given.full, bool(given.names))
