@@ -23,7 +23,7 @@ check: $(VENV)/.ready  ## is the course consistent? (starter = cut solutions, ca
 audit: $(VENV)/.ready  ## are the checks neither loose nor strict? every answer on 1,000 seeds (a quarter of an hour)
 	$(BIN)/python -m grading audit --full $(ARGS)
 
-build: $(VENV)/.ready  ## regenerate starter/, its checks, README's tables and the notebooks that changed
+build: $(VENV)/.ready  ## regenerate starter/, its checks, tables of pages and the notebooks that changed
 	$(BIN)/python -m grading build
 
 demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with feedback
@@ -32,12 +32,8 @@ demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with fee
 bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
-bench: $(VENV)/.ready  ## time what is ours against others (their pins: tests/bench/requirements.txt; an hour)
-	$(BIN)/python tests/bench/bench_flows.py
-	$(BIN)/python tests/bench/bench_frechet.py
-	$(BIN)/python tests/bench/bench_gan.py
-	$(BIN)/python tests/bench/bench_recipes.py
-	$(BIN)/python tests/bench/bench_grading.py $(ARGS)
+bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.md (their pins: tests/bench/requirements.txt; an hour)
+	$(BIN)/python tests/bench/record.py $(ARGS)
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""What is generated: the blanks, what check() knows, README's tables, RESULTS.md, and the notebooks."""
+"""What is generated: the blanks, what check() knows, tables of tasks.toml, RESULTS.md, and the notebooks."""
 
 import json
 import re
@@ -80,17 +80,20 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
-def readme(text: str) -> str:
-    """README with the tables between its `<!-- labs -->` and `<!-- tasks -->` marks made from tasks.toml."""
-    for mark, rows in (("labs", lab_rows()), ("tasks", task_rows())):
-        lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-        lines.insert(1, "| --- " * len(rows[0]) + "|")
-        start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
-        before, found, rest = text.partition(start)
-        if not found or end not in rest:
-            raise ValueError(f"README.md lacks the marks {start.strip()} and {end}")
-        text = before + start + "\n".join(lines) + "\n" + rest[rest.index(end) :]
-    return text
+def page(name: str) -> str:
+    """A page, with what stands between its two marks, such as `<!-- labs -->` and `<!-- /labs -->`, made anew.
+
+    Raises:
+        ValueError: it lacks a mark.
+    """
+    text, (mark, rows) = (ROOT / name).read_text(encoding="utf-8"), PAGES[name]
+    start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    before, found, rest = text.partition(start)
+    if not found or end not in rest:
+        raise ValueError(f"{name} lacks the marks {start.strip()} and {end}")
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows()]
+    lines.insert(1, "| --- " * len(rows()[0]) + "|")
+    return before + start + "\n".join(lines) + "\n" + rest[rest.index(end) :]
 
 
 def lab_rows() -> list[tuple]:
@@ -115,16 +118,18 @@ def task_rows() -> list[tuple]:
     return rows
 
 
+PAGES = {"README.md": ("labs", lab_rows), "docs/tasks.md": ("tasks", task_rows)}
+
+
 def build() -> list[Path]:
-    """Bring starter/, README and the notebooks in line with their sources; the files that changed."""
+    """Bring starter/, the pages with tables and the notebooks in line with their sources; the files that changed."""
     from . import notebooks
 
     changed = [path for path, text in blanks().items() if write(path, text)]
     text = compact(facts())
     if not CHECKS.exists() or not alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(text)):
         changed += [CHECKS] if write(CHECKS, text) else []
-    path = ROOT / "README.md"
-    changed += [path] if write(path, readme(path.read_text(encoding="utf-8"))) else []
+    changed += [ROOT / name for name in PAGES if write(ROOT / name, page(name))]
     changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
     for text in notebooks.texts():
         if notebooks.stale(text):

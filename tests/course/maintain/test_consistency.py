@@ -24,6 +24,7 @@ def course(tmp_path, monkeypatch):
         (tmp_path / "starter" / path.name).write_text(blanks()[path])
     shutil.copytree(consistency.ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("weights"))
     (tmp_path / "grading").mkdir()
+    shutil.copytree(consistency.ROOT / "docs", tmp_path / "docs")
     for name in ("README.md", "RESULTS.md", "requirements.txt", "grading/requirements.txt"):
         shutil.copy(consistency.ROOT / name, tmp_path / name)
     for module in (consistency, build, notebooks, overlay):  # the catalogue remembers what it has read
@@ -49,7 +50,7 @@ def test_a_consistent_course_has_no_complaints(course):
         consistency.files_are_known,
         consistency.requirements_are_pinned,
         consistency.imports_point_one_way,
-        consistency.readme_is_current,
+        consistency.tables_are_current,
     )
     assert [list(function()) for function in (*cheap, *rest)] == [[]] * 8
 
@@ -228,9 +229,10 @@ def test_an_import_against_the_direction_is_seen(course, name, line):
     assert any("earlier labs only" in complaint for complaint in consistency.imports_point_one_way())
 
 
-def test_a_table_of_the_readme_that_is_out_of_date_is_seen(course):
-    edit(course / "README.md", "| `vae-1` |", "| `vae-one` |")
-    assert list(consistency.readme_is_current()) == ["README.md: its tables differ from tasks.toml: run `make build`"]
+@pytest.mark.parametrize(("page", "text"), [("docs/tasks.md", "| `vae-1` |"), ("README.md", "| [`02_vae`]")])
+def test_a_table_of_a_page_that_is_out_of_date_is_seen(course, page, text):
+    edit(course / page, text, text.replace("vae", "other"))
+    assert list(consistency.tables_are_current()) == [f"{page}: its table differs from tasks.toml: run `make build`"]
 
 
 def test_results_that_are_not_shown_are_seen(course):
