@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from starter.support.data import signed, unit
-from starter.support.nets import drawn_once, frozen
+from starter.support.nets import drawn_once, frozen, moving_average
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_label: float = 1.0) -> Tensor:
@@ -217,6 +217,7 @@ class GAN(nn.Module):
         lr: float = 2e-4,
         lr_d: float | None = None,  # two time scales: another rate for the discriminator
         betas: tuple[float, float] = (0.5, 0.999),
+        ema: float | None = None,  # decay of the moving average of the generator's weights that then draws the samples
         d_loss: Callable[[Tensor, Tensor], Tensor] = discriminator_loss,
         g_loss: Callable[[Tensor], Tensor] = generator_loss,
     ) -> None:
@@ -225,6 +226,7 @@ class GAN(nn.Module):
         self.d_loss, self.g_loss = d_loss, g_loss
         self.opt_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas, fused=True)
         self.opt_d = torch.optim.Adam(discriminator.parameters(), lr=lr_d or lr, betas=betas, fused=True)
+        self.average = moving_average(generator, self.opt_g, ema) if ema else None
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.latent_dim, device=next(self.parameters()).device)
@@ -243,7 +245,8 @@ class GAN(nn.Module):
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:
         """Images in [0, 1] from noise z, in evaluation mode: an image does not depend on those drawn beside it."""
-        mode = self.generator.training
-        images = unit(self.generator.eval()(z))
-        self.generator.train(mode)
+        generator = self.average.module if self.average else self.generator
+        mode = generator.training
+        images = unit(generator.eval()(z))
+        generator.train(mode)
         return images

@@ -260,6 +260,7 @@ class WGAN(GAN):
         lr: float = 1e-4,
         lr_d: float | None = None,  # another rate for the critic
         betas: tuple[float, float] = (0.0, 0.9),
+        ema: float | None = None,  # of the generator's weights, as in GAN
     ) -> None:
         norms = [name for name, layer in critic.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
         if norms:
@@ -268,7 +269,7 @@ class WGAN(GAN):
                 " the penalty has no slope at one example to look at; take LayerNorm or none"
             )
         losses = {"d_loss": critic_loss, "g_loss": generator_loss}
-        super().__init__(generator, critic, latent_dim, lr=lr, lr_d=lr_d, betas=betas, **losses)
+        super().__init__(generator, critic, latent_dim, lr=lr, lr_d=lr_d, betas=betas, ema=ema, **losses)
         self.weight, self.n_critic, self.clip = weight, n_critic, clip
         self.register_buffer("step", torch.tensor(0))  # buffers, so that a checkpoint has them
         self.register_buffer("generator_value", torch.tensor(0.0))

@@ -7,6 +7,8 @@ from math import prod
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Conv(NamedTuple):
@@ -125,6 +127,40 @@ def frozen(network: nn.Module) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_(True)
+
+
+def moving_average(network: nn.Module, optimizer: Optimizer, decay: float) -> AveragedModel:
+    """A copy of a network that follows it: equal to it after the first step of its optimiser, and after n + 1 of them
+
+    average <- d * average + (1 - d) * weights,  d = min(decay, (1 + n) / (10 + n))
+
+    A game's networks circle around the point where they would rest; the average is nearer to it. It remembers about a
+    ninth of all steps, and at most 1 / (1 - decay): so the network's beginnings are soon forgotten. Running means and
+    variances of BatchNorm are averaged like weights.
+
+    Args:
+        network: what is trained; it does not notice.
+        optimizer: of its weights.
+        decay: in (0, 1).
+
+    Returns:
+        The average; the network to draw with is its `module`. Until the first step it is what the network was.
+
+    Raises:
+        ValueError: decay is not in (0, 1).
+
+    Source: Karras et al. 2018, "Progressive growing of GANs"; Yazıcı et al. 2019, "The unusual effectiveness of
+    averaging in GAN training"; the slow start: TensorFlow's ExponentialMovingAverage.
+    """
+    if not 0 < decay < 1:
+        raise ValueError(f"decay must lie between 0 and 1, and is {decay}: 0.99 remembers about 100 steps")
+
+    def step(averages: list[Tensor], weights: list[Tensor], n: Tensor) -> None:
+        get_ema_multi_avg_fn(min(decay, (1 + int(n)) / (10 + int(n))))(averages, weights, n)
+
+    average = AveragedModel(network, multi_avg_fn=step, use_buffers=True).requires_grad_(False)
+    optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
+    return average
 
 
 def parameter_count(model: nn.Module) -> int:
