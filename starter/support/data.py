@@ -1,8 +1,8 @@
 """The images of the course: small sets in memory as uint8, turned into floats one batch at a time.
 
-`digits` and `digits16` come with scikit-learn and `shapes` is drawn, so that every notebook works without a download;
-the others are prepared once by `python datasets/prepare.py NAME`. The environment variable DATA names the set that
-`load()` takes.
+`digits` and `digits16` come with scikit-learn, `mnist16` with the course, and `shapes` is drawn, so that every notebook
+works without a download; the others are prepared once by `python datasets/prepare.py NAME`. The environment variable
+DATA names the set that `load()` takes.
 """
 
 import difflib
@@ -19,10 +19,14 @@ from torch import Tensor
 
 from . import sprites
 
-EMBEDDED = ("digits", "digits16", "shapes")
+EMBEDDED = ("digits", "digits16", "mnist16", "shapes")
 PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub", "birds-2010")  # and whatever else has its arrays in the cache
 DEFAULT = "digits16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
+MNIST16 = Path(__file__).with_name("mnist16") / "mnist16.npz"  # made by python datasets/make_mnist16.py
+MNIST16_SHA256 = (
+    "fb38bc5e80715e483e2379cafb905a01c6a2821a4f2df331058e86bf25514e8f"  # of its arrays, one after the other
+)
 DIGITS_TRAIN = 1500  # the other 297 are the test split
 SHAPES_TRAIN = 5000  # the other 760 are the test split
 
@@ -66,15 +70,15 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
     fair sample.
 
     Args:
-        name: digits (8x8, 17 levels), digits16 (16x16), shapes (32x32, drawn, with their factors), mnist,
-            fashion-mnist, cifar10, cub; by default $DATA, or else digits16.
+        name: digits (8x8, 17 levels), digits16 (16x16), mnist16 (16x16), shapes (32x32, drawn, with their factors),
+            mnist, fashion-mnist, cifar10, cub; by default $DATA, or else digits16.
         split: train or test.
         cache: where prepare.py keeps its arrays; by default $DATASETS_CACHE, or else datasets/cache.
 
     Raises:
         DataError: unknown name or split, or a set that is not prepared.
     """
-    name = name or os.environ.get("DATA") or DEFAULT
+    name = name or default()
     if split not in ("train", "test"):
         raise DataError(f"there is no split {split!r}: take train or test")
     if name in EMBEDDED:
@@ -86,6 +90,11 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"take {', '.join(known)}"
     raise DataError(f"there is no data set {name!r}: {hint}")
+
+
+def default() -> str:
+    """Name of the set that the notebooks work on: $DATA, or else DEFAULT."""
+    return os.environ.get("DATA") or DEFAULT
 
 
 def cache_folder() -> Path:
@@ -116,11 +125,38 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
 
 
+def mnist16() -> dict[str, np.ndarray]:
+    """train-x, train-y, test-x and test-y of the small MNIST: uint8, images (N, 1, 16, 16) and labels (N,).
+
+    Raises:
+        DataError: the file is missing, or holds something else.
+    """
+    try:
+        with np.load(MNIST16, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in ("train-x", "train-y", "test-x", "test-y")}
+    except Exception as error:  # numpy raises a dozen types on a damaged file
+        found, fault = {}, type(error).__name__
+    else:
+        fault = "" if checksum(*found.values()) == MNIST16_SHA256 else "it holds other images"
+    if fault:
+        raise DataError(f"{MNIST16} is damaged ({fault}): get the course's file again")
+    return found
+
+
+def checksum(*arrays: np.ndarray) -> str:
+    """SHA-256 of the arrays' bytes, one after the other."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+
 def embedded(name: str, split: str) -> Images:
     if name == "shapes":
         chosen = slice(SHAPES_TRAIN) if split == "train" else slice(SHAPES_TRAIN, None)
         factors = sprites.all_factors()[chosen]
         return Images(sprites.draw(factors), factors[:, 0].clone(), levels=256, name=name, factors=factors)
+    if name == "mnist16":  # shuffled when it was made
+        arrays = mnist16()
+        x, y = (torch.from_numpy(arrays[f"{split}-{part}"]) for part in "xy")
+        return Images(x, y.long(), levels=256, name=name)
     x, y = digits()
     order = fixed_order(len(x))
     chosen = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
@@ -208,7 +244,7 @@ def verify() -> str:
         x, y = digits()
     except ImportError as error:
         raise DataError(f"the embedded digits need scikit-learn ({error}): pip install -r requirements.txt") from None
-    seen = hashlib.sha256(x.tobytes() + y.astype(np.uint8).tobytes()).hexdigest()
-    if (len(x), x.min(), x.max(), seen) != (1797, 0, 16, DIGITS_SHA256):
+    if (len(x), x.min(), x.max(), checksum(x, y.astype(np.uint8))) != (1797, 0, 16, DIGITS_SHA256):
         raise DataError("scikit-learn's digits are not those of the course: pip install -r requirements.txt")
-    return "Embedded digits: 1,797 images of 8x8 pixels in 17 grey levels, as expected."
+    mnist16()
+    return "Embedded images: 1,797 digits of 8x8 pixels in 17 grey levels and 10,000 of MNIST in 16x16, as expected."

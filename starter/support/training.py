@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from . import runs
-from .data import Images, batches
+from .data import Images, batches, default
 from .history import History
 
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
@@ -299,4 +299,4 @@ def within(name: str, value: float) -> None:
 def band(name: str) -> tuple[float, float]:
     """Lowest and highest value that a result may have on this data set."""
     bands = tomllib.loads(Path(__file__).with_name("bands.toml").read_text(encoding="utf-8"))
-    return tuple(bands.get(os.environ.get("DATA", "digits16"), {}).get(name, (-math.inf, math.inf)))
+    return tuple(bands.get(default(), {}).get(name, (-math.inf, math.inf)))

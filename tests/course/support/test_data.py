@@ -98,7 +98,8 @@ def test_digits16_are_the_digits_enlarged():
 
 
 def test_verify_says_that_the_embedded_data_are_as_expected():
-    assert data.verify() == "Embedded digits: 1,797 images of 8x8 pixels in 17 grey levels, as expected."
+    says = "Embedded images: 1,797 digits of 8x8 pixels in 17 grey levels and 10,000 of MNIST in 16x16, as expected."
+    assert data.verify() == says
 
 
 @pytest.mark.parametrize("change", ["pixel", "label", "missing"])
