@@ -1,7 +1,8 @@
 """Are generated images like real ones? The Fréchet distance, in the features of a small classifier.
 
-There are two of them: a classifier of handwritten digits looks at grey images, and one of CIFAR-10's photographs at
-coloured ones. The distance is clean-fid's; only the networks are ours. Published FIDs are distances in the features of
+There are three of them: a classifier of handwritten digits looks at grey images, one of scikit-learn's where the
+notebooks work on those, else one of MNIST's; and one of CIFAR-10's photographs looks at coloured images. The distance
+is clean-fid's; only the networks are ours. Published FIDs are distances in the features of
 Inception, which was trained on ImageNet: numbers of this module compare with each other, within one network, and never
 with those.
 """
@@ -17,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from . import data
 
 DIM = 32  # features of one image
 CHUNK = 1024  # images at a time
@@ -51,7 +54,7 @@ def conv(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:
 
 
 def digits_net() -> FeatureNet:
-    """Of (B, 1, 16, 16). It names 100.00% of digits16's 297 test images."""
+    """Of (B, 1, 16, 16). Trained on digits16, it names 100.00% of its 297 test images; on mnist16, 98.80% of 2,000."""
     return FeatureNet(
         *(*conv(1, 16), *conv(16, 32, 2), *conv(32, 64, 2)),
         *(nn.Flatten(), nn.Linear(64 * 4 * 4, DIM, bias=False)),
@@ -84,17 +87,27 @@ class Network(NamedTuple):
 
 
 HERE = Path(__file__).parent
-NETWORKS = {  # by the channels of an image
-    1: Network("digits", 16, digits_net, HERE / "features.safetensors"),
-    3: Network("CIFAR-10", 32, photographs_net, HERE / "features_colour.safetensors"),
-}
+DIGITS = Network("digits", 16, digits_net, HERE / "features.safetensors")
+MNIST = Network("MNIST", 16, digits_net, HERE / "features_mnist.safetensors")
+CIFAR10 = Network("CIFAR-10", 32, photographs_net, HERE / "features_colour.safetensors")
+
+
+def network(channels: int) -> Network:
+    """Which network looks at images of so many channels; at grey ones that of the notebooks' data set ($DATA)."""
+    if channels == 3:
+        return CIFAR10
+    return MNIST if "mnist" in data.default() else DIGITS
+
+
+def load(channels: int = 1) -> FeatureNet:
+    """The trained network of grey (1) or of coloured images (3), read once, in evaluation mode, without gradients."""
+    return read(network(channels))
 
 
 @functools.cache
-def load(channels: int = 1) -> FeatureNet:
-    """The trained network of grey (1) or of coloured images (3), read once, in evaluation mode, without gradients."""
-    net = NETWORKS[channels].untrained()
-    net.load_state_dict(load_file(NETWORKS[channels].weights))
+def read(known: Network) -> FeatureNet:
+    net = known.untrained()
+    net.load_state_dict(load_file(known.weights))
     return net.eval().requires_grad_(False)
 
 
@@ -110,7 +123,8 @@ def features(x: Tensor) -> np.ndarray:
 def class_probs(x: Tensor) -> Tensor:
     """p(class | image), shape (N, 10), of images as `features` takes them: digits for grey ones, CIFAR-10's for others.
 
-    The network of digits knows the handwriting of digits16; of MNIST's it reads about 3 in 4.
+    Each network of digits knows one handwriting, and reads about 3 in 4 of the other digits. That of MNIST reads
+    98.9 % of MNIST's test images at 28x28, too.
     """
     return torch.cat([load(chunk.shape[1])(prepared(chunk)).softmax(dim=1) for chunk in checked(x).split(CHUNK)])
 
@@ -204,7 +218,7 @@ def checked(x: Tensor) -> Tensor:
 
 def prepared(x: Tensor) -> Tensor:
     """Float images of their network's size; enlarged as digits16 is made from digits."""
-    side = NETWORKS[x.shape[1]].side
+    side = network(x.shape[1]).side
     if x.shape[2:] == (side, side):
         return x.float()
     return F.interpolate(x.float(), (side, side), mode="bicubic", antialias=max(x.shape[2:]) > side).clamp(0, 1)

@@ -125,7 +125,7 @@ def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
 
 def distance(fake: Tensor, x: Tensor) -> dict[str, float]:
     """FID in the features of the course's network for so many channels; nothing where it has none."""
-    network = features.NETWORKS[x.shape[1]]
+    network = features.network(x.shape[1])
     return {network.score: features.fid(fake.cpu(), x.cpu())} if len(x) > features.DIM else {}
 
 

@@ -57,7 +57,7 @@ def test_no_answer_is_in_the_zip(archive):
 
 def test_weights_of_full_size_runs_stay_in_the_repository(archive):
     held = {name.split("/", 1)[1] for name in archive if name.endswith(".safetensors")}
-    assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_colour")}
+    assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_mnist", "_colour")}
     assert not any(name.startswith(f"{LAB}/{weights.FOLDER.split('/')[0]}/") for name in archive)
 
 

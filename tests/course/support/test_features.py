@@ -77,17 +77,23 @@ def test_features_of_the_training_digits_have_mean_0_and_variance_1(train):
 
 
 @pytest.mark.parametrize(
-    ("channels", "name", "size", "numbers"), [(1, "digits", 300_000, "F32"), (3, "cifar10", 1_000_000, "F16")]
+    ("network", "name", "size", "numbers"),
+    [
+        (features.DIGITS, "digits", 300_000, "F32"),
+        (features.MNIST, "mnist", 300_000, "F32"),
+        (features.CIFAR10, "cifar10", 1_000_000, "F16"),
+    ],
+    ids=["digits", "mnist", "cifar10"],
 )
-def test_the_weights_are_a_small_file_of_plain_numbers(channels, name, size, numbers):
+def test_the_weights_are_a_small_file_of_plain_numbers(network, name, size, numbers):
     """safetensors: 8 bytes of length, a JSON header, then the arrays back to back; nothing in it can run."""
-    blob = features.NETWORKS[channels].weights.read_bytes()
+    blob = network.weights.read_bytes()
     assert len(blob) <= size
     length = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + length])
     told = header.pop("__metadata__")
     assert told["made by"] == f"python -m grading.maintain.train_features {name}"
-    assert f" {told['right']} of " in features.NETWORKS[channels].untrained.__doc__, "it says what was measured"
+    assert f" {told['right']} of " in network.untrained.__doc__, "it says what was measured"
     assert {entry["dtype"] for entry in header.values()} <= {numbers, "I64"}
     spans = sorted(entry["data_offsets"] for entry in header.values())
     assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])]
@@ -128,7 +134,7 @@ def test_photographs_are_moved_by_whole_pixels_and_mirrored():
 
 def test_a_network_that_does_not_exist_is_one_line(capsys):
     assert train_features.main(["faces"]) == 2
-    assert capsys.readouterr().err == "train_features: there is no 'faces': take digits or cifar10\n"
+    assert capsys.readouterr().err == "train_features: there is no 'faces': take digits, mnist, cifar10\n"
 
 
 def test_importing_the_module_imports_nothing_slow():
@@ -144,10 +150,24 @@ def test_importing_the_module_imports_nothing_slow():
 def test_each_kind_of_image_has_its_own_network(test):
     grey = test.pixels()
     assert not np.allclose(features.features(grey.expand(-1, 3, -1, -1)), features.features(grey), atol=0.5)
-    assert [network.score for network in features.NETWORKS.values()] == [
+    assert [features.network(channels).score for channels in (1, 3)] == [
         "FID, features of digits",
         "FID, features of CIFAR-10",
     ]
+
+
+@pytest.mark.parametrize("name", ["mnist16", "mnist"])
+def test_where_the_notebooks_work_on_mnist_its_own_network_looks_at_grey_images(name, monkeypatch):
+    small = data.load("mnist16", "test")
+    monkeypatch.setenv("DATA", "digits16")
+    others = features.accuracy(small.pixels(), small.y)
+    monkeypatch.setenv("DATA", name)
+    assert (features.network(1), features.network(3)) == (features.MNIST, features.CIFAR10)
+    assert features.accuracy(small.pixels(), small.y) >= 0.98 > 0.85 > others
+    f = features.features(data.load("mnist16").pixels())
+    np.testing.assert_allclose(f.mean(0), 0, atol=0.01)
+    np.testing.assert_allclose(f.var(0), 1, atol=0.01)
+    assert features.fid(small.pixels(slice(1000)), small.pixels(slice(1000, 2000))) < 0.3
 
 
 def test_digits_of_8x8_pixels_give_the_features_of_their_16x16_version(test):
