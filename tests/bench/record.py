@@ -19,8 +19,8 @@ ROOT = HERE.parents[1]
 PAGE = ROOT / "docs/measured.md"
 HEAD = """# Measured
 
-What scripts of `tests/bench` printed, word for word, with the day and the machine. `make bench` writes this page; nothing
-in it is typed by hand. Machines differ, so each number stands beside what it is compared with in the same run.
+What scripts of `tests/bench` printed, word for word, with the day and the machine. `make bench` writes this page:
+nothing in it is typed by hand. Machines differ, so each number stands beside what it is compared with in the same run.
 """
 ALL = ("bench_flows", "bench_frechet", "bench_gan", "bench_recipes", "bench_grading")
 

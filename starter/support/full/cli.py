@@ -113,8 +113,9 @@ def reported(job: Job) -> int:
         complain(wrong)
         return 2
     except TrainingError as nonsense:
-        complain(nonsense)
-        return 1
+        unstable = recipes.recipe(job.recipe).unstable
+        complain(f"{nonsense}: its report could not train it to the end either" if unstable else nonsense)
+        return 0 if unstable else 1
     except OSError as trouble:
         kept = any((job.out / name).exists() for name in (LAST, PREVIOUS))
         advice = "make room there, or name" if trouble.errno in FULL else "name"

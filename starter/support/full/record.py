@@ -83,7 +83,8 @@ def settings_of(recipe: Recipe, own: str) -> dict:
 def as_reported(job: Job, recipe: Recipe, ended: str) -> bool:
     """Whether the run was the recipe's, whole, on data that the report names."""
     asked = (job.epochs, job.steps, job.batch_size, job.lr, job.patience)
-    return ended in ("trained", "settled") and asked == (None,) * 5 and job.clip == math.inf and job.data in recipe.data
+    to_its_end = ended in ("trained", "settled") or recipe.unstable and ended not in ("budget", "stopped")
+    return to_its_end and asked == (None,) * 5 and job.clip == math.inf and job.data in recipe.data
 
 
 def curve(points: dict[int, dict[str, float]]) -> dict[str, list]:

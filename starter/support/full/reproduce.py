@@ -174,7 +174,7 @@ def reproduce(rows: list[Row], place: Place, settings: dict, anyway: bool = Fals
 
 def fresh(result: dict | None, row: Row, settings: dict) -> bool:
     """Whether a run has already done what is asked for."""
-    if result is None or result["ended"] not in FINISHED:
+    if result is None or not (result["ended"] in FINISHED or result["as_reported"]):
         return False
     asked = {name: value for name, value in settings.items() if name != "impl"}
     limits = ("seconds", "epochs", "steps")

@@ -21,6 +21,7 @@ made from the files in `results/`: settings, curves, scores and machine of every
   posterior.
 - FIDs are Fréchet distances of 1,000 samples in the features of the course's own small networks. They compare rows of
   one data set, and never with a published FID.
+- An epoch leaves out the last images where they do not fill a batch: which ones, changes from epoch to epoch.
 - `diversity` is the mean squared distance of two samples; that of the test images is another for every data set.
 - `reported` and `ratio`, ours over theirs, stand only where the report has a number for the same quantity. All of these
   are the better the lower.
@@ -29,6 +30,7 @@ made from the files in `results/`: settings, curves, scores and machine of every
 
 """
 EMPTY = "None yet.\n"
+ENDED = {"budget": "time was up", "trained": "as asked", "settled": "settled"}
 SHORTER = "trained for less, or otherwise than reported"
 REMARKS = {"birds-2010": "birds-2010 (6,030 photographs, not CUB-200-2011)"}
 HIDDEN = ("prior", "volume", "noise", "BCE", "SSIM")  # parts of a flow's loss; what 1 - SSIM and the error say, too
@@ -87,9 +89,10 @@ def cells(recipe: Recipe, own: str, result: dict, length: tuple[str, ...]) -> tu
         (name for name in test if name not in HIDDEN or name in targets), key=lambda name: name not in targets
     )
     measured = ", ".join(f"{name} {number(test[name])}" for name in shown) or "–"
+    measured = f"ended at {result['ended']}" if is_whole(result) and result["ended"] not in ENDED else measured
     reported = ", ".join(f"{name} {value:g}" for name, value in targets.items())
     ratios = [f"{test[name] / value:.3g}" for name, value in targets.items() if test.get(name) is not None]
-    ended = {"budget": "time was up", "trained": "as asked", "settled": "settled"}.get(result["ended"], result["ended"])
+    ended = ENDED.get(result["ended"], result["ended"])
     words = {
         "epochs": f"{result['epochs']:g}",
         "of": planned(recipe, own),

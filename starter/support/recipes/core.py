@@ -43,6 +43,7 @@ class Recipe:
     warmup: int = 0  # epochs, of a rising weight, that count for neither patience nor plateau
     columns: int | None = None  # of a square grid of samples; None: 10, and a row for each class where there are some
     pictures: tuple[int, ...] = ()  # epochs whose pictures the report shows
+    unstable: bool = False  # as its report says: a run that ends in what is not finite is whole, too
     hours: float = 0.0  # of one CPU thread in float32, on the first data set, estimated
 
     @property

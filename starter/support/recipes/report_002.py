@@ -81,6 +81,7 @@ RECIPES = {
         shape=COLOUR,
         build=lambda lab: lab("realnvp").two_nets(COLOUR, levels=None, bounded=False),
         reported='samples; "the loss was unstable and did not decrease"',
+        unstable=True,
         choices=(
             "8 couplings, of '(0-3): 8 x CouplingLayer'; masks are checkerboards",
             "pixels in [0, 1] as they are, not dequantized: our guess at why it failed, the report does not say",

@@ -349,3 +349,11 @@ def test_a_set_that_is_not_prepared_is_skipped_with_a_line(calls, place):
 def test_the_shortest_rows_come_first():
     hours = [row.hours for row in reproduce.rows([], [])]
     assert hours == sorted(hours) and hours[0] < hours[-1]
+
+
+def test_a_run_that_diverged_as_its_report_says_stands_with_the_whole_ones_and_says_where_it_ended(place):
+    row = Row("realnvp-cifar", "cifar10")
+    leave(place, row, ended="step 7: loss is nan", test={"loss": None})
+    place.publish(row)
+    assert shown(place, "Trained as reported")[row.recipe, row.data][2] == "ended at step 7: loss is nan"
+    assert reproduce.fresh(place.found(row), row, {"seed": 0})
