@@ -2,8 +2,10 @@
 
     python -m grading bands [LAB ...]    # reference seeds and broken models, writes bands.json and bands.toml
     python -m grading bands --fresh 5    # other seeds against the bands as they are
+    DATA=digits16 python -m grading bands    # those of another data set than the notebooks' default
 
-Notebooks are run as they are, with SEED and BANDS_LOG set; nothing here knows what they train.
+Notebooks are run as they are, with SEED and BANDS_LOG set; nothing here knows what they train. Each data set has bands
+of its own.
 """
 
 import json
@@ -14,15 +16,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from starter.support import training
+from starter.support import data, training
 
 from ..content import known_answers
 from ..content.overlay import ROOT
 from ..content.tasks import LABS, MODULES, TABLE
 
-RECORD = (
-    ROOT / "grading/maintain/bands.json"
-)  # lab -> model ("reference" or a wrong answer) -> result -> value per seed
+# Data set -> lab -> model ("reference" or a wrong answer) -> result -> value per seed
+RECORD = ROOT / "grading/maintain/bands.json"
 BANDS = Path(training.__file__).with_name("bands.toml")
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -75,16 +76,25 @@ def main(labs: list[str] | None = None, fresh: int = 0) -> int:
         return check_fresh(labs, fresh)
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     for lab in labs:
-        record[lab] = measure(lab)
-        print(f"{lab}: {json.dumps(record[lab])}", flush=True)
-        RECORD.write_text(json.dumps({lab: record[lab] for lab in LABS if lab in record}, indent=1) + "\n")
-    lines = ["# Lowest and highest value of each result, per data set. Generated: make bands", "[digits16]"]
-    for runs in record.values():
-        lines += [f'"{name}" = {list(band(name, values))}' for name, values in runs["reference"].items()]
-    BANDS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        known = record.get(data.default(), {}) | {lab: measure(lab)}
+        record[data.default()] = {lab: known[lab] for lab in LABS if lab in known}
+        print(f"{lab}: {json.dumps(known[lab])}", flush=True)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    BANDS.write_text(as_toml(record), encoding="utf-8")
     complaints = list(results_stay_in_their_bands())
-    print("\n".join([*complaints, f"bands: {len(lines) - 2} results measured, {len(complaints)} complaints."]))
+    print(
+        "\n".join([*complaints, f"bands: {len(labs)} labs measured on {data.default()}, {len(complaints)} complaints."])
+    )
     return 1 if complaints else 0
+
+
+def as_toml(record: dict) -> str:
+    lines = ["# Lowest and highest value of each result, per data set. Generated: make bands"]
+    for images, labs in record.items():
+        lines.append(f"[{images}]")
+        for runs in labs.values():
+            lines += [f'"{name}" = {list(band(name, values))}' for name, values in runs["reference"].items()]
+    return "\n".join(lines) + "\n"
 
 
 def check_fresh(labs: list[str], count: int) -> int:
@@ -103,8 +113,15 @@ def check_fresh(labs: list[str], count: int) -> int:
 def results_stay_in_their_bands() -> Iterator[str]:
     """Every reference seed inside its band, and for every band at least one broken model outside."""
     record = json.loads(RECORD.read_text(encoding="utf-8"))
-    bands = tomllib.loads(BANDS.read_text(encoding="utf-8"))["digits16"]
+    known = tomllib.loads(BANDS.read_text(encoding="utf-8"))
+    for images in record.keys() | known.keys() | {data.DEFAULT}:
+        yield from on_one_set(record.get(images, {}), known.get(images, {}), images)
+
+
+def on_one_set(record: dict, bands: dict, images: str) -> Iterator[str]:
     names = {name for runs in record.values() for name in runs["reference"]}
+    if not names:
+        yield f"{images}: no result was measured: run `DATA={images} make bands`"
     for name in names ^ bands.keys():
         yield f"{name}: in only one of grading/maintain/bands.json and starter/support/bands.toml: run `make bands`"
     for lab, runs in record.items():

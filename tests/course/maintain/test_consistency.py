@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 
@@ -10,7 +11,7 @@ from grading.content import known_answers, overlay
 from grading.content.overlay import blanks
 from grading.content.tasks import LABS, TASKS
 from grading.maintain import bands, build, consistency, notebooks
-from starter.support import checks, probes
+from starter.support import checks, data, probes
 
 
 @pytest.fixture
@@ -245,13 +246,36 @@ def test_results_that_are_not_shown_are_seen(course):
 
 def test_a_band_that_no_broken_model_leaves_is_seen(monkeypatch, tmp_path):
     record = json.loads(bands.RECORD.read_text())
-    lab = next(iter(record))
-    name = next(iter(record[lab]["reference"]))
-    for model in record[lab]:
-        record[lab][model][name] = record[lab]["reference"][name]
+    lab, runs = next(iter(record[data.DEFAULT].items()))
+    name = next(iter(runs["reference"]))
+    for model in runs:
+        runs[model][name] = runs["reference"][name]
     monkeypatch.setattr(bands, "RECORD", tmp_path / "bands.json")
     bands.RECORD.write_text(json.dumps(record))
     assert any(f"{name} stays in" in line for line in bands.results_stay_in_their_bands())
+
+
+def test_bands_of_one_data_set_are_measured_without_touching_those_of_another(monkeypatch, tmp_path):
+    before, lab = json.loads(bands.RECORD.read_text()), "01_autoencoder"
+    for name in ("RECORD", "BANDS"):
+        path = tmp_path / getattr(bands, name).name
+        path.write_text(getattr(bands, name).read_text())
+        monkeypatch.setattr(bands, name, path)
+    assert list(bands.results_stay_in_their_bands()) == []
+    monkeypatch.setenv("DATA", "mnist16")
+    old = tomllib.loads(bands.BANDS.read_text())
+    monkeypatch.setattr(
+        bands, "measured", lambda lab, seed, answer=None: {"reconstruction loss": 500 if answer else 50}
+    )
+    assert bands.main([lab]) == 0
+    record, known = json.loads(bands.RECORD.read_text()), tomllib.loads(bands.BANDS.read_text())
+    assert {name: record[name] for name in before} == before and record["mnist16"].keys() == {lab}
+    assert known == old | {"mnist16": {"reconstruction loss": [47.5, 52.5]}}
+
+
+def test_a_default_data_set_without_bands_is_seen(monkeypatch):
+    monkeypatch.setattr(data, "DEFAULT", "shapes")
+    assert "shapes: no result was measured: run `DATA=shapes make bands`" in bands.results_stay_in_their_bands()
 
 
 def test_a_probe_without_a_task_is_seen(monkeypatch):

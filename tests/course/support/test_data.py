@@ -125,12 +125,12 @@ def test_importing_the_module_does_not_import_scikit_learn():
 
 
 def test_the_environment_names_the_default_set(monkeypatch):
-    assert data.load().name == "digits16"
+    assert data.load().name == data.DEFAULT
     monkeypatch.setenv("DATA", "digits")
     assert data.load().name == "digits"
     assert data.load("digits16").name == "digits16"
     monkeypatch.setenv("DATA", "")
-    assert data.load().name == "digits16"
+    assert data.load().name == data.DEFAULT
 
 
 @pytest.mark.parametrize(
