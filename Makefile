@@ -36,7 +36,7 @@ bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.m
 	$(BIN)/python tests/bench/record.py $(ARGS)
 
 clean:  ## remove the environment and what tests leave behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A half-made environment is made again: the mark is written last.

@@ -161,14 +161,15 @@ def audit(given) -> int:
 
 
 def met_in_class(given, task: str) -> int:
+    from .judge.jail.outside import launch
     from .judge.runner import Runner, plain_launch
     from .judge.verdicts import published
     from .maintain.met_in_class import met, region_of
 
     region = region_of(task, given.file.read_bytes() if given.file else sys.stdin.buffer.read())
-    launch = {} if allowed(given.no_jail) else {"launch": plain_launch}
+    start = launch if allowed(given.no_jail) else plain_launch
     says = {key: getattr(given, key) for key in ("id", "kind", "believes", "says") if getattr(given, key)}
-    with Runner(set(published(TASKS[task]["lab"])), **launch) as runner:
+    with Runner(set(published(TASKS[task]["lab"])), launch=start) as runner:
         return met(runner, task, region, says, given.write)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
@@ -21,17 +22,19 @@ from nbformat import NotebookNode
 from ..content.harmless_text import line
 from ..content.mistake import Mistake
 from ..content.tasks import TASKS, files_of, tasks_of
-from ..judge.executors import Local, as_done, finished
-from ..judge.job import judge, judged_by
+from ..judge.executors import Local, Pool, as_done, finished
+from ..judge.job import Judgement, judge, judged_by
 from ..judge.ready_made_calls import NOTE
 from ..judge.submitted_cells import NOTEBOOK
 from .course_folder import Course, kept
 from .gradebook import Writer, told
 from .graded_notebook import is_test, rebuilt, scored, written
 
+if TYPE_CHECKING:
+    from ..judge.runner import SomeLimits
+
 MODULE = 1 << 20  # bytes of a module, at most
 NOTES = ("name", "refused", "missing", "unreadable", "late")  # what autograde and feedback take from intake.json
-Verdicts = dict[str, list[str]]  # task -> state and message
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Run:
 
     course: Course
     lab: str
-    limits: dict
+    limits: "SomeLimits"
     jail: bool
     version: str = field(init=False)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
@@ -127,18 +130,26 @@ class Run:
         self.released = released(self.course, self.lab)
         self.blank = (self.course.folder("release", self.lab) / module).read_bytes() if module else b""
 
-    def give(self, executor: Executor, found: Submission) -> Future:
+    def give(self, executor: Executor, found: Submission) -> Future[Judgement]:
         """Have a submission judged. A refused one is."""
         if refused := found.note.get("refused"):
             tasks = {task: ["refused", f"Nothing was graded: {refused}"] for task in tasks_of(self.lab)}
-            return finished({"seconds": 0, "tasks": tasks, "cells": []})
+            return finished(Judgement(seconds=0, tasks=tasks, cells=[]))
         module = self.blank if found.module is None else found.module
         own = hashlib.sha256(self.secret + found.student.encode()).digest()
-        whose = {"student": found.student, "secret": own, "module": module, "notebook": found.notebook}
-        how = {"lab": self.lab, "version": self.version, "limits": self.limits, "jail": self.jail}
-        return executor.submit(judge, **whose, **how)
+        return executor.submit(
+            judge,
+            lab=self.lab,
+            version=self.version,
+            module=module,
+            secret=own,
+            student=found.student,
+            limits=self.limits,
+            jail=self.jail,
+            notebook=found.notebook,
+        )
 
-    def save(self, found: Submission, result: dict, writer: Writer) -> float:
+    def save(self, found: Submission, result: Judgement, writer: Writer) -> float:
         """Grades into the gradebook, files to autograded/, in an order that survives an end at any point; the points.
 
         Raises:
@@ -173,7 +184,7 @@ class Run:
         except (OSError, ValueError, KeyError, AttributeError):
             return {}
 
-    def files(self, found: Submission, result: dict, notebook: NotebookNode) -> dict[str, str | bytes]:
+    def files(self, found: Submission, result: Judgement, notebook: NotebookNode) -> dict[str, str | bytes]:
         """What lies in autograded/: nbgrader's own files, and what feedback and report are made from."""
         module, stamp = files_of(self.lab).get(".py"), found.stamp
         note = found.note | ({"unreadable": why} if (why := unreadable(found, result)) else {})
@@ -186,7 +197,7 @@ class Run:
             "graded.txt": f"{found.digest} {self.version}",
         }
 
-    def settle(self, found: Submission, future: Future, writer: Writer) -> tuple[bool, str]:
+    def settle(self, found: Submission, future: Future[Judgement], writer: Writer) -> tuple[bool, str]:
         """Save what was judged: did it work, and a line about it. Trouble of any type must not stop the others."""
         who = f"{found.student} ({found.note.get('name', 'unnamed')})"
         try:
@@ -202,7 +213,7 @@ class Run:
         return True, f"{who}: {points:g} of {sum(TASKS[task]['points'] for task in result['tasks'])} points{note}"
 
 
-def unreadable(found: Submission, result: dict) -> str:
+def unreadable(found: Submission, result: Judgement) -> str:
     """Why nobody can see what is written in the notebook, also where nobody collected it; else nothing."""
     return found.note.get("unreadable") or result.get("unreadable") or ""
 
@@ -213,8 +224,8 @@ def autograde(
     *,
     student: str | None = None,
     regrade: bool = False,
-    limits: dict | None = None,
-    pool=None,
+    limits: "SomeLimits | None" = None,
+    pool: Pool | None = None,
     jail: bool = True,
     say: Callable[[str], None] = print,
     show: Callable[[str], None] | None = None,
@@ -223,8 +234,8 @@ def autograde(
 
     Args:
         regrade: also what is graded; when this is interrupted, a run without it goes on.
-        limits: of one question, by their names in `runner.Limits`.
-        pool: `executors.Local` or `executors.Cluster`.
+        limits: of one question.
+        pool: processes of this machine, or a cluster.
         jail: False lets submissions do whatever this user may.
         say, show: take a line that stays, and one that the next may replace.
     """

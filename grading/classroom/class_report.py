@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..content.mistake import Mistake
 from ..content.tasks import QUESTIONS, tasks_of
+from ..judge.job import Judgement
 from .course_folder import Course, replace
 from .export import Result, results, text
 
@@ -16,7 +17,8 @@ BAR = 20  # characters of a whole class
 UNNAMED, OTHER = "other", "something that the catalogue does not name"
 MODULE, UNREADABLE = "all", "unreadable"
 RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `verdict.stopped` says it
-HEAD = ["task", "what", "learners", "share", "says"]
+Row = tuple[str, str, int, float, str]
+HEAD = ("task", "what", "learners", "share", "says")
 
 
 def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path:
@@ -43,29 +45,29 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     return path
 
 
-def states(lab: str, notes: list[dict]) -> Iterator[list]:
+def states(lab: str, notes: list[Judgement]) -> Iterator[Row]:
     for task in tasks_of(lab):
         count = Counter(note["tasks"][task][0] for note in notes if task in note["tasks"])
-        yield from ([task, state, count[state], count[state] / len(notes), ""] for state in STATES)
+        yield from ((task, state, count[state], count[state] / len(notes), "") for state in STATES)
 
 
-def questions(lab: str, found: dict[str, Result]) -> Iterator[list]:
+def questions(lab: str, found: dict[str, Result]) -> Iterator[Row]:
     """Written answers: the mean of the points that humans gave, and how many wait for theirs."""
     for name, row in QUESTIONS.items():
         scores = [result.scores[name] for result in found.values() if name in result.scores]
         if row["lab"] == lab and scores:
-            yield [name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"]
+            yield name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"
         if row["lab"] == lab and (waiting := len(found) - len(scores)):
-            yield [name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"]
+            yield name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"
 
 
-def unreadable(students: list[str], of: int) -> Iterator[list]:
+def unreadable(students: list[str], of: int) -> Iterator[Row]:
     if students:
         says = f"their written answers wait for a human, who opens the files in submitted/: {', '.join(students)}"
-        yield ["notebook", UNREADABLE, len(students), len(students) / of, says]
+        yield "notebook", UNREADABLE, len(students), len(students) / of, says
 
 
-def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
+def mistakes(lab: str, notes: list[Judgement]) -> Iterator[Row]:
     """Catalogued wrong answers by how many learners gave them, and what stops with an exception.
 
     What stops a whole module, such as a syntax error, is one mistake, and not one of each task.
@@ -75,16 +77,16 @@ def mistakes(lab: str, notes: list[dict]) -> Iterator[list]:
     tasks = tasks_of(lab)
     whole = [alike(note, tasks) for note in notes]
     met = Counter(f"the whole module {named(message, ())}" for message in whole if message)
-    yield from ([MODULE, UNNAMED, n, n / len(notes), words] for words, n in met.most_common())
+    yield from ((MODULE, UNNAMED, n, n / len(notes), words) for words, n in met.most_common())
     parts = [note for note, message in zip(notes, whole) if not message]
     for task in tasks:
         says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
         wrong = [note["tasks"][task][1] for note in parts if note["tasks"].get(task, [""])[0] == "wrong"]
         met = Counter(named(message, says) for message in wrong)
-        yield from ([task, says.get(name, UNNAMED), n, n / len(notes), name] for name, n in met.most_common())
+        yield from ((task, says.get(name, UNNAMED), n, n / len(notes), name) for name, n in met.most_common())
 
 
-def alike(note: dict, tasks: list[str]) -> str | None:
+def alike(note: Judgement, tasks: list[str]) -> str | None:
     """What is said of every task, when it is one thing."""
     said = {tuple(note["tasks"].get(task, ("", ""))) for task in tasks}
     state, message = said.pop()
@@ -98,7 +100,7 @@ def named(message: str, says: Iterable[str]) -> str:
     return f"stops with {raised[1]}" if raised else OTHER
 
 
-def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
+def shown(lab: str, rows: list[Row], learners: int) -> Iterator[str]:
     share = {(task, what): part for task, what, _, part, _ in rows}
     count = {(task, what): n for task, what, n, _, _ in rows}
     yield f"{'task':8} {' '.join(f'{state:>7}' for state in STATES)}  share of {learners} that have it right"
@@ -118,7 +120,7 @@ def shown(lab: str, rows: list[list], learners: int) -> Iterator[str]:
     yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])
 
 
-def times(notes: list[dict]) -> str:
+def times(notes: list[Judgement]) -> str:
     seconds = sorted(note["seconds"] for note in notes)
     return f"Judging took {statistics.median(seconds):.1f} s a submission, {seconds[-1]:.1f} s the slowest."
 

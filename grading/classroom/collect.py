@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from zipfile import is_zipfile
 
 from ..content.harmless_text import line
@@ -27,6 +28,7 @@ from .times import Clock, listed, zone_named
 from .uploads import Chosen, Upload, chosen
 
 STAMP = "%Y-%m-%d %H:%M:%S UTC"
+Note = dict[str, Any]  # intake.json: texts, and lists of names and of numbers
 FILES = 20  # names in intake.json, at most
 TALLY = {
     "refused": "refused",
@@ -44,7 +46,7 @@ class Outcome:
 
     student: Student
     found: Chosen
-    note: dict
+    note: Note
     kept: str = ""  # why what was collected before counts on
 
     def words(self, notebook: str) -> str:
@@ -171,7 +173,7 @@ def become(course: Course, lab: str, upload: Upload, names: dict[str, str], cloc
     newest = found.pieces[0]
     time, by = clock.of(ids(student), newest.when, newest.time)
     used = [line(name) for piece in found.pieces for name in piece.names]
-    note = {"from": used[0], "files": used[:FILES], "name": student.name, "platform": platform}
+    note: Note = {"from": used[0], "files": used[:FILES], "name": student.name, "platform": platform}
     note |= {"order": [*newest.attempt, *newest.version], "time": time.strftime(STAMP), "clock": by}
     note |= {"late": f"marked late by {platform}"} if upload.late else {}
     if found.refused:
@@ -210,9 +212,9 @@ def placed_parts(lab: str, outcome: Outcome) -> list[tuple[str, bytes | None]]:
     return [(place, outcome.found.parts.get(suffix)) for suffix, place in files_of(lab).items()]
 
 
-def collected(folder: Path) -> dict:
+def collected(folder: Path) -> Note:
     """intake.json and the time of what lies there, also as the first edition wrote them; nothing where nothing is."""
-    note: dict = {}
+    note: Note = {}
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         note = dict(json.loads((folder / "intake.json").read_text(encoding="utf-8")))
     stamp = read(folder / "timestamp.txt")

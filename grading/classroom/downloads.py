@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from ..content.harmless_text import line
 from ..content.mistake import Mistake
@@ -232,7 +233,7 @@ def reader_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[int]
     return read
 
 
-def capped(stream, name: str, most: int) -> bytes:
+def capped(stream: IO[bytes], name: str, most: int) -> bytes:
     """At most so many bytes, counted as they come: what a header says is not believed.
 
     Raises:

@@ -12,7 +12,7 @@ number that it put into the names of the folders.
 import csv
 import io
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,8 @@ from ..content.harmless_text import line
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from .course_folder import Course, replace
+
+Row = Sequence[object]
 
 GRADED = [*TASKS, *QUESTIONS]
 COLUMNS = ["student", "id", "first_name", "last_name", "lab", "submitted", "seconds_late", "penalty", "to_read"]
@@ -129,9 +131,9 @@ def unfinished(course: Course, lab: str, found: dict[str, Result]) -> Iterator[s
         yield f"{lab}: {rescaled} of {len(found)} have points of before the tasks' points changed: autograde --regrade."
 
 
-def grades(labs: dict[str, dict[str, Result]]) -> list[list]:
+def grades(labs: dict[str, dict[str, Result]]) -> list[Row]:
     """One row for each student and lab."""
-    rows = [[*COLUMNS, *GRADED, "total", "out_of"]]
+    rows: list[Row] = [[*COLUMNS, *GRADED, "total", "out_of"]]
     for name, lab, found in sorted((name, lab, found) for lab, of in labs.items() for name, found in of.items()):
         person = found.person
         rows.append(
@@ -143,9 +145,9 @@ def grades(labs: dict[str, dict[str, Result]]) -> list[list]:
     return rows
 
 
-def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[list]:
+def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[Row]:
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    rows = [head + [f"{LABS[lab]['title']} ({lab})" for lab in labs]]
+    rows: list[Row] = [head + [f"{LABS[lab]['title']} ({lab})" for lab in labs]]
     rows.append(["    Points Possible", "", "", "", ""] + [next(iter(of.values())).out_of for of in labs.values()])
     for person in people:
         names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id
@@ -154,8 +156,8 @@ def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[li
     return rows
 
 
-def moodle(found: dict[str, Result]) -> list[list]:
-    rows = [MOODLE + MODIFIED]
+def moodle(found: dict[str, Result]) -> list[Row]:
+    rows: list[Row] = [MOODLE + MODIFIED]
     for name, result in sorted(found.items()):
         person, when = result.person, result.stamp or ""
         names = " ".join(name for name in (person.first_name, person.last_name) if name)
@@ -165,13 +167,13 @@ def moodle(found: dict[str, Result]) -> list[list]:
     return rows
 
 
-def text(rows: list[list]) -> str:
+def text(rows: Iterable[Row]) -> str:
     memory = io.StringIO()
     csv.writer(memory).writerows([[cell(value) for value in row] for row in rows])
     return "\ufeff" + memory.getvalue()  # the mark by which spreadsheets know UTF-8
 
 
-def cell(value) -> str:
+def cell(value: object) -> str:
     """A stranger's text that a spreadsheet would take for a formula is quoted."""
     if isinstance(value, float | int):
         return number(value)

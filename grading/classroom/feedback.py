@@ -6,7 +6,7 @@ from html import escape
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, SubmittedNotebook
+from nbgrader.api import Grade, Gradebook, SubmittedNotebook
 
 from ..content.harmless_text import plain
 from ..content.mistake import Mistake
@@ -90,7 +90,7 @@ def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
     )
 
 
-def summary(found: SubmittedNotebook, note: dict) -> str:
+def summary(found: SubmittedNotebook, note: dict[str, str]) -> str:
     late = found.late_submission_penalty or 0
     words = [f"{max(found.score - late, 0):g} of {found.max_score:g} points."]
     words += [f"{late:g} points were taken off because it came late."] if late else []
@@ -102,7 +102,7 @@ def summary(found: SubmittedNotebook, note: dict) -> str:
     return shown(" ".join(words))
 
 
-def task_row(cell: NotebookNode, grade) -> str:
+def task_row(cell: NotebookNode, grade: Grade) -> str:
     message = next((output.text for output in cell.outputs if output.output_type == "stream"), "")
     mark = "all" if grade.score == grade.max_score else "none"
     points = f'<span class="{mark}">{grade.score:g} of {grade.max_score:g}</span>'
@@ -114,7 +114,7 @@ def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     return [(before, cell) for before, cell in zip(notebook.cells, notebook.cells[1:]) if is_answer(cell)]
 
 
-def answer(question: NotebookNode, cell: NotebookNode, points: dict, comments: dict) -> str:
+def answer(question: NotebookNode, cell: NotebookNode, points: dict[str, Grade], comments: dict[str, str]) -> str:
     grade = points[cell.metadata.nbgrader.grade_id]
     result = "still to be read" if grade.needs_manual_grade else f"{grade.score:g} of {grade.max_score:g} points"
     comment = comments.get(grade.name)

@@ -185,7 +185,7 @@ class Writer:
     def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(SQLAlchemyError):  # a server that is gone has let go of all
             self.alone.close()
         with contextlib.suppress(SQLAlchemyError):
@@ -258,7 +258,7 @@ class Writer:
         db.expire_all()  # as a commit does: times are read back as the database has them
         return one
 
-    def grade(self, cell: NotebookNode, grades: dict, sheet: SubmittedNotebook, same: bool) -> None:
+    def grade(self, cell: NotebookNode, grades: dict[str, Grade], sheet: SubmittedNotebook, same: bool) -> None:
         """The rule of nbgrader's SaveAutoGrades: what a human gave stays, and is shown to her again.
 
         Not when the work is the same, and what we say of it: then it is settled, or not, as she left it.

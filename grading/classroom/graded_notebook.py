@@ -5,12 +5,16 @@ Tags, ids, metadata and code of a submitted notebook count for nothing, so nothi
 
 import copy
 import hashlib
+from typing import TYPE_CHECKING
 
 from nbformat import NotebookNode, from_dict  # not new_output, which checks each against a schema, by the thousand
 from nbgrader.utils import is_grade, is_solution
 
 from ..content.harmless_text import line, plain
 from .markdown import LIMIT, as_cell, rendered
+
+if TYPE_CHECKING:
+    from ..judge.submitted_cells import Cell
 
 UNREADABLE = "The notebook could not be read: {why}. What is written in it waits for a human who opens it."
 
@@ -23,7 +27,7 @@ def is_answer(cell: NotebookNode) -> bool:
     return cell.cell_type == "markdown" and is_grade(cell) and is_solution(cell)
 
 
-def rebuilt(released: NotebookNode, cells: list[dict], unreadable: str = "", raw: bytes = b"") -> NotebookNode:
+def rebuilt(released: NotebookNode, cells: "list[Cell]", unreadable: str = "", raw: bytes = b"") -> NotebookNode:
     """What cannot be found in a submission's cells (see `cells`) stays as it was released.
 
     Args:
@@ -46,12 +50,12 @@ def rebuilt(released: NotebookNode, cells: list[dict], unreadable: str = "", raw
     return notebook
 
 
-def find(cells: list[dict], **wanted) -> dict | None:
+def find(cells: "list[Cell]", **wanted: str | None) -> "Cell | None":
     ((key, value),) = wanted.items()
     return next((cell for cell in cells if value and cell.get(key) == value), None)
 
 
-def answer(cell: NotebookNode, cells: list[dict], question: str) -> dict | None:
+def answer(cell: NotebookNode, cells: "list[Cell]", question: str) -> "Cell | None":
     """What was written: found by its grade id, its cell id, or by standing behind the question."""
     behind = next((b for a, b in zip(cells, cells[1:]) if question and a["source"] == question), None)
     places = (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind)
@@ -66,7 +70,7 @@ def mark(text: str, pictures: dict[str, str] | None = None) -> str:
 
 def written(notebook: NotebookNode, module: bytes) -> dict[str, tuple[str, float]]:
     """Of each graded cell: a mark of what was handed in for it, and the points that it is worth."""
-    code, found = hashlib.sha256(module).hexdigest(), {}
+    code, found = hashlib.sha256(module).hexdigest(), dict[str, tuple[str, float]]()
     for cell in filter(is_grade, notebook.cells):
         text = cell.source.replace("&lt;", "<")  # the first edition kept the text itself, with this one change
         made = code if is_test(cell) else cell.metadata.get("written") or mark(text)

@@ -68,6 +68,7 @@ container: where bubblewrap works, it runs in a jail that shows no solutions, no
 result says why, unless you add `--no-jail` to the last line of `run_autograder`: a learner's code can then read the
 solutions, and can write to the results.
 """
+Shown = dict[str, object]  # as Gradescope takes it, in JSON
 OURS = "Nothing was judged, which is not your fault: please tell your instructor."
 ENDED = "The autograder ended before it had judged. Was the container's memory or time too small? Is the image built?"
 
@@ -119,7 +120,7 @@ def needed(content: dict[str, bytes], pins: str) -> str:
         if name.endswith(".py") and not name.startswith("grading/"):
             for node in ast.walk(ast.parse(text)):
                 found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                found += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+                found += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
                 imported |= {module.partition(".")[0] for module in found}
     known = packages_distributions()
     wanted = {canonical(package) for module in imported for package in known.get(module, ())}
@@ -131,7 +132,7 @@ def canonical(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package.strip()).lower()
 
 
-def results(lab: str, submitted: Path, jail: bool = True) -> dict:
+def results(lab: str, submitted: Path, jail: bool = True) -> Shown:
     """What Gradescope shows of one submission. Bad input is a result, too.
 
     Raises:
@@ -147,8 +148,15 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
     try:
         parts = handed_in(submitted, names)
         module = parts.get(".py") or blanks()[ROOT / places[".py"]].encode()
-        whose = {"student": "learner", "secret": secrets.token_bytes(32), "module": module}
-        judged = judge(**whose, lab=lab, version=judged_by(lab), limits={}, jail=jail)["tasks"]
+        judged = judge(
+            lab=lab,
+            version=judged_by(lab),
+            module=module,
+            secret=secrets.token_bytes(32),
+            student="learner",
+            limits={},
+            jail=jail,
+        )["tasks"]
         words = "" if ".py" in parts else f"{names['.py']} was not in what you handed in."
     except Refused as reason:
         judged, words = {task: ["refused", "Nothing was graded."] for task in tasks}, f"Nothing was graded: {reason}"
@@ -156,13 +164,13 @@ def results(lab: str, submitted: Path, jail: bool = True) -> dict:
     return {"tests": tests, "output": words, "execution_time": round(time.monotonic() - begun)}
 
 
-def unjudged(lab: str, reason: str) -> dict:
+def unjudged(lab: str, reason: str) -> Shown:
     """The result of trouble that is ours. Nobody gets points by it."""
     tests = [test(task, "unjudged", "Not judged.") for task in tasks_of(lab)]
     return {"tests": tests, "output": f"{OURS} {reason}"}
 
 
-def test(task: str, state: str, message: str) -> dict:
+def test(task: str, state: str, message: str) -> Shown:
     row, right = TASKS[task], state == "right"
     return {
         "name": f"{task}: {row['statement']}",

@@ -6,6 +6,7 @@ was typed. Then nh3 removes whatever is not on the lists below, whoever put it t
 
 import re
 from html import escape
+from typing import Any
 from urllib.parse import unquote
 
 import nh3
@@ -86,7 +87,7 @@ class Inert(HTMLRenderer):
             return f'<img alt="{alt}" src="{self.pictures[name]}">'
         return f"[picture not shown: {alt} ({address(url)})]"
 
-    def heading(self, text: str, level: int, **attributes) -> str:
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
         return super().heading(text, min(level + 3, 6))  # below those of the page
 
     def inline_math(self, tex: str) -> str:

@@ -1,6 +1,7 @@
 """Grades move to another database: all of them or none, and nothing is taken from where they were."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nbgrader.api import Base, Gradebook
 from sqlalchemy import Connection, Row, Table, func, insert, select
@@ -55,10 +56,10 @@ def rows_copied(table: Table, source: Connection, target: Connection) -> None:
             target.execute(insert(table), fresh)
 
 
-def parts(table: Table, source: Connection) -> Iterator[Sequence[Row]]:
+def parts(table: Table, source: Connection) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     with told(source.engine.url.render_as_string(hide_password=False)):  # not of the database that is written to
         yield from source.execution_options(yield_per=CHUNK).execute(select(table)).partitions()
 
 
-def rows(table: Table, database: Connection) -> set[tuple]:
+def rows(table: Table, database: Connection) -> set[tuple[Any, ...]]:
     return {tuple(row) for row in database.execute(select(table))}

@@ -37,6 +37,7 @@ LEARNER = re.compile(
 )  # so begins what Blackboard writes about an attempt
 WRAPPED = 3  # folders around a download, at most
 WRITTEN = 200 << 20  # bytes of a platform's own file, at most
+People = dict[str, tuple[list[tuple[str, str | None, str]], datetime | None]]  # id, name, person; when
 GROUPS = ("id", "name", "file", "who", "when", "late", "number", "attempt")
 
 
@@ -112,31 +113,29 @@ def by_platform(entries: dict[str, Entry], platform: str) -> Iterator[tuple[Entr
             yield entry, f"{platform} gives no such name; what is not from there needs a folder of its own"
 
 
-def claimed(entry: Entry, match: re.Match, people: dict) -> list[Claim]:
+def claimed(entry: Entry, match: re.Match[str], people: People) -> list[Claim]:
     """The claims of a name that fits; several when a group handed it in."""
-    found = dict.fromkeys(GROUPS) | match.groupdict()
+    found: dict[str, str | None] = {**dict.fromkeys(GROUPS), **match.groupdict()}
     when = stamp(found["when"]) if found["when"] else None
     if found["who"]:
         named, listed = people.get(found["who"], ([], None))
         when = listed or when
     else:
         group, _, _ = (found["name"] or "").partition(" - ")  # Brightspace: the group, then who handed it in
-        named = [(found["id"], found["name"], group)]
+        named = [(match["id"], found["name"], group)]
     again = AGAIN.search(found["file"] or "")
     version = (int(found["number"]), int(again[1]) if again else 0) if found["number"] else ()
-    more = {
-        "file": found["file"] or ("" if entry.is_folder else entry.own),
-        "attempt": tuple(when.timetuple()[:6]) if when else (),
-        "version": version,
-        "when": when,
-        "late": bool(found["late"]),
-    }
-    return [Claim(Student(id, line(name or id, 120)), (person or "").casefold(), **more) for id, name, person in named]
+    file = found["file"] or ("" if entry.is_folder else entry.own)
+    attempt, late = tuple(when.timetuple()[:6]) if when else (), bool(found["late"])
+    return [
+        Claim(Student(id, line(name or id, 120)), (person or "").casefold(), file, attempt, version, when, late)
+        for id, name, person in named
+    ]
 
 
-def usernames(entries: dict[str, Entry]) -> dict:
+def usernames(entries: dict[str, Entry]) -> People:
     """Blackboard writes assignment_username, and both may hold a _; what it writes about an attempt has the second."""
-    people = {}
+    people: People = {}
     regex = re.compile(dict(PLATFORMS)["Blackboard"], re.DOTALL)
     for entry in entries.values():
         if not (match := regex.fullmatch(entry.own)) or entry.is_folder:
@@ -156,7 +155,7 @@ def beginning(entry: Entry) -> str:
         return ""
 
 
-def submitters(entries: dict[str, Entry]) -> dict:
+def submitters(entries: dict[str, Entry]) -> People:
     """Gradescope's list of submissions: who handed one in, alone or as a group, and when.
 
     Raises:
@@ -170,7 +169,7 @@ def submitters(entries: dict[str, Entry]) -> dict:
     if not written:
         raise Mistake(f"{LIST} is missing, which says whose a submission is: export all submissions again")
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # not every PyYAML has LibYAML
         """Leaves out what is of a type of Ruby's."""
 
     Loader.add_multi_constructor("!", lambda *_: None)
@@ -181,14 +180,14 @@ def submitters(entries: dict[str, Entry]) -> dict:
         raise Mistake(f"{LIST} is not as Gradescope writes it ({line(str(wrong), 80)}): export again") from None
 
 
-def person(submitter: dict) -> tuple[str, str, str]:
+def person(submitter: dict[str, object]) -> tuple[str, str, str]:
     name, number, address = (str(submitter.get(f":{key}") or "") for key in ("name", "sid", "email"))
     if not (id := number or address or name):
         raise ValueError("a submission without a name")
     return id, name, address or name
 
 
-def created(row: dict) -> datetime | None:
+def created(row: dict[str, object]) -> datetime | None:
     when = row.get(":created_at")
     if isinstance(when, str):  # 2026-11-21 20:05:00.123456 Z, when it is quoted
         when = datetime.fromisoformat(when.replace(" Z", "+00:00").replace(" UTC", "+00:00"))
@@ -245,8 +244,8 @@ def by_pattern(
         raise Mistake(f"--id-pattern finds one learner, {ids.pop()!r}, in {names} and all the others: {given!r}")
     for entry, match in found:
         if match and match["id"]:
-            parts = dict.fromkeys(GROUPS) | match.groupdict()
-            student = Student(parts["id"], line(parts["name"] or parts["id"], 120))
+            parts: dict[str, str | None] = {**dict.fromkeys(GROUPS), **match.groupdict()}
+            student = Student(match["id"], line(parts["name"] or match["id"], 120))
             file = parts["file"] or ("" if entry.is_folder else entry.own)
             person = parts["name"] or before(entry, wanted)
             yield entry, [Claim(student, person.casefold(), file, attempt_in(parts["attempt"], entry.name))]
@@ -260,7 +259,7 @@ def before(entry: Entry, wanted: Iterable[str]) -> str:
     return re.sub(r"\d", "", name)
 
 
-def matched(entries: dict[str, Entry], pattern: re.Pattern) -> Iterator[tuple[Entry, re.Match | None]]:
+def matched(entries: dict[str, Entry], pattern: re.Pattern[str]) -> Iterator[tuple[Entry, re.Match[str] | None]]:
     for name, entry in entries.items():
         match = pattern.fullmatch(name)
         inner = entry.inside().values() if entry.is_folder and not match else ()

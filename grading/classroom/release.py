@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import nbformat
@@ -146,7 +146,7 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
 
 
-def zipped(top: str, files: dict[str, bytes], executable: set[str] = frozenset()) -> bytes:
+def zipped(top: str, files: dict[str, bytes], executable: Collection[str] = ()) -> bytes:
     """The same files give the same bytes, on any day and machine."""
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as archive:

@@ -26,7 +26,7 @@ def stamp(text: str) -> datetime | None:
     """A time of a name, which has no zone: 2026-11-21-20-05-00, or in English words. None when it is neither."""
     try:
         if re.fullmatch(r"\d{4}(-\d\d){5}", text):
-            return datetime(*map(int, text.split("-")))
+            return datetime.strptime(text, "%Y-%m-%d-%H-%M-%S")
         if not (match := WORDS.fullmatch(text.strip())):
             return None
         found = match.groupdict()
@@ -127,7 +127,8 @@ def rows(path: Path) -> Iterator[tuple[int, str, str, Callable[[str], datetime |
     Raises:
         Mistake: it is no table of at least two columns.
     """
-    columns, parse = (0, 1), datetime.fromisoformat
+    columns: tuple[int, ...] = (0, 1)
+    parse: Callable[[str], datetime | None] = datetime.fromisoformat
     try:
         text = path.read_text(encoding="utf-8-sig")
         table = csv.reader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ",")

@@ -17,6 +17,7 @@ from .platforms import Claim
 
 SIZES = {".ipynb": NOTEBOOK, ".py": 1 << 20}  # at most: bytes of the notebook, of the module
 COPIES = 10  # at most: files of a piece that may be the one that is meant; all of them are held in memory
+Numbers = tuple[int, ...]  # as a platform counts attempts and versions
 Parts = dict[str, bytes | None]  # suffix -> content; None for a notebook that is too large to be read
 
 
@@ -28,14 +29,14 @@ class Nothing(Refused):
 class Piece:
     """Files that count together."""
 
-    attempt: tuple
+    attempt: Numbers
     is_archive: bool
     names: list[str] = field(default_factory=list)  # of its entries
-    files: list[tuple[str, tuple, File]] = field(default_factory=list)  # the learner's own name, its version, the file
+    files: list[tuple[str, Numbers, File]] = field(default_factory=list)  # its learner's name of it, version, file
     when: datetime | None = None  # by the platform's clock
 
     @property
-    def version(self) -> tuple:
+    def version(self) -> Numbers:
         return max((version for _, version, _ in self.files), default=())
 
     @property
@@ -44,7 +45,7 @@ class Piece:
         return max((file.time for _, _, file in self.files), default=0.0)
 
     @property
-    def order(self) -> tuple:
+    def order(self) -> tuple[Numbers, Numbers, float, list[str]]:
         return self.attempt, self.version, self.time, self.names
 
     def may_hold(self, names: dict[str, str]) -> bool:
@@ -60,7 +61,7 @@ class Upload:
     """All that one learner handed in."""
 
     student: Student
-    pieces: dict[tuple, Piece] = field(default_factory=dict)
+    pieces: dict[tuple[Numbers, str], Piece] = field(default_factory=dict)
     people: set[str] = field(default_factory=set)  # by the names beside the id
     late: bool = False
 
@@ -97,7 +98,9 @@ def chosen(upload: Upload, names: dict[str, str]) -> Chosen:
     Args:
         names: suffix -> name of the files that a learner hands in.
     """
-    found, bad, empty, older = Chosen(), [], [], []
+    found, older = Chosen(), list[Piece]()
+    bad: list[tuple[Piece, Refused]] = []
+    empty: list[tuple[Piece, Refused]] = []
     for piece in sorted(upload.pieces.values(), key=lambda piece: piece.order, reverse=True):
         lacking = {suffix: name for suffix, name in names.items() if suffix not in found.parts}
         try:
@@ -110,11 +113,11 @@ def chosen(upload: Upload, names: dict[str, str]) -> Chosen:
             else:
                 (empty if isinstance(reason, Nothing) else bad).append((piece, reason))
     if not found.parts:
-        piece, reason = (bad + empty)[0]
-        return Chosen(pieces=[piece], refused=line(str(reason)))
+        piece, why = (bad + empty)[0]
+        return Chosen(pieces=[piece], refused=line(str(why)))
     first = found.pieces[0]
-    found.passed = [(piece, f"refused: {line(str(reason))}; {first} counts") for piece, reason in bad]
-    found.passed += [(piece, f"not needed: {line(str(reason))}") for piece, reason in empty if piece.may_hold(names)]
+    found.passed = [(piece, f"refused: {line(str(why))}; {first} counts") for piece, why in bad]
+    found.passed += [(piece, f"not needed: {line(str(why))}") for piece, why in empty if piece.may_hold(names)]
     found.passed += [(piece, f"superseded by {first}") for piece in older if piece.may_hold(names)]
     return found
 
@@ -126,7 +129,7 @@ def taken(piece: Piece, names: dict[str, str]) -> Parts:
         Nothing: none of them is.
         Refused: one is there twice, or the piece is not one that a learner's computer makes.
     """
-    candidates: dict[str, list[tuple[tuple, str, bytes | None]]] = {suffix: [] for suffix in names}
+    candidates: dict[str, list[tuple[Numbers, str, bytes | None]]] = {suffix: [] for suffix in names}
     seen = []
     for name, version, read in members(piece):
         seen.append(name)
@@ -142,7 +145,7 @@ def taken(piece: Piece, names: dict[str, str]) -> Parts:
     return parts
 
 
-def members(piece: Piece) -> Iterator[tuple[str, tuple, Callable[[int], bytes]]]:
+def members(piece: Piece) -> Iterator[tuple[str, Numbers, Callable[[int], bytes]]]:
     """Name, version and reader of every file of a piece.
 
     Raises:
@@ -173,7 +176,7 @@ def content(read: Callable[[int], bytes], suffix: str) -> bytes | None:
         raise Refused(f"it cannot be read ({line(trouble.strerror or 'unknown error')})") from None
 
 
-def the_one(found: list[tuple[tuple, str, bytes | None]], wanted: str) -> bytes | None:
+def the_one(found: list[tuple[Numbers, str, bytes | None]], wanted: str) -> bytes | None:
     """The latest version, where a platform numbers them; else the one of that name, else the only one.
 
     Raises:

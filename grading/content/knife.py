@@ -9,7 +9,8 @@ LOOSE = re.compile(r"(BEGIN|END)\W+SOLUTION", re.IGNORECASE)
 
 def regions(source: str) -> dict[str, slice]:
     """Task id -> the lines between its markers. Raises ValueError with a line number."""
-    found, task, start = {}, None, 0
+    found: dict[str, slice] = {}
+    task, start = "", 0
     for number, line in enumerate(source.splitlines(), 1):
         begin, end = BEGIN.fullmatch(line), END.fullmatch(line)
         if LOOSE.search(line) and not begin and not end:
@@ -25,7 +26,7 @@ def regions(source: str) -> dict[str, slice]:
         elif end and start == number - 1:
             raise ValueError(f"line {number}: {task} is empty")
         elif end:
-            found[task], task = slice(start, number - 1), None
+            found[task], task = slice(start, number - 1), ""
     if task:
         raise ValueError(f"line {start}: {task} is never closed")
     return found
@@ -39,6 +40,7 @@ def cut(source: str) -> str:
     """The learner's text: every region, markers included, becomes one line that names its task."""
     lines = source.splitlines()
     for task, region in reversed(regions(source).items()):
-        indent = BEGIN.fullmatch(lines[region.start - 1])[1]
+        first = lines[region.start - 1]
+        indent = first[: len(first) - len(first.lstrip())]
         lines[region.start - 1 : region.stop + 1] = [indent + stub(task)]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypedDict
 
 from starter.support import probes
 from starter.support.compare import Arrays
@@ -33,6 +34,14 @@ KINDS = {  # of wrong answers
     "argument": "the right function of the wrong thing",
     "formula": "another formula, or a part of it missing",
 }
+Entry = dict[str, Any]  # of answers/*.toml
+
+
+class Rule(TypedDict):
+    """The function of a task, and full names of calls that do all of it."""
+
+    symbol: str
+    calls: list[str]
 
 
 def solution(module: str) -> Path:
@@ -40,9 +49,9 @@ def solution(module: str) -> Path:
 
 
 @cache
-def answers(kind: str) -> dict[str, list[dict]]:
+def answers(kind: str) -> dict[str, list[Entry]]:
     """Task id -> its `wrong` or `right` entries of answers/*.toml. Raises ValueError for an unknown task."""
-    entries = {task: [] for task in TASKS}
+    entries: dict[str, list[Entry]] = {task: [] for task in TASKS}
     for path in sorted((ROOT / "grading/content/answers").glob("*.toml")):
         for entry in tomllib.loads(path.read_text(encoding="utf-8")).get(kind, []):
             task = "-".join(entry["id"].split("-")[:2])
@@ -52,13 +61,13 @@ def answers(kind: str) -> dict[str, list[dict]]:
     return entries
 
 
-def hands_over(lab: str) -> dict[str, dict]:
+def hands_over(lab: str) -> dict[str, Rule]:
     """Task -> its function, and the calls that do all of it, where there are any."""
     rows = {task: TASKS[task] for task in tasks_of(lab) if "hands_over" in TASKS[task]}
     return {task: {"symbol": row["symbol"], "calls": row["hands_over"]} for task, row in rows.items()}
 
 
-def changed(source: str, entry: dict) -> str:
+def changed(source: str, entry: Entry) -> str:
     """A solution's text with one region changed. Raises ValueError when the entry no longer fits it."""
     lines, region = source.splitlines(), regions(source)[entry["task"]]
     answer = "\n".join(lines[region])
@@ -72,7 +81,7 @@ def changed(source: str, entry: dict) -> str:
     return "\n".join([*lines[: region.start], new, *lines[region.stop :]]) + "\n"
 
 
-def answer_text(entry: dict) -> str:
+def answer_text(entry: Entry) -> str:
     """The whole module with an entry's answer in it."""
     return changed(solution(module_of(entry["task"])).read_text(encoding="utf-8"), entry)
 

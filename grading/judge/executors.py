@@ -12,18 +12,28 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import forkserver, util
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from typing import TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ..content.mistake import Mistake
 from .job import cool
 from .scratch import Scratch
 
 Job = TypeVar("Job")
+Result = TypeVar("Result")
+Given = ParamSpec("Given")
 LONGEST = 80  # bytes of a folder's path: with a socket's own name at most 104, what macOS allows
 TRIES = 3  # of a job whose process ends under it
 START = "start it in a checkout, with `PYTHONPATH=. dask worker ...`"
 MISSING = "dask.distributed is not installed: run `pip install -r grading/requirements.txt` first"
+
+
+class Pool(Protocol):
+    """Where jobs are done."""
+
+    def opened(self) -> contextlib.AbstractContextManager[tuple[Executor, int]]:
+        """An executor, and how many jobs keep it busy."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,8 @@ def with_judges() -> BaseContext:
     if (size := len(os.fsencode(scratch().path))) > LONGEST:
         over = f"with {scratch().path} a socket's path is {size - LONGEST} bytes too long"
         raise Mistake(f"set TMPDIR to a shorter folder: {over}")
-    multiprocessing.current_process()._config |= {"tempdir": str(scratch().path), "semprefix": f"/{scratch().name}"}
+    settings = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # no public way, see above
+    settings |= {"tempdir": str(scratch().path), "semprefix": f"/{scratch().name}"}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.verdicts", f"{__package__}.submitted_cells"])
     return context
@@ -74,7 +85,7 @@ def scratch() -> Scratch:
     return Scratch()
 
 
-def bound(lifeline) -> None:
+def bound(lifeline: Connection) -> None:
     """Bind a worker process to its grader: it ends when the other end of the lifeline is gone, by whatever death."""
 
     def hold() -> None:
@@ -125,30 +136,35 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class ByName:
+class ByName(Executor):
     """An executor that sends a function's name: the scheduler, which looks at what it passes on, has no course."""
 
     executor: Executor
 
-    def submit(self, function: Callable, **given) -> Future:
-        def there(name: str, given: dict):  # travels by value, as every function does that is made in another
+    def submit(
+        self, function: Callable[Given, Result], /, *arguments: Given.args, **given: Given.kwargs
+    ) -> Future[Result]:
+        def there(name: str, arguments: tuple[Any, ...], given: dict[str, Any]) -> Any:
+            """Travels by value, as every function does that is made in another: it names nothing of ours."""
             from pkgutil import resolve_name
 
-            return resolve_name(name)(**given)
+            return resolve_name(name)(*arguments, **given)
 
-        return self.executor.submit(there, f"{function.__module__}:{function.__qualname__}", given)
+        return self.executor.submit(there, f"{function.__module__}:{function.__qualname__}", arguments, given)
 
 
-def as_done(pool, give: Callable[[Executor, Job], Future], jobs: Iterable[Job]) -> Iterator[tuple[Job, Future]]:
+def as_done(
+    pool: Pool, give: Callable[[Executor, Job], Future[Result]], jobs: Iterable[Job]
+) -> Iterator[tuple[Job, Future[Result]]]:
     """Each job with its result, as they come. Only so many are given out at a time: neither jobs nor results pile up.
 
     A pool breaks when one of its processes is killed. A new one gets what the old one lost, one job at a time: if it is
     a job that kills, it kills no others.
     """
-    jobs, lost = iter(jobs), []
+    jobs, lost = iter(jobs), list[tuple[Job, int]]()
     while True:
         with pool.opened() as (executor, ahead):
-            waiting, broken = {}, False
+            waiting, broken = dict[Future[Result], tuple[Job, int]](), False
             while not broken:
                 careful = lost or any(before for _, before in waiting.values())  # times that a job was lost
                 room = max(0, (1 if careful else ahead) - len(waiting))
@@ -166,7 +182,7 @@ def as_done(pool, give: Callable[[Executor, Job], Future], jobs: Iterable[Job]) 
             lost += [(job, before + 1) for job, before in waiting.values()]
 
 
-def given(give: Callable[[Executor, Job], Future], executor: Executor, job: Job) -> Future:
+def given(give: Callable[[Executor, Job], Future[Result]], executor: Executor, job: Job) -> Future[Result]:
     """A job's future; one that has failed already when the executor takes nothing any more."""
     try:
         return give(executor, job)
@@ -174,11 +190,11 @@ def given(give: Callable[[Executor, Job], Future], executor: Executor, job: Job)
         return finished(trouble)
 
 
-def finished(result) -> Future:
-    future: Future = Future()
+def finished(result: Result | Exception) -> Future[Result]:
+    future: Future[Result] = Future()
     future.set_exception(result) if isinstance(result, Exception) else future.set_result(result)
     return future
 
 
-def is_broken(future: Future) -> bool:
+def is_broken(future: Future[Result]) -> bool:
     return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)

@@ -12,17 +12,31 @@ import threading
 import time
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from ..content.overlay import NOT_FOR_A_JUDGE, ROOT, copied
 from ..content.tasks import MODULES, TASKS, tasks_of
 
+if TYPE_CHECKING:
+    from .runner import Runner, SomeLimits
+    from .submitted_cells import Cell
+
 LOCK = threading.Lock()  # a process that is given several jobs at once does them one after another
 COOLING = threading.Lock()
-warm: dict = {}  # lab, limits, jail -> the runner that this process keeps
+warm: "dict[tuple[str, str, bool], Runner]" = {}  # lab, limits, jail -> the runner that this process keeps
 
 
 class OtherVersion(RuntimeError):
     """This process would judge by other probes or answers than the grader that sent the work."""
+
+
+class Judgement(TypedDict):
+    """What came of a submission: plain data."""
+
+    seconds: float
+    tasks: dict[str, list[str]]  # each a state and a message
+    cells: "list[Cell]"
+    unreadable: NotRequired[str]  # why there are no cells
 
 
 def judge(
@@ -32,16 +46,16 @@ def judge(
     module: bytes,
     secret: bytes,
     student: str,
-    limits: dict,
+    limits: "SomeLimits",
     jail: bool = True,
     notebook: bytes | None = None,
-) -> dict:
-    """Seconds, for each task its state and a message, what is taken from the notebook, and why it cannot be read.
+) -> Judgement:
+    """Verdicts on each task, what is taken from the notebook, and why it cannot be read.
 
     Args:
         version: by what the grader wants it judged.
         secret: of this learner in this run; nobody else's inputs follow from it.
-        limits: of one question, by their names in `Limits`.
+        limits: of one question.
         jail: False lets the module do whatever this process may.
         notebook: pictures in it are decoded here, not where the gradebook is.
 
@@ -63,16 +77,17 @@ def judge(
     return {"seconds": seconds, "tasks": tasks, "cells": cells, "unreadable": unreadable}
 
 
-def runner(lab: str, limits: dict, jail: bool):
+def runner(lab: str, limits: "SomeLimits", jail: bool) -> "Runner":
     """The one place where a runner is made. How it starts its server, and in which jail, is decided here."""
+    from .jail.outside import launch
     from .runner import Limits, Runner, plain_launch
     from .verdicts import needed, published
 
     key = (lab, json.dumps(limits, sort_keys=True), jail)
     if key not in warm:
         cool()
-        launch = {} if jail else {"launch": plain_launch}
-        warm[key] = Runner(set(published(lab)), Limits(**limits), warm=needed(lab), **launch)
+        start = launch if jail else plain_launch
+        warm[key] = Runner(set(published(lab)), Limits(**limits), start, needed(lab))
     return warm[key]
 
 
@@ -104,7 +119,7 @@ def sources(lab: str, root: Path = ROOT) -> list[Path]:
 
 def imported(path: Path) -> set[Path]:
     """A file of this package, with those that it imports, and they, and the packages that they lie in."""
-    found, open_ = set(), [path]
+    found, open_ = set[Path](), [path]
     while open_:
         found.add(path := open_.pop())
         packages = {folder / "__init__.py" for folder in path.parents}

@@ -4,10 +4,14 @@ Standard library alone: it reads a stranger's text, so it runs where strangers' 
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..content.known_answers import Rule
 
 NOTE = "Note:"  # how the word on such a call begins
-Rules = dict[str, dict]  # task -> {"symbol": its function, "calls": full names that do all of it}
+Rules = dict[str, "Rule"]  # by task
 
 
 def handed_over(text: bytes, rules: Rules) -> dict[str, str]:
@@ -19,7 +23,7 @@ def handed_over(text: bytes, rules: Rules) -> dict[str, str]:
     names = full_names(tree)
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     blanks = {rule["symbol"] for rule in rules.values()}
-    found = {}
+    found: dict[str, str] = {}
     for task, rule in rules.items():
         called = [full(node.func, names) for node in within(rule["symbol"], functions, blanks)]
         hits = [wanted for wanted in rule["calls"] for name in called if is_the_same(name, wanted)]
@@ -29,7 +33,7 @@ def handed_over(text: bytes, rules: Rules) -> dict[str, str]:
 
 def full_names(tree: ast.AST) -> dict[str, str]:
     """What a name stands for: after imports, and after assignments of something that is known."""
-    names = {}
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname or alias.name.split(".")[0]: alias.asname and alias.name or alias.name.split(".")[0]
@@ -57,9 +61,9 @@ def full(node: ast.AST, names: dict[str, str]) -> str:
     return ""
 
 
-def within(symbol: str, functions: dict[str, ast.AST], blanks: set[str]) -> Iterator[ast.Call]:
+def within(symbol: str, functions: Mapping[str, ast.AST], blanks: set[str]) -> Iterator[ast.Call]:
     """Calls in a function and in the helpers that it names, which are no blanks of their own."""
-    open_, seen = [symbol], set()
+    open_, seen = [symbol], set[str]()
     while open_:
         name = open_.pop()
         if name in seen or name not in functions:

@@ -16,7 +16,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import IO, TypedDict
 
+from starter.support.standins import Tables
 from starter.support.verdict import Outcome
 
 from ..content.overlay import NOT_FOR_A_JUDGE, overlay
@@ -25,8 +27,9 @@ from .jail import inside, outside
 from .scratch import Scratch
 from .wire import opened
 
-Asked = tuple[str, int, dict]  # task, seed, and tables for its neighbours
-Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen]
+Asked = tuple[str, int, Tables]  # task, seed, and tables for its neighbours
+Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen[bytes]]
+AT_START = {"lineno": 1, "end_lineno": 1, "col_offset": 0, "end_col_offset": 0}
 
 
 class ServerError(RuntimeError):
@@ -45,9 +48,20 @@ class Limits:
     disk: int = 64 << 20  # bytes of all its files; they go when it ends
 
 
+class SomeLimits(TypedDict, total=False):
+    """Those of `Limits` that are not as there: plain data, which goes to other processes and machines."""
+
+    cpu: int
+    wall: float
+    memory: int
+    processes: int
+    file: int
+    disk: int
+
+
 def plain_launch(
     folder: Path, script: str, environment: dict[str, str], memory: int, processes: int
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     """Start the server without a jail: strangers' code can then do whatever the grader's user may."""
     pipe, command, own = subprocess.PIPE, [sys.executable, "-I", str(folder / script)], folder.with_name("own")
     own.mkdir(exist_ok=True)
@@ -66,7 +80,8 @@ class Runner:
         warm: tuple[str, ...] = (),
     ) -> None:
         """`warm`: modules that the server imports for all questions, beside what every one needs."""
-        self.limits, self.launch, self.warm, self.process = limits or Limits(), launch, warm, None
+        self.limits, self.launch, self.warm = limits or Limits(), launch, warm
+        self.process: subprocess.Popen[bytes] | None = None
         self.abandoned = False
         self.base = Scratch()
         self.folder = self.base.path / "course"  # the folder around it keeps other users of this machine out
@@ -79,7 +94,7 @@ class Runner:
     def __enter__(self) -> "Runner":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self.base.remove()
 
@@ -111,10 +126,15 @@ class Runner:
     def stop(self) -> None:
         if self.process:
             self.process.kill()
-            self.process.stdin.close()
-            self.process.stdout.close()
+            for pipe in self.pipes():
+                pipe.close()
             self.process.wait()
             self.process = None
+
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        """What the server reads from, and what it writes to."""
+        assert self.process and self.process.stdin and self.process.stdout, "there is no server"
+        return self.process.stdin, self.process.stdout
 
     def ask(
         self,
@@ -122,8 +142,8 @@ class Runner:
         text: bytes,
         task: str | None = None,
         seed: int = 0,
-        tables: dict | None = None,
-        rules: dict | None = None,
+        tables: Tables | None = None,
+        rules: ready_made_calls.Rules | None = None,
         deadline: float = math.inf,
     ) -> Outcome:
         """Put one question: import a module from its text and look for calls by rules, or with a task probe it."""
@@ -138,7 +158,7 @@ class Runner:
         module: str,
         text: bytes,
         asked: list[Asked],
-        rules: dict | None = None,
+        rules: ready_made_calls.Rules | None = None,
         share: float = 1,
         deadline: float = math.inf,
     ) -> list[Outcome]:
@@ -148,12 +168,17 @@ class Runner:
             share: of the time that one question has; all of them together have it.
             deadline: of the monotonic clock. What it cuts off has ended "late": there was no time to tell.
         """
-        question = {"module": module, "text": text.decode("latin-1"), "asked": asked, "rules": rules or {}}
+        question: server.Question = {
+            "module": module,
+            "text": text.decode("latin-1"),
+            "asked": asked,
+            "rules": rules or {},
+        }
         limits = replace(self.limits, cpu=max(1, round(share * self.limits.cpu)), wall=share * self.limits.wall)
         outcomes = self.in_time(question, limits, deadline)
         return self.in_time(question, limits, deadline) if outcomes[0].ended == "server gone" else outcomes
 
-    def in_time(self, question: dict, limits: Limits, deadline: float) -> list[Outcome]:
+    def in_time(self, question: server.Question, limits: Limits, deadline: float) -> list[Outcome]:
         left = deadline - time.monotonic()
         if left <= 0:
             return [Outcome(ended="late")] * (1 + len(question["asked"]))
@@ -161,7 +186,7 @@ class Runner:
         cut_off = left < limits.wall and outcomes[0].ended == "time"
         return [replace(one, ended="late") for one in outcomes] if cut_off else outcomes
 
-    def answer(self, question: dict, limits: Limits) -> list[Outcome]:
+    def answer(self, question: server.Question, limits: Limits) -> list[Outcome]:
         """
         Raises:
             ServerError: our own trouble, before anything of a stranger's ran.
@@ -171,16 +196,16 @@ class Runner:
         self.begin()
         try:
             for part in (json.dumps(asdict(limits)).encode(), json.dumps(question).encode(), ticket):
-                server.write_frame(self.process.stdin.fileno(), part)
+                server.write_frame(self.pipes()[0].fileno(), part)
             frame = self.reply(time.monotonic() + limits.wall + 10)
         except OSError:
             frame = None
         end, _, raw = (frame or b"").partition(b"\n")
-        mark, _, ended = end.partition(b" ")
+        mark, _, said = end.partition(b" ")
         if mark != ticket:  # the server was killed, hangs, or is no longer the only one who speaks: get a new one
             self.stop()
             return [Outcome(ended="server gone")] * count
-        ended = ended.decode("ascii", "replace")
+        ended = said.decode("ascii", "replace")
         if ended.startswith("jail"):
             self.stop()
             raise ServerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
@@ -193,7 +218,7 @@ class Runner:
         return self.exactly(size, deadline) if size < server.LIMIT * 2 else None
 
     def exactly(self, size: int, deadline: float) -> bytes | None:
-        pipe, data = self.process.stdout.fileno(), b""
+        pipe, data = self.pipes()[1].fileno(), b""
         while len(data) < size:
             ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
             more = os.read(pipe, size - len(data)) if ready else b""
@@ -215,9 +240,8 @@ def compiled(path: Path) -> None:
     """Bytecode in a module's place: nobody reads the text of an earlier lab's solution in a later one's messages."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
-            node.lineno = node.end_lineno = 1
-            node.col_offset = node.end_col_offset = 0
+        for name, value in AT_START.items() if hasattr(node, "lineno") else ():
+            setattr(node, name, value)
     code = compile(tree, f"starter/{path.name}", "exec", dont_inherit=True, optimize=2)  # 2: without docstrings
     path.with_suffix(".pyc").write_bytes(importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code))
     path.unlink()

@@ -15,7 +15,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows: nothing is swept there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # asked for before it is used
 
 PREFIX = "grading-"
 SEMAPHORES = Path("/dev/shm")  # where Linux keeps those that have a name
@@ -26,7 +26,7 @@ class Scratch:
 
     def __init__(self) -> None:
         sweep()
-        self.lock = None
+        self.lock: int | None = None
         while self.lock is None:  # somebody who sweeps may be faster than the lock
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self.lock = locked(self.path)
@@ -39,7 +39,7 @@ class Scratch:
     def __enter__(self) -> Path:
         return self.path
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
     def remove(self) -> None:

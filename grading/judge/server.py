@@ -19,6 +19,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from starter.support.compare import Arrays
+    from starter.support.standins import Tables
+
+    from .ready_made_calls import Rules
 
 READY = b"ready"
 LIMIT = 1 << 20  # bytes of the reports of one process
@@ -26,7 +34,16 @@ KINDS = ("text", "float32", "float64", "int64", "bool")  # an array's type on th
 HEADER, ITEM = struct.Struct("<cQ"), struct.Struct("<HBBQ")  # kind and length; name, type, dimensions, bytes
 
 
-def packed(kind: bytes, arrays: dict) -> bytes:
+class Question(TypedDict):
+    """What one child is asked, as JSON."""
+
+    module: str
+    text: str  # of the module: its bytes as Latin-1
+    asked: "list[tuple[str, int, Tables]]"  # task, seed, and stand-ins for its neighbours
+    rules: "Rules"
+
+
+def packed(kind: bytes, arrays: "Arrays") -> bytes:
     """Named arrays as plain bytes: no pickle, no container that somebody has to unpack."""
     body = b""
     for name, array in arrays.items():
@@ -51,30 +68,32 @@ class Handed(importlib.machinery.SourceFileLoader):
         return self.text
 
 
-def imported(module: str, text: bytes):
+def imported(module: str, text: bytes) -> ModuleType:
     """As `import starter.<module>` would, had the text been in that file."""
     import starter
 
     name, path = f"starter.{module}", f"/starter/{module}.py"
-    found = importlib.util.spec_from_file_location(name, path, loader=Handed(name, path, text))
+    loader = Handed(name, path, text)
+    found = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert found, "there is one for whatever has a loader"
     sys.modules[name] = importlib.util.module_from_spec(found)
     setattr(starter, module, sys.modules[name])
-    found.loader.exec_module(sys.modules[name])
+    loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
 
-def observed(question: dict) -> Iterator[bytes]:
+def observed(question: Question) -> Iterator[bytes]:
     """Import the module, then probe it for each task that is asked: reports of arrays, or of what was raised."""
     import numpy as np
-    import ready_made_calls
     import torch
 
     from starter.support import probes, verdict
 
     module, text = question["module"], question["text"].encode("latin-1")
+    ready_made_calls = importlib.import_module("ready_made_calls")  # it lies beside this file where it runs
     pack, stop, raised, arrays = packed, verdict.stop, probes.raised, probes.arrays
 
-    def report(observe: Callable[..., dict], *given) -> bytes:
+    def report(observe: "Callable[..., Arrays]", *given: object) -> bytes:
         try:
             return pack(b"A", observe(*given))
         except BaseException as mistake:
@@ -82,7 +101,7 @@ def observed(question: dict) -> Iterator[bytes]:
             words = {"kind": np.array(found.kind[:80]), "words": np.array(found.words), "line": np.array(found.line)}
             return pack(b"E", words | raised(mistake))
 
-    def begin() -> dict:
+    def begin() -> "Arrays":
         imported(module, text)
         return notes
 
@@ -93,7 +112,7 @@ def observed(question: dict) -> Iterator[bytes]:
         yield report(arrays, task, sys.modules[f"starter.{module}"], seed, tables)
 
 
-def child(report: int, ready: int, limits: dict, own: str) -> None:
+def child(report: int, ready: int, limits: dict[str, Any], own: str) -> None:
     """Never returns. Its output goes nowhere, and what it inherits is one file for its report.
 
     Args:
@@ -104,7 +123,7 @@ def child(report: int, ready: int, limits: dict, own: str) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        question = json.loads(read_frame(0))
+        question = json.loads(read_frame(0) or b"")
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(report, 1023), os.dup2(ready, 1022)  # out of the way of the numbers that they get
         for standard in (0, 1, 2):
@@ -119,7 +138,7 @@ def child(report: int, ready: int, limits: dict, own: str) -> None:
         os._exit(0 if not left else 1)
 
 
-def shut_in(ready: int, limits: dict, own: str) -> None:
+def shut_in(ready: int, limits: dict[str, Any], own: str) -> None:
     """Says on `ready` that it is done, or why not; then nothing of a stranger's runs."""
     try:
         if "JAIL" in os.environ:
@@ -136,7 +155,7 @@ def shut_in(ready: int, limits: dict, own: str) -> None:
     os.close(ready)
 
 
-def inside():
+def inside() -> ModuleType:
     """The jail's own module, which lies beside this one where it runs."""
     return importlib.import_module("inside")
 
@@ -151,7 +170,7 @@ def ended(pid: int, alarm: int, seconds: float) -> str:
     return f"exit {status}" if end == "exit" else end
 
 
-def run(limits: dict) -> tuple[str, int]:
+def run(limits: dict[str, Any]) -> tuple[str, int]:
     """How the child ended that answered the next question, and the open file that holds its report.
 
     The child reads the question itself, and writes to a file: whatever the server held in its memory, a question, a
@@ -241,7 +260,7 @@ def main() -> None:
     write_frame(1, b"ready")
     while (limits := read_frame(0)) is not None:
         end, report = run(json.loads(limits))
-        answer(read_frame(0), end, report)  # the ticket is read last: no child has it in its memory
+        answer(read_frame(0) or b"", end, report)  # the ticket is read last: no child has it in its memory
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 from itertools import islice
+from typing import TypedDict
 
 from PIL import Image, ImageOps
 
@@ -21,12 +23,22 @@ TOKEN = re.compile(r'"[^"]*"?|[,:\[{]')
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 
 
+class Cell(TypedDict):
+    """What is kept of a cell."""
+
+    id: str
+    grade_id: str
+    source: str
+    pictures: dict[str, str]  # pasted into it: name -> data URI
+    outputs: list[dict[str, str]]  # each {"png": base64} or {"text": words}
+
+
 class Unreadable(Exception):
     """Why the cells of a notebook cannot be read, in words for whoever handed it in."""
 
 
-def cells_of(notebook: bytes | None) -> list[dict]:
-    """The cells as `id`, `grade_id`, `source`, `pictures`, and `outputs`, each {"png": base64} or {"text": words}.
+def cells_of(notebook: bytes | None) -> list[Cell]:
+    """The cells of a notebook.
 
     Never fails: a notebook that cannot be read has none. `complaint` says why.
     """
@@ -55,7 +67,7 @@ def complaint(notebook: bytes) -> str:
     return ""
 
 
-def raw_cells(notebook: bytes) -> list[dict]:
+def raw_cells(notebook: bytes) -> list[dict[str, object]]:
     """The cells as they are, when there are no more of them, and of all that is in them, than people make.
 
     Raises:
@@ -90,27 +102,28 @@ def raw_cells(notebook: bytes) -> list[dict]:
     return cells
 
 
-def joined(text) -> str:
+def joined(text: object) -> str:
     """nbformat allows a text as a list of lines."""
     text = "".join(part for part in text if isinstance(part, str)) if isinstance(text, list) else text
     return text.replace("\r\n", "\n") if isinstance(text, str) else ""
 
 
-def grade_id(cell: dict) -> str:
+def grade_id(cell: dict[str, object]) -> str:
     metadata = cell.get("metadata")
     rules = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return joined(rules.get("grade_id")) if isinstance(rules, dict) else ""
 
 
-def outputs(found, pictures) -> list[dict[str, str]]:
+def outputs(found: object, pictures: Iterator[int]) -> list[dict[str, str]]:
     kept = [passive(output, pictures) for output in found[:OUTPUTS]] if isinstance(found, list) else []
     return [output for output in kept if output]
 
 
-def passive(output, pictures) -> dict[str, str] | None:
+def passive(output: object, pictures: Iterator[int]) -> dict[str, str] | None:
     if not isinstance(output, dict) or output.get("name") == "stderr":  # progress bars
         return None
-    data = output.get("data") if isinstance(output.get("data"), dict) else {}
+    data = output.get("data")
+    data = data if isinstance(data, dict) else {}
     png = joined(data.get("image/png"))
     if png and len(png) < 2 * PICTURE and next(pictures, None) is not None and (drawn := picture(png)):
         return {"png": drawn}
@@ -118,7 +131,7 @@ def passive(output, pictures) -> dict[str, str] | None:
     return {"text": plain(text, TEXT)} if text and not png else None
 
 
-def pasted(attachments, pictures) -> dict[str, str]:
+def pasted(attachments: object, pictures: Iterator[int]) -> dict[str, str]:
     """The PNG and JPEG pictures that a text shows, each as a data URI, by its name."""
     found = {}
     for name, data in attachments.items() if isinstance(attachments, dict) else ():

@@ -19,7 +19,7 @@ from starter.support.verdict import NOISE, Case, Outcome, Verdict, blank, decide
 from ..content import known_answers
 from ..content.harmless_text import line
 from ..content.tasks import MODULES, TASKS, module_of, tasks_of
-from .ready_made_calls import NOTE
+from .ready_made_calls import NOTE, Rules
 from .runner import Limits, Runner
 
 PROBES = 2  # secret seeds for each task: code that is right only once earns nothing
@@ -42,7 +42,7 @@ ENDED = {
 def published(lab: str) -> frozenset[str]:
     """Earlier modules that a lab's module imports, and what they import: learners of this lab may know them."""
     known = set(MODULES.values())
-    found, open_ = set(), [MODULES[lab]] if lab in MODULES else []
+    found, open_ = set[str](), [MODULES[lab]] if lab in MODULES else []
     while open_:
         for node in ast.walk(ast.parse(known_answers.solution(open_.pop()).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
@@ -54,7 +54,7 @@ def published(lab: str) -> frozenset[str]:
 
 def needed(lab: str) -> tuple[str, ...]:
     """What a lab's probes import by and by: torch loads its compiler, seconds of it, for the first optimiser."""
-    text = Path(sys.modules[f"{probes.__name__}.{MODULES[lab]}"].__file__).read_text(encoding="utf-8")
+    text = Path(str(sys.modules[f"{probes.__name__}.{MODULES[lab]}"].__file__)).read_text(encoding="utf-8")
     return ("torch._dynamo",) if "torch.optim" in text else ()
 
 
@@ -83,7 +83,7 @@ class Inquiry:
     text: bytes
     source: str  # the text as its author sees it
     seeds: list[int]
-    rules: dict
+    rules: Rules
     deadline: float  # of the monotonic clock
 
     def turn(self, number: int, tasks: list[str], share: float = 1) -> tuple[Outcome, dict[str, list[Outcome]]]:
@@ -96,7 +96,8 @@ class Inquiry:
 
     def together(self, number: int, tasks: list[str]) -> tuple[Outcome, dict[str, list[Outcome]]]:
         """A turn of several tasks. The one under which a process ends is missing; those behind it get another."""
-        share, found = min(1.0, max(TOGETHER, LEAST / self.runner.limits.cpu)), {}
+        share = min(1.0, max(TOGETHER, LEAST / self.runner.limits.cpu))
+        found: dict[str, list[Outcome]] = {}
         while True:
             imported, outcomes = self.turn(number, tasks, share)
             whole = dict(takewhile(lambda item: all(map(reported, item[1])), outcomes.items()))
@@ -107,6 +108,9 @@ class Inquiry:
 
     def alone(self, task: str, number: int) -> list[Outcome]:
         return self.turn(number, [task])[1][task]
+
+    def again(self, task: str, number: int) -> Outcome:
+        return self.alone(task, number)[0]
 
     def imported(self) -> Outcome:
         """With all the time that one question has."""
@@ -142,9 +146,10 @@ def judged(
     return {task: noted(found[task], str(imported.arrays.get(task)), rules.get(task)) for task in tasks}
 
 
-def first_round(inquiry: Inquiry, tasks: list[str]) -> tuple[Outcome, dict[str, Verdict], Counter]:
+def first_round(inquiry: Inquiry, tasks: list[str]) -> tuple[Outcome, dict[str, Verdict], Counter[str]]:
     """What came of the import, verdicts on tasks that are blank, and how often each task was right in all its calls."""
-    found, right = {}, Counter()
+    found: dict[str, Verdict] = {}
+    right: Counter[str] = Counter()
     for number in range(len(inquiry.seeds)):
         imported, outcomes = inquiry.together(number, tasks)
         for task, calls in outcomes.items():
@@ -173,7 +178,7 @@ def expected(task: str, seed: int) -> tuple[Tables, compare.Arrays]:
         return tables, probes.arrays(task, known_answers.reference(module_of(task)), seed, tables)
 
 
-def noted(verdict: Verdict, call: str, rule: dict | None) -> Verdict:
+def noted(verdict: Verdict, call: str, rule: known_answers.Rule | None) -> Verdict:
     """With a word on the call that did it all. Only names of tasks.toml are repeated: the rest is anybody's word."""
     if not verdict.right or rule is None or call not in rule["calls"]:
         return verdict
@@ -187,7 +192,7 @@ def verdict(task: str, inquiry: Inquiry) -> Verdict:
         outcomes = inquiry.alone(task, number)
         if not reported(outcomes[0]) or outcomes[0].blank:
             return inquiry.unfinished(task, outcomes[0])
-        found = decide(case(task, seed), outcomes[0], lambda number=number: inquiry.alone(task, number)[0])
+        found = decide(case(task, seed), outcomes[0], partial(inquiry.again, task, number))
         if not found.right:
             return replace(found, message=line(found.message))
         rights = map(partial(is_right, task), inquiry.seeds[number:], outcomes)
@@ -228,6 +233,7 @@ def recognised(task: str, seed: int, got: compare.Arrays) -> str | None:
 def lasting(task: str, inquiry: Inquiry, number: int, place: int, outcomes: list[Outcome]) -> str:
     """Of an answer that is right where it is asked first, and not behind another call."""
     first, later = outcomes[0].arrays, outcomes[place]
+    assert first is not None, "it is right"
     if later.arrays is None:
         words = inquiry.unfinished(task, later).message
         return words if later.ended == "late" else remembered(first, None, words)

@@ -62,7 +62,8 @@ def unpacked(raw: bytes) -> tuple[bytes, Arrays]:
     kind, _ = server.HEADER.unpack_from(raw)
     if kind not in (b"A", b"E"):
         raise Unreadable("not a report of a known kind")
-    arrays, at = {}, server.HEADER.size
+    arrays: Arrays = {}
+    at = server.HEADER.size
     while at < len(raw):
         name_size, type_index, ndim, size = server.ITEM.unpack_from(raw, at)
         at += server.ITEM.size

@@ -15,6 +15,7 @@ from ..judge.verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
 RESULTS = ROOT / "RESULTS.md"
+Row = tuple[object, ...]  # of a table
 
 
 def facts() -> dict[str, dict]:
@@ -96,22 +97,20 @@ def page(name: str) -> str:
     return before + start + "\n".join(lines) + "\n" + rest[rest.index(end) :]
 
 
-def lab_rows() -> list[tuple]:
-    rows = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
+def lab_rows() -> list[Row]:
+    rows: list[Row] = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
     numbers = {MODULES.get(name): number for number, name in enumerate(LABS, 1)}
     for number, (name, lab) in enumerate(LABS.items(), 1):
-        graded = [*TASKS.values(), *QUESTIONS.values()]
-        points = sum(row["points"] for row in graded if row["lab"] == name)
+        points = sum(row["points"] for row in (*TASKS.values(), *QUESTIONS.values()) if row["lab"] == name)
         book = f"[`{name}`](notebooks/{name}.ipynb)"
         module = f"`starter/{MODULES[name]}.py`" if name in MODULES else "–"
         before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
-        graded = len(tasks_of(name))
-        rows.append((number, book, module, before, lab["teaches"], graded, points, lab["minutes"]))
+        rows.append((number, book, module, before, lab["teaches"], len(tasks_of(name)), points, lab["minutes"]))
     return rows
 
 
-def task_rows() -> list[tuple]:
-    rows = [("task", "function", "what it must do", "points", "minutes", "difficulty")]
+def task_rows() -> list[Row]:
+    rows: list[Row] = [("task", "function", "what it must do", "points", "minutes", "difficulty")]
     for task, row in TASKS.items():
         hard = "●" * row["difficulty"]
         rows.append((f"`{task}`", f"`{row['symbol']}`", row["statement"], row["points"], row["minutes"], hard))
@@ -131,9 +130,9 @@ def build() -> list[Path]:
         changed += [CHECKS] if write(CHECKS, text) else []
     changed += [ROOT / name for name in PAGES if write(ROOT / name, page(name))]
     changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
-    for text in notebooks.texts():
-        if notebooks.stale(text):
-            print(f"running {text.name} ...", flush=True)
-            notebooks.build(text)
-            changed.append(text.with_suffix(".ipynb"))
+    for twin in notebooks.texts():
+        if notebooks.stale(twin):
+            print(f"running {twin.name} ...", flush=True)
+            notebooks.build(twin)
+            changed.append(twin.with_suffix(".ipynb"))
     return changed

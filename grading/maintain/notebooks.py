@@ -34,7 +34,7 @@ def texts() -> list[Path]:
 
 def marked(cell: nbformat.NotebookNode) -> None:
     """Give a cell its nbgrader metadata; a graded one also its line for plain nbgrader."""
-    rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
+    rules: dict[str, object] = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
     if check := re.match(r'check\("(.+?)"\)', cell.source if cell.cell_type == "code" else ""):
         task = known(check[1], TASKS)
         rules |= {"grade_id": task, "grade": True, "points": TASKS[task]["points"]}
@@ -109,8 +109,8 @@ def executed(
         settings["RUNS"] = str(work / "runs")
         kernel = {**os.environ, **settings, **environment}
         resources = {"metadata": {"path": str(work)}}
-        limits = {"timeout": 600, "startup_timeout": 300}
-        client = NotebookClient(notebook, **limits, allow_errors=keep_going, coalesce_streams=True, resources=resources)
+        client = NotebookClient(notebook, allow_errors=keep_going, coalesce_streams=True, resources=resources)
+        client.timeout, client.startup_timeout = 600, 300
         client.execute(env=kernel)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

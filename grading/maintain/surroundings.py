@@ -49,7 +49,7 @@ SURROUNDINGS = (in_float64, on_another_device, two_threads, *[nullcontext] * 13)
 def restyled(task: str) -> dict[str, ModuleType]:
     """The reference in every style in which it runs: float64 is none where a network comes in float32."""
     name, symbol = module_of(task), TASKS[task]["symbol"]
-    found = {}
+    found: dict[str, ModuleType] = {}
     for style in (with_random_numbers, in_another_layout, with_float64_inside):
         module = known_answers.module(name)
         if inspect.isfunction(function := getattr(module, symbol, None)):

@@ -62,7 +62,7 @@ def moved_digits(x: Tensor) -> Tensor:
     angle, zoom, pixel = math.radians(15) * turn, 1.225 + 0.375 * zoom, 2 / x.shape[-1]  # the image is [-1, 1] wide
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     theta = torch.stack([cos, -sin, dx * pixel, sin, cos, dy * pixel], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, x.shape, align_corners=False)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -18,7 +19,7 @@ FILES = {  # controller -> file and what it is given; those that a kernel may la
 
 def places(root: Path = ROOT, own: Path = OWN) -> dict[str, tuple[str, Path]]:
     """Controller -> version and the group below which this process may make others. Empty where there is none."""
-    found = {}
+    found: dict[str, tuple[str, Path]] = {}
     with contextlib.suppress(OSError):
         for line in own.read_text().splitlines():
             _, names, path = line.split(":", 2)
@@ -37,8 +38,11 @@ def may_join(place: Path) -> bool:
 def handed_on(root: Path, path: str) -> dict[str, Path]:
     """Version 2: the nearest group above this process that hands a controller on to the groups below it."""
     top = next((top for top in (root, root / "unified") if (top / "cgroup.controllers").exists()), None)
-    here, found = top and top / path.strip("/"), {}
-    while here and here.is_relative_to(top):
+    found: dict[str, Path] = {}
+    if top is None:
+        return found
+    here = top / path.strip("/")
+    while here.is_relative_to(top):
         with contextlib.suppress(OSError):
             for name in {"memory", "pids"} & set((here / "cgroup.subtree_control").read_text().split()):
                 found.setdefault(name, here)
@@ -67,7 +71,7 @@ def make(memory: int, processes: int, root: Path = ROOT, own: Path = OWN) -> dic
     return made
 
 
-def remove(groups: list[Path], patience: float = 2.0) -> None:
+def remove(groups: Iterable[Path], patience: float = 2.0) -> None:
     """Once its last process is gone, which takes the kernel a moment."""
     deadline = time.monotonic() + patience
     for group in set(groups):

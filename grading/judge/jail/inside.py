@@ -12,11 +12,12 @@ import signal
 import struct
 import sys
 from pathlib import Path
+from typing import TypedDict
 
 try:
     import resource
 except ImportError:  # Windows, where nothing is ever shut in
-    resource = None
+    resource = None  # type: ignore[assignment]  # what uses it runs on Linux and macOS alone
 
 NEW_MOUNTS, NEW_CGROUP, NEW_HOSTNAME = 0x00020000, 0x02000000, 0x04000000
 NEW_IPC, NEW_USERS, NEW_PROCESSES, NEW_NETWORK = 0x08000000, 0x10000000, 0x20000000, 0x40000000
@@ -63,7 +64,15 @@ CLONE, CLONE3, NEW_ANYTHING = (56, 220), (435, 435), 0x7E020080
 PROCESSORS = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, and the kernel's name for it
 
 
-def call(name: str, *arguments) -> None:
+class Trial(TypedDict, total=False):
+    """What was in the way of shutting a process in, if anything was; else what the kernel can do."""
+
+    trouble: str
+    calls: bool  # it filters system calls
+    processes: bool  # it counts those of a jail by themselves
+
+
+def call(name: str, *arguments: object) -> None:
     """A function of the C library that returns 0 when it worked. Raises OSError when it did not."""
     library = ctypes.CDLL(None, use_errno=True)
     if getattr(library, name)(*arguments):
@@ -71,7 +80,7 @@ def call(name: str, *arguments) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def prctl(option: int, value: int, more=0) -> None:
+def prctl(option: int, value: int, more: int | ctypes.c_char_p = 0) -> None:
     call("prctl", option, ctypes.c_ulong(value), more, ctypes.c_ulong(0), ctypes.c_ulong(0))
 
 
@@ -102,7 +111,7 @@ def fork() -> int:
         os.close(here)
 
 
-def enter(user: int, limits: dict) -> None:
+def enter(user: int, limits: dict[str, int]) -> None:
     """Shut this process in, for good. `user` is who it becomes; 0: it cannot become another.
 
     Raises:
@@ -139,7 +148,7 @@ def die_with_parent() -> None:
         prctl(DEATH_SIGNAL, signal.SIGKILL)
 
 
-def restrict(limits: dict, all_of_them: bool = False) -> None:
+def restrict(limits: dict[str, int], all_of_them: bool = False) -> None:
     """Resource limits, soft and hard at once: SIGXCPU could be caught, SIGKILL cannot."""
     space, data = in_use()
     wanted = {"CPU": limits["cpu"], "DATA": data + limits["memory"], "FSIZE": limits["file"], "NOFILE": 256, "CORE": 0}
@@ -191,7 +200,7 @@ def steps(column: int, processor: int) -> list[tuple[int, int, int, int]]:
     return [*program, (answer, 0, 0, allowed)]
 
 
-def trial() -> dict:
+def trial() -> Trial:
     """Enter as a question does; what was in the way, if anything was."""
     limits = {"cpu": 5, "memory": 1 << 28, "file": 1 << 20, "processes": 8, "disk": 1 << 20}
     receive, send = os.pipe()

@@ -19,7 +19,7 @@ NEEDED = ("SYS_ADMIN", "SETUID", "SETGID", "SETFCAP", "KILL")  # by `inside`; no
 JOIN = 'for group in $JOIN; do echo $$ > "$group/cgroup.procs" || exit 1; done; unset JOIN; exec "$@"'
 
 
-class Jailed(subprocess.Popen):
+class Jailed(subprocess.Popen[bytes]):
     """A process whose control groups go when it does."""
 
     groups: tuple[Path, ...] = ()
@@ -104,7 +104,7 @@ def complaint() -> str:
 
 
 @cache
-def tried() -> dict:
+def tried() -> inside.Trial:
     """What `inside` says when it tries itself out behind the outer wall."""
     given = {"PATH": os.defpath, "LANG": "C.UTF-8", "JAIL": becomes()}
     command = [*wall(Path(__file__).parent), sys.executable, "-I", f"{HOME}/{Path(inside.__file__).name}"]

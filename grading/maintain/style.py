@@ -1,0 +1,51 @@
+"""How the code is written: ruff on all of it, mypy on what pyproject.toml names. Each complaint is FILE:LINE: what."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.requirements import Requirement
+
+from ..content.overlay import ROOT
+
+TOOLS = "grading/maintain/requirements.txt"
+LINES = "--output-format=concise"  # of ruff: a complaint in a line
+
+
+def lint() -> Iterator[str]:
+    yield from complaints("ruff", "check", "--quiet", LINES)
+    yield from complaints("ruff", "format", "--check", "--quiet", LINES)
+
+
+def types() -> Iterator[str]:
+    yield from complaints("mypy", "--no-error-summary", "--no-color-output", "--no-pretty", "--hide-error-context")
+
+
+def left_out() -> str:
+    """Which of these tools are not here as they are pinned, and what to do about it; empty when all are."""
+    lacking = [str(pin) for pin in pins().values() if not here(pin)]
+    return f"{' and '.join(lacking)} not installed: `pip install -r {TOOLS}`" if lacking else ""
+
+
+def complaints(tool: str, *arguments: str) -> Iterator[str]:
+    """What a tool says of the code; nothing where it is not installed: who learns or teaches needs none of them."""
+    if not here(pins()[tool]):
+        return
+    run = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT, capture_output=True, text=True)
+    yield from run.stdout.splitlines()
+    if run.returncode and not run.stdout.strip():  # it did not get as far as the code
+        yield f"{tool}: {(run.stderr.strip().splitlines() or ['it ended without a word'])[-1]}"
+
+
+def pins() -> dict[str, Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / TOOLS).read_text(encoding="utf-8").splitlines())
+    return {pin.name: pin for pin in map(Requirement, filter(None, lines))}
+
+
+def here(pin: Requirement) -> bool:
+    """Another version would complain of other things."""
+    try:
+        return version(pin.name) in pin.specifier
+    except PackageNotFoundError:
+        return False
