@@ -1,0 +1,59 @@
+"""ruff and mypy complain in lines, each with its place; where they are not installed nobody needs them."""
+
+import shutil
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from grading.maintain import style
+
+MODULE = '"""A module."""\n\n\ndef half(n: int) -> int:\n    return {}\n'
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """Of one module, with this one's settings."""
+    if reason := style.left_out():
+        pytest.skip(reason)
+    for name in ("pyproject.toml", style.TOOLS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(style.ROOT / name, tmp_path / name)
+    (tmp_path / "grading/half.py").write_text(MODULE.format("n // 2"))
+    monkeypatch.setattr(style, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_code_in_order_has_no_complaint(repository):
+    assert [*style.lint(), *style.types()] == []
+
+
+def test_a_complaint_of_ruff_is_one_line_with_its_place(repository):
+    (repository / "grading/half.py").write_text("import os\n" + MODULE.format("n // 2"))
+    assert ["grading/half.py:1:8:", "F401"] in [line.split()[:2] for line in style.lint()]
+
+
+def test_code_in_another_format_is_one_line_with_its_place(repository):
+    (repository / "grading/half.py").write_text(MODULE.format("n  //  2"))
+    (line,) = style.lint()
+    assert line.startswith("grading/half.py:") and "format" in line
+
+
+def test_a_complaint_of_mypy_is_one_line_with_its_place(repository):
+    (repository / "grading/half.py").write_text(MODULE.format("str(n)"))
+    (line,) = style.types()
+    assert line.startswith("grading/half.py:5: error: Incompatible return value type")
+
+
+def test_a_tool_that_does_not_get_as_far_as_the_code_says_why(repository):
+    (repository / "pyproject.toml").write_text("[tool.ruff\n")
+    assert [line.split(":")[0] for line in style.lint()] == ["ruff", "ruff"]
+
+
+def test_where_a_tool_is_not_installed_or_is_another_one_nothing_is_complained_of(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    for version in (missing, lambda name: "0.1.0"):
+        monkeypatch.setattr(style, "version", version)
+        assert [*style.lint(), *style.types()] == []
+        assert style.left_out().endswith(f"not installed: `pip install -r {style.TOOLS}`")
