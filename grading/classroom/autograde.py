@@ -1,7 +1,8 @@
 """Autograde: every submission of a lab judged, in nbgrader's gradebook and layout. Can be killed and resumed.
 
 A submission is done when autograded/STUDENT/LAB/graded.txt names it. It is taken away first and comes back last, with
-its folder, after the grades are in the gradebook: whatever happens in between, the next run grades it again.
+its folder, after the grades are in the gradebook: whatever happens in between, the next run grades it again. Its first
+line says which files were judged and by which probes, the second which version of the course did.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import nbformat
 from nbformat import NotebookNode
 
+from ..content.edition import edition
 from ..content.harmless_text import line
 from ..content.mistake import Mistake
 from ..content.tasks import TASKS, files_of, tasks_of
@@ -110,7 +112,7 @@ def graded_as(course: Course, lab: str, student: str) -> str | None:
     record = course.record(lab, student)
     if not record.exists():
         return None
-    digest, _, version = record.read_text().partition(" ")
+    digest, _, version = record.read_text().partition("\n")[0].partition(" ")
     return version if digest == submission(course, lab, student).digest else None
 
 
@@ -194,7 +196,7 @@ class Run:
             **({"timestamp.txt": stamp} if stamp else {}),
             "intake.json": json.dumps(note),
             "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
-            "graded.txt": f"{found.digest} {self.version}",
+            "graded.txt": f"{found.digest} {self.version}\n{edition()}\n",
         }
 
     def settle(self, found: Submission, future: Future[Judgement], writer: Writer) -> tuple[bool, str]:

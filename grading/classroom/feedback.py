@@ -8,7 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Grade, Gradebook, SubmittedNotebook
 
-from ..content.harmless_text import plain
+from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS
 from .course_folder import Course, replace
@@ -44,6 +44,7 @@ img {{ max-width: 100%; background: #fff; }}
 {tasks}
 {answers}
 {pictures}
+{version}
 </body>
 </html>
 """
@@ -87,6 +88,7 @@ def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
         tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
         answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),
         pictures=pictures(notebook),
+        version=version(course.noted(lab, student, "graded.txt", str)),
     )
 
 
@@ -143,6 +145,12 @@ def pictures(notebook: NotebookNode) -> str:
         f'<p><img alt="one of your plots" src="data:image/png;base64,{escape(png)}"></p>' for png in found
     )
     return f"<h2>Your plots</h2>\n{images}" if found else ""
+
+
+def version(record: str) -> str:
+    """Which version of the course graded it; nothing where that was one that did not write it down."""
+    _, _, words = record.partition("\n")
+    return f"<p><small>Graded by version {escape(line(words))} of the course.</small></p>" if words.strip() else ""
 
 
 def shown(text: str) -> str:

@@ -10,6 +10,7 @@ import traceback
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from ..content.edition import edition
 from ..content.harmless_text import line
 from ..content.mistake import Mistake, lab_named
 from ..content.overlay import ROOT
@@ -58,6 +59,8 @@ will do: `setup.sh` brings Python 3.11 or newer where the image has an older one
 {points}. Learners hand in {files}. Written questions are not judged here: give them a rubric on Gradescope, or grade
 them with nbgrader.
 
+Made by version {edition} of the course.
+
 ## Security
 
 The solutions are in the container, in `/autograder/source`, which only root can read. Submitted code runs in a process
@@ -91,7 +94,7 @@ def package(course: Course, lab: str) -> Path:
     texts = {
         "setup.sh": SETUP,
         "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(lab, ENDED))),
-        "README.md": README.format(lab=lab, points=points, files=files),
+        "README.md": README.format(lab=lab, points=points, files=files, edition=edition()),
         "requirements.txt": needed(content, pins),
         "constraints.txt": pins,
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from ..content.edition import edition
 from ..content.knife import LOOSE
 from ..content.mistake import Mistake
 from ..content.overlay import ROOT, blanks, overlay
@@ -28,6 +29,8 @@ README = """# {title}
 1. `pip install -r requirements.txt` (Python 3.11 or newer), then `jupyter lab {lab}.ipynb`.
 2. {work}
 {earlier}3. Hand in a zip with {files}; nothing else is read.
+
+Version {edition} of the course.
 """
 WORK = "Fill the blanks in `{module}`; the notebook checks each of them and gives hints."
 READ = "Run the notebook and write your answers to its questions into it."
@@ -142,7 +145,7 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
     parts = files_of(lab)
     work = WORK.format(module=parts[".py"]) if ".py" in parts else READ
     hand_in = " and ".join(f"`{path}`" for path in parts.values())
-    readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in)
+    readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in, edition=edition())
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
 
 

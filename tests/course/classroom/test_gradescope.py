@@ -30,7 +30,8 @@ def archive(tmp_path_factory, solution) -> Path:
     root = tmp_path_factory.mktemp("instructor")
     for top in ("grading", "solutions", "starter"):
         shutil.copytree(ROOT / top, root / top, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "requirements.txt", root)
+    for name in ("requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
     (root / "starter/vae.py").write_text(solution)
     (root / "starter/mine.py").write_text(solution)
     command = [sys.executable, "-m", "grading", "gradescope", LAB, "--course", str(root / "course")]
