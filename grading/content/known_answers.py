@@ -1,8 +1,10 @@
 """Tasks, and the answers to them that are known: wrong ones with what to say, right ones that look different."""
 
+import inspect
 import sys
 import textwrap
 import tomllib
+import typing
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,7 @@ KINDS = {  # of wrong answers
     "argument": "the right function of the wrong thing",
     "formula": "another formula, or a part of it missing",
 }
+RETURNED = {list: "a list", float: "a float", int: "an int", bool: "True or False (a bool)", None: "None"}
 Entry = dict[str, Any]  # of answers/*.toml
 
 
@@ -105,6 +108,13 @@ def reference(name: str) -> ModuleType:
 def variant(kind: str, task: str, index: int) -> ModuleType:
     """The module that one catalogued answer makes; compiled once, probed on many seeds."""
     return module(module_of(task), answer_text(answers(kind)[task][index]))
+
+
+def expects(task: str) -> str:
+    """What a task's function returns, in words; the parts of a tuple are tensors."""
+    function = getattr(reference(module_of(task)), TASKS[task]["symbol"])
+    returned = inspect.signature(function).return_annotation
+    return RETURNED.get(typing.get_origin(returned) or returned, "a tensor")
 
 
 def observed(task: str, candidate: ModuleType, seed: int, tables: Tables) -> Arrays:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import torch
 
-from starter.support import checks, compare, probes
+from starter.support import checks, compare, differences, probes
 from starter.support.standins import Tables
 
 from ..content import known_answers
@@ -178,7 +178,7 @@ def judge_mutants(score: Score) -> None:
         if passed and change not in equivalent:
             score.flaws[Flaw("killed", change, "survives")] += passed
         elif not passed and "raises" not in found[0]:
-            told = compare.explain(found[0], given[0][1], sizes)
+            told = differences.explain(differences.Seen(found[0], given[0][1], sizes))
             if len(told) > room or "\n" in told or not told.endswith((".", ")", "?")):
                 score.flaws[Flaw("told", change, f"gets {len(told)} characters, {room} are left: {told}")] += 1
     score.mutants = len(mutants.mutants(task)) - len(alive & equivalent.keys())

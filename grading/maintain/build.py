@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starter.support import compare, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
+from starter.support.differences import FEW
 from starter.support.full import table
 
 from ..content import known_answers
@@ -36,13 +37,21 @@ def task_facts(task: str) -> dict:
         }
         for i, entry in enumerate(known_answers.answers("wrong")[task])
     ]
+    elsewhere = probes.arrays(task, reference, AUTOTEST_SEED, other)
+    small = {name: array for name, array in elsewhere.items() if array.dtype.kind == "f" and array.size <= FEW}
     return {
         "lab": row["lab"],
         "module": module_of(task),
         **{key: row[key] for key in ("symbol", "points", "statement", "hints")},
         "sizes": probes.sizes(task, reference, PUBLIC_SEED),
         "reference": compare.stored(probes.arrays(task, reference, PUBLIC_SEED, public)),
-        "fingerprint": compare.fingerprint(probes.arrays(task, reference, AUTOTEST_SEED, other)),
+        "fingerprint": compare.fingerprint(elsewhere),
+        "elsewhere": {
+            "sizes": probes.sizes(task, reference, AUTOTEST_SEED),
+            "reference": compare.stored(small),
+        },
+        "expects": known_answers.expects(task),
+        "parts": row.get("returns", []),
         "wrong": wrong,
         "tables": {str(PUBLIC_SEED): public, str(AUTOTEST_SEED): other},
     }

@@ -12,7 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 
-from . import compare, probes
+from . import compare, mistakes, probes
+from .differences import Seen
 from .verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, stop, stopped
 
 PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
@@ -99,7 +100,17 @@ def case(task: str) -> Case:
         want=lambda: compare.restored(known["reference"]),
         sizes=lambda: known["sizes"],
         recognise=partial(recognised, task),
+        elsewhere=partial(elsewhere, task),
+        made=lambda got, other: mistakes.made(task, got),
+        expects=known["expects"],
+        parts=tuple(known["parts"]),
     )
+
+
+def elsewhere(task: str) -> Seen | None:
+    """The learner's answer on the inputs of AUTOTEST lines, of which small results of the reference are stored."""
+    known, got = fact(task)["elsewhere"], asked(task, AUTOTEST_SEED).arrays
+    return None if got is None else Seen(got, compare.restored(known["reference"]), known["sizes"])
 
 
 def asked(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) -> Outcome:
@@ -116,7 +127,9 @@ def verdict(task: str) -> Verdict:
     try:
         module = load(task)
     except (Exception, SystemExit) as mistake:
-        module, first = None, Outcome(stop=stop(mistake, str(path_of(task))), raises=probes.raised(mistake))
+        if not isinstance(mistake, NotImplementedError):
+            return Verdict("wrong", stopped(stop(mistake, str(path_of(task))), place(task), known.symbol), "broken")
+        module, first = None, Outcome(stop=stop(mistake, str(path_of(task))))
     else:
         first = asked(task, module=module)
     if first.blank:
@@ -156,13 +169,15 @@ def check(task: str) -> None:
     elif found.state == "blank":
         raise Wrong(found.message)
     else:
-        raise Wrong(
-            f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message} {next_hint(task)}"
-        )
+        hint = "" if found.clue == "broken" else next_hint(task, found.clue == "named")
+        raise Wrong(f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message}{hint}")
 
 
-def next_hint(task: str) -> str:
-    """One level of the ladder per failed try; the same text tried again is the same try."""
+def next_hint(task: str, named: bool) -> str:
+    """One level of the ladder per failed try; the same text tried again is the same try.
+
+    A mistake with a name needs no hint at first: the name is one, and nearer than the ladder's.
+    """
     hints = fact(task)["hints"]
     digest = hashlib.sha256(path_of(task).read_bytes()).hexdigest()[:12]
     tries = {}
@@ -174,7 +189,7 @@ def next_hint(task: str) -> str:
         with contextlib.suppress(OSError):  # a read-only copy still gets its first hint
             TRIES.write_text(json.dumps(tries | {task: seen}), encoding="utf-8")
     level = min(seen.index(digest) + 1, len(hints))
-    return f"Hint {level} of {len(hints)}: {hints[level - 1]}"
+    return "" if named and level == 1 else f" Hint {level} of {len(hints)}: {hints[level - 1]}"
 
 
 def progress() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from . import compare, probes
+from . import compare, differences, probes
 
 NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
 STATE = "is a result cached, in a global variable or a mutable default argument?"
@@ -22,6 +22,7 @@ class Verdict:
 
     state: str  # "right", "wrong" or "blank"
     message: str
+    clue: str = ""  # of a wrong one: "named", when the message is about the mistake itself; "broken": nothing could run
 
     @property
     def right(self) -> bool:
@@ -61,6 +62,10 @@ class Case:
     want: Callable[[], compare.Arrays]
     sizes: Callable[[], dict[str, int]]
     recognise: Callable[[compare.Arrays], str | None]  # what the catalogue says about these arrays
+    elsewhere: Callable[[], differences.Seen | None]  # the same answer on other inputs
+    made: Callable[[compare.Arrays, differences.Seen | None], str | None]  # which change of a right answer gives these
+    expects: str = "a tensor"  # what the function returns
+    parts: tuple[str, ...] = ()  # names of a plain tuple's
 
 
 def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
@@ -73,11 +78,15 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
     if found.arrays is None:
         says = None if found.blank else case.recognise(found.raises)
         sentence = stopped(found.stop, case.where, case.symbol)
-        return Verdict("wrong", f"{says} ({sentence})" if says else sentence)
+        if says:  # other mistakes end in the same words
+            return Verdict("wrong", f"{sentence} Often this means: {says}", "named")
+        return Verdict("wrong", sentence)
     if compare.same(found.arrays, case.want()):
         return right(case)
     try:
-        return Verdict("wrong", case.recognise(found.arrays) or unnamed(case, found.arrays, again().arrays))
+        if says := case.recognise(found.arrays):
+            return Verdict("wrong", says, "named")
+        return unnamed(case, found.arrays, again().arrays)
     except Exception:  # arrays of a form that nobody thought of are still only wrong
         return Verdict("wrong", "What it returns cannot be compared with the expected result.")
 
@@ -86,10 +95,22 @@ def right(case: Case) -> Verdict:
     return Verdict("right", f"{case.task} is right: {case.statement}.")
 
 
-def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> str:
+def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> Verdict:
+    """Of an answer that the catalogue does not know."""
     if second is not None and not compare.same(got, second):
-        return NOISE
-    return compare.explain(got, case.want(), case.sizes())
+        return Verdict("wrong", NOISE, "named")
+    other = case.elsewhere()
+    if says := case.made(got, other):
+        return Verdict("wrong", says, "named")
+    told = differences.explain(differences.Seen(got, case.want(), case.sizes()), other, case.expects)
+    return Verdict("wrong", with_names(told, case.parts))
+
+
+def with_names(text: str, parts: tuple[str, ...]) -> str:
+    """Parts of a plain tuple by the names that the docstring has for them."""
+    for i, part in enumerate(parts):
+        text = re.sub(rf"\bitem {i}\b", part, text)
+    return text
 
 
 def blank(case: Case, missing: str, where: str, source: str) -> Verdict:
@@ -129,8 +150,9 @@ def stop(mistake: BaseException, path: str) -> Stop:
 
 
 def stopped(found: Stop, where: str, symbol: str) -> str:
-    """An exception as one sentence that names the learner's line."""
+    """An exception as one sentence that names the learner's line, with a full stop."""
     if found.kind == "AttributeError" and symbol in found.words and not found.line:
         return f"{where} has no function {symbol}: keep the names of the course."
     line = f"line {found.line} of " if found.line else ""
-    return f"{line}{where} raises {found.kind}: {found.words}"
+    words = f": {found.words}" if found.words else ""
+    return f"{line}{where} raises {found.kind}{words}".rstrip(" .") + "."

@@ -88,7 +88,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
             f"`result` is {D} times what it should be (latent_dim = {D}",
         ),
         ("return mu + eps * (log_var / 2).exp() + 7", "`result` is off by the constant +7"),
-        ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` has the right numbers in the wrong order"),
+        ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` runs backwards along dimension 0"),
         ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),
         ("mu += eps * (log_var / 2).exp()\nreturn mu.clone()", "changes one of its inputs"),
         ("return mu + eps * (log_var.detach() / 2).exp() * log_var.exp() / log_var.exp()", "(`result`"),
@@ -109,7 +109,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return lambda: mu", "`result` is a function, a tensor is expected"),
         ("yield mu", "`result` is a generator, a tensor is expected"),
         ("raise SystemExit(3)", "raises SystemExit: 3"),
-        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "raises E:"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "raises E. "),
         ("raise SystemError('mine')", "raises SystemError: mine"),
     ],
 )
@@ -134,6 +134,51 @@ def test_a_mistake_that_nobody_catalogued_gets_its_property_and_the_numbers(writ
 def test_a_module_that_cannot_run_gets_one_sentence(written, text, words):
     written(text)
     assert words in message()
+
+
+@pytest.mark.parametrize(
+    ("task", "region", "words"),
+    [
+        ("ae-1", "pass", "is None, a list is expected: is there a `return`?"),
+        ("dc-2", "pass", "is None, a list is expected: is there a `return`?"),
+        ("beta-3", "pass", "is None, a float is expected: is there a `return`?"),
+        ("gan-6", "return 2.0", "is a float, an int is expected."),
+        ("wgan-7", "pass", "is None, True or False (a bool) is expected: is there a `return`?"),
+        ("nvp-2", "return x, torch.zeros(len(x))", "`z`: 60 of 120 numbers are right;"),
+        ("nvp-2", "return x", "`z` is missing; you return result."),
+        ("met-3", "return features.mean(0), torch.eye(len(features))", "`S` has shape (6, 6), expected (5, 5)"),
+        ("wgan-1", "return (real_scores - fake_scores).mean()", "The sign is flipped"),
+    ],
+)
+def test_what_is_returned_has_the_name_and_the_kind_that_the_docstring_gives_it(written, task, region, words):
+    written(answer(region, task), TASKS[task]["lab"])
+    assert words in message(task)
+
+
+def test_a_mistake_with_a_name_needs_no_hint_before_the_second_try(written):
+    written(known_answers.answer_text(entry("wrong", "vae-1-variance-as-sigma")))
+    assert "read as log sigma" in message() and "Hint" not in message()
+    written(known_answers.answer_text(entry("wrong", "vae-1-minus")))
+    assert "Hint 2 of 3" in message()
+
+
+def test_a_module_that_cannot_run_uses_up_no_hint(written):
+    written("def reparameterize(mu, log_var, eps:\n")
+    assert "Hint" not in message()
+    written(answer("return mu"))
+    assert "Hint 1 of 3" in message()
+
+
+def test_a_sentence_ends_before_the_hint_begins(written):
+    written(answer("return mu + sigmo * eps"))
+    assert "raises NameError: name 'sigmo' is not defined. Hint 1 of 3:" in message()
+
+
+def test_an_exception_that_the_catalogue_knows_comes_first_and_its_name_is_no_promise(written):
+    """Any broadcasting error of wgan-4 has the words of the catalogued one: here eps meets the channels."""
+    written(answer("return eps.view(1, -1, 1, 1) * real + (1 - eps.view(1, -1, 1, 1)) * fake", "wgan-4"), "wgan_gp")
+    told = message("wgan-4")
+    assert told.index("raises RuntimeError: The size of tensor a") < told.index("Often this means: eps meets the last")
 
 
 @pytest.mark.parametrize("encode", [lambda t: b"\xef\xbb\xbf" + t.encode(), lambda t: t.replace("\n", "\r\n").encode()])
@@ -205,10 +250,10 @@ def test_progress_has_one_line_for_a_module_that_cannot_run(blank_course, tmp_pa
         "There is no file starter/vae.py: `git checkout starter/vae.py` restores it, or take it from the lab's zip. "
         "(vae-1 to vae-7 cannot be checked)",
         *(row for row in broken if "No module named 'starter.vae'" in row),
-        "line 1 of starter/realnvp.py raises SyntaxError: '(' was never closed (nvp-1 to nvp-8 cannot be checked)",
+        "line 1 of starter/realnvp.py raises SyntaxError: '(' was never closed. (nvp-1 to nvp-8 cannot be checked)",
         *(row for row in broken if row.startswith("starter/metrics.py raises SyntaxError")),
-        "line 1 of starter/gan.py raises SystemExit: 3 (gan-1 to gan-7 cannot be checked)",
-        "line 3 of starter/wgan_gp.py raises ZeroDivisionError: division by zero (wgan-1 to wgan-7 cannot be checked)",
+        "line 1 of starter/gan.py raises SystemExit: 3. (gan-1 to gan-7 cannot be checked)",
+        "line 3 of starter/wgan_gp.py raises ZeroDivisionError: division by zero. (wgan-1 to wgan-7 cannot be checked)",
         *(row for row in broken if row.startswith("line 18 of starter/conditional_gan.py")),
     ]
     assert len(broken) == 8 and "\nae-1     blank" in f"\n{run.stdout}"

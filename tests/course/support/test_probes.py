@@ -7,7 +7,7 @@ import torch
 from grading.content import known_answers
 from grading.content.tasks import TASKS, module_of
 from grading.maintain import audit
-from starter.support import compare, probes, standins
+from starter.support import compare, differences, probes, standins
 
 REFERENCE = {task: known_answers.reference(module_of(task)) for task in TASKS}
 
@@ -137,7 +137,7 @@ def test_whatever_is_not_the_same_can_be_explained(share):
     got = {"number": np.array(2.0 * (1 + share)), "row": ONE + np.float32([0, 0, 3 * share])}
     for name, want in {"number": np.array(2.0), "row": ONE}.items():
         assert not compare.same({name: got[name]}, {name: want})
-        assert "is" in compare.explain({name: got[name]}, {name: want}, {})
+        assert "is" in differences.explain(differences.Seen({name: got[name]}, {name: want}, {}))
 
 
 def test_fingerprints_recognise_arrays_within_the_tolerance_and_nothing_else():

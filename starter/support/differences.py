@@ -1,0 +1,173 @@
+"""What is wrong with arrays that no catalogue knows, in one sentence that is true of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .compare import KEPT, TOLERANCE, Arrays, error
+from .patterns import Pair, close, pattern
+
+SHOWN = 2  # names of right arrays in one message
+FEW = 8  # numbers that are shown one by one, and that are stored of other inputs
+YES = {True: "yes", False: "no"}
+CHANGED = "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
+CUT_OFF = "look for detach(), item(), no_grad() or numpy."
+
+
+class Seen(NamedTuple):
+    """What an answer gave for some inputs, and what it should have given. Of other inputs not all may be known."""
+
+    got: Arrays
+    want: Arrays
+    sizes: dict[str, int]
+
+
+def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") -> str:
+    """Form first, then values, then gradients.
+
+    Args:
+        other: the same answer on other inputs.
+        expects: what the function returns, should it be something else.
+    """
+    got, want = seen.got, seen.want
+    order = sorted(want, key=lambda name: (name.startswith("gradient"), name.startswith(KEPT)))
+    wrong = [name for name in order if is_wrong(name, got, want)]
+    if not wrong:
+        return f"It returns something more: {', '.join(sorted(set(got) - set(want)))}."
+    right = [f"`{name}`" for name in order if name not in wrong and not name.startswith(KEPT)]
+    some = ", ".join(right[:SHOWN]) + (f" and {len(right) - SHOWN} more" if len(right) > SHOWN else "")
+    return described(wrong[0], seen, other, expects) + (f" ({some}: right.)" if right else "")
+
+
+def is_wrong(name: str, got: Arrays, want: Arrays) -> bool:
+    return name not in got or error(got[name], want[name]) > TOLERANCE
+
+
+def described(name: str, seen: Seen, other: Seen | None, expects: str) -> str:
+    """One sentence about the first array that is wrong."""
+    got, want = seen.got.get(name), seen.want[name]
+    if got is None and name.startswith("gradient at "):
+        return f"No {name.replace(' at ', ' reaches ', 1)}: {CUT_OFF}"
+    if got is None:
+        there = [n for n in seen.got if not n.startswith(("gradient", KEPT))]
+        return f"`{name}` is missing; you return {', '.join(there[:SHOWN]) or 'nothing'}."
+    if "U" in (got.dtype.kind, want.dtype.kind):
+        return in_kind(name, got, want, expects)
+    if name.startswith(KEPT):
+        return CHANGED
+    if got.shape != want.shape:
+        return in_shape(name, got, want, seen.sizes)
+    if got.dtype != want.dtype:
+        return f"`{name}` is {got.dtype}, expected {want.dtype}."
+    bad = ~np.isfinite(got)
+    if bad.any() and not np.array_equal(bad, ~np.isfinite(want)):
+        which = f"{int(bad.sum())} of {bad.size} numbers of `{name}` are" if bad.size > 1 else f"`{name}` is"
+        return f"{which} nan or infinite: log(0), 0/0, or exp() of something large?"
+    pairs = [Pair(got, want, seen.sizes), *pair_of(name, other, want)]
+    found = pattern(pairs) if np.isfinite(want).all() and want.dtype.kind == "f" else None
+    found = found or of_another(name, seen)
+    return f"`{name}` {found}." if found else in_place(name, got, want, seen.sizes)
+
+
+def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
+    """Something that is no tensor, or should be none."""
+    if want.dtype.kind == "U":
+        given = f"a tensor of shape {got.shape}" if got.dtype.kind != "U" else got
+        return f"`{name}` is {given}, and must be {want}."
+    if str(got).startswith("a tensor"):
+        return f"`{name}` is {got}, expected {want.dtype} of shape {want.shape}."
+    return f"`{name}` is {got}, {expects} is expected" + (": is there a `return`?" if str(got) == "None" else ".")
+
+
+def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]) -> str:
+    here = f"; sizes here: {listed(sizes)}" if sizes else ""
+    turned = want.ndim == 2 and got.T.shape == want.shape and error(got.T, want) <= TOLERANCE
+    hint = ": rows and columns are exchanged" if turned else here
+    return f"`{name}` has shape {got.shape}, expected {want.shape}{hint}."
+
+
+def pair_of(name: str, other: Seen | None, want: np.ndarray) -> list[Pair]:
+    """The same array on other inputs, where both sides of it are known."""
+    if other is None or name not in other.got or name not in other.want:
+        return []
+    got, there = other.got[name], other.want[name]
+    alike = got.shape == there.shape and got.dtype == there.dtype == want.dtype and got.ndim == want.ndim
+    return [Pair(got, there, other.sizes)] if alike and np.isfinite(got).all() and np.isfinite(there).all() else []
+
+
+def of_another(name: str, seen: Seen) -> str | None:
+    """The numbers that should have been another output's."""
+    got = seen.got[name]
+    for other, want in seen.want.items():
+        usable = other != name and not other.startswith(("gradient", KEPT)) and want.shape == got.shape and want.any()
+        if usable and want.dtype == got.dtype and got.dtype.kind == "f" and close(got, want, want):
+            return f"has the numbers that `{other}` should have"
+    return None
+
+
+def in_place(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]) -> str:
+    """Which numbers are wrong, and where."""
+    right = agreeing(got, want)
+    show = (lambda a: YES[bool(a)]) if want.dtype.kind == "b" else (lambda a: f"{a + 0:.5g}")
+    if got.size == 1:
+        here = f"; sizes here: {listed(sizes)}" if sizes and want.dtype.kind == "f" else ""
+        must = "and must be" if want.dtype.kind == "b" else "expected"
+        return f"`{name}` is {show(got.item())}, {must} {show(want.item())}{here}."
+    if want.dtype.kind == "b" and got.size <= FEW:
+        return f"`{name}` is ({all_of(got, show)}), and must be ({all_of(want, show)})."
+    if want.dtype.kind == "b" and not (got == want).any():
+        return f"`{name}` has yes and no exchanged, everywhere."
+    if ordered := in_order(got, want):
+        return f"`{name}` {ordered}."
+    where = tuple(int(i) for i in np.argwhere(~right)[0])
+    noun = "values" if want.dtype.kind == "b" else "numbers"
+    which = f"{int(right.sum())} of {right.size} {noun} are right{stripes(right) or always(got, right)}"
+    return f"`{name}`: {which}; the first wrong one, at {where}, is {show(got[where])}, expected {show(want[where])}."
+
+
+def all_of(values: np.ndarray, show: Callable) -> str:
+    return ", ".join(map(show, values.ravel()))
+
+
+def in_order(got: np.ndarray, want: np.ndarray) -> str | None:
+    """The right numbers elsewhere: only where they differ so much that this says something."""
+    if len(np.unique(want)) <= 3 or not close(np.sort(got, axis=None), np.sort(want, axis=None), want):
+        return None
+    for axis in range(want.ndim):
+        if close(np.flip(got, axis), want, want):
+            return f"runs backwards along dimension {axis}"
+    if want.ndim == 2 and got.shape[0] == got.shape[1] and close(got.T, want, want):
+        return "has rows and columns exchanged"
+    return "has the right numbers in the wrong order"
+
+
+def stripes(right: np.ndarray) -> str:
+    """Wrong at some places of one dimension, and right at all others."""
+    for axis in range(right.ndim):
+        rest = tuple(i for i in range(right.ndim) if i != axis)
+        good, bad = right.all(axis=rest), (~right).all(axis=rest)
+        if rest and (good | bad).all() and good.any() and bad.any():
+            return f", all but those at {', '.join(map(str, np.flatnonzero(bad)[:FEW]))} of dimension {axis}"
+    return ""
+
+
+def always(got: np.ndarray, right: np.ndarray) -> str:
+    """One and the same wrong number, as where something is cut off."""
+    wrong = got[~right]
+    same = len(wrong) > 1 and right.any() and (wrong == wrong[0]).all() and got.dtype.kind == "f"
+    return f", and all others are {wrong[0] + 0:.5g}" if same else ""
+
+
+def agreeing(got: np.ndarray, want: np.ndarray) -> np.ndarray:
+    """Which numbers are right, as `error` has it."""
+    if want.dtype.kind != "f":
+        return got == want
+    same = (got == want) | (np.isnan(got) & np.isnan(want))
+    largest = np.abs(want[np.isfinite(want)]).max(initial=0)
+    with np.errstate(invalid="ignore"):
+        return same | (np.abs(got.astype(float) - want) <= TOLERANCE * max(largest, 1e-3))
+
+
+def listed(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items())

@@ -1,0 +1,152 @@
+"""What is said of arrays that no catalogue knows: every sentence must be true of the numbers that it is about."""
+
+import re
+
+import numpy as np
+import pytest
+
+from grading.content import known_answers
+from grading.content.tasks import TASKS, module_of
+from grading.maintain import mutants
+from starter.support import checks, compare
+from starter.support.differences import Seen, explain
+
+WANT = np.float32([[0.0, 0.5, 1.0], [0.0, 0.25, 2.0]])
+SAMPLED = 25  # every so many of the changes of a reference
+
+
+def told(got, want=WANT, sizes=None, other=None) -> str:
+    got, want = (np.asarray(a, dtype=np.float32) for a in (got, want))
+    seen = Seen({"a": got}, {"a": want}, sizes or {})
+    others = other and Seen({"a": np.float32(other[0])}, {"a": np.float32(other[1])}, other[2])
+    return explain(seen, others)
+
+
+def test_a_factor_must_hold_where_0_is_expected_too():
+    """A clip that is missing below 0, or a mask that is not turned: no factor, least of all 1 or 0."""
+    assert "times" not in told(WANT - (WANT == 0) * 0.3) and "all zero" not in told(1.0 * (WANT == 0))
+    assert told(0 * WANT) == "`a` is 0 everywhere." and "2 times" in told(2 * WANT)
+
+
+def test_zero_and_one_exchanged_are_called_that():
+    mask = np.float32([[0, 1], [1, 0]])
+    assert told(1 - mask, mask) == "`a` has 0 and 1 exchanged, everywhere."
+
+
+def test_an_offset_is_no_factor_near_1():
+    want = np.float32([100, 101, 102.5])
+    assert told(want + 1, want).startswith("`a` is off by the constant +1")
+    assert told(1.01 * want, want) == "`a` is 1.01 times what it should be."
+
+
+def test_a_lone_number_near_1_over_b_is_not_explained_by_it():
+    lone = told(0.25, 1.0, {"B": 4})
+    assert lone == "`a` is 0.25, expected 1; sizes here: B = 4."
+    assert told(0.25, 1.0, {"B": 4}, (0.3, 1.0, {"B": 5})) == lone
+
+
+def test_a_lone_number_is_explained_where_other_inputs_agree():
+    assert "(1/B = 1/4, as a mean" in told(0.25, 1.0, {"B": 4, "K": 7}, (0.4, 2.0, {"B": 5, "K": 6}))
+    assert told(0.25, 0.5, {}, (4.0, 2.0, {})) == "`a` is the square of what it should be."
+
+
+def test_a_size_is_named_only_where_no_other_one_fits():
+    sizes = {"B": 6, "H": 3, "W": 2}
+    assert told(WANT / 6, sizes=sizes) == "`a` is 0.1667 times what it should be."
+    assert "(1/(H * W) = 1/6" in told(WANT / 6, WANT, sizes, (WANT / 8, WANT, {"B": 5, "H": 4, "W": 2}))
+
+
+def test_constants_of_a_formula_are_named_with_products_of_sizes():
+    sizes = {"C": 3, "H": 4, "W": 5, "levels": 11}
+    assert "(C * H * W * log levels)" in told(WANT + 60 * np.log(11), sizes=sizes)
+    assert "(-2 log K)" in told(WANT - 2 * np.log(7), sizes={"K": 7})
+
+
+def test_truth_values_are_yes_and_no():
+    want = np.array([True, True])
+    said = explain(Seen({"a": ~want[:1].reshape(())}, {"a": want[:1].reshape(())}, {}))
+    assert said == "`a` is no, and must be yes."
+    assert explain(Seen({"a": np.array([True, False])}, {"a": want}, {})) == "`a` is (yes, no), and must be (yes, yes)."
+
+
+def test_places_and_limits_of_wrong_numbers_are_told():
+    want = np.float32([[1.0, 2, 3], [4, 5, 6]])
+    assert "all but those at 2 of dimension 1" in told(want + np.float32([0, 0, 1.5]) * [[1.0], [2]], want)
+    assert "and all others are 4;" in told(want.clip(max=4), want)
+
+
+def test_numbers_of_another_output_are_told():
+    one, other = np.float32(1.5), np.float32(2.5)
+    seen = Seen({"loss": one, "kl": one}, {"loss": one, "kl": other}, {})
+    assert explain(seen) == "`kl` has the numbers that `loss` should have. (`loss`: right.)"
+
+
+def right_ones(got: np.ndarray, want: np.ndarray) -> np.ndarray:
+    if want.dtype.kind != "f":
+        return got == want
+    room = 1e-3 * max(np.abs(want[np.isfinite(want)]).max(initial=0), 1e-3)
+    return np.isclose(got, want, rtol=0, atol=room, equal_nan=True)
+
+
+def claims(text: str, got: compare.Arrays, want: compare.Arrays) -> list[bool]:
+    """Every statement of a sentence that can be computed, computed with nothing of the code that made it."""
+    text, _, rest = text.partition(" (`")
+    found = [bool(right_ones(got[word], want[word]).all()) for word in re.findall(r"`([^`]+)`", "`" + rest)]
+    if missing := re.match(r"No gradient reaches (.+?):", text):
+        return [*found, f"gradient at {missing[1]}" not in got and f"gradient at {missing[1]}" in want]
+    name = re.match(r"`(.+?)`", text)
+    return found + claimed(text, got[name[1]], want[name[1]], want) if name and name[1] in got else found
+
+
+def claimed(text: str, a: np.ndarray, b: np.ndarray, want: compare.Arrays) -> list[bool]:
+    """About one array."""
+    found = []
+    if value := re.search(r"is (\S+) times what it should be", text):
+        found.append(np.allclose(a, float(value[1]) * b, rtol=2e-3, atol=3e-5 * np.abs(a).max()))
+    if value := re.search(r"off by the constant ([-+]\d+(?:\.\d+)?)", text):
+        found.append(np.allclose(a - b, float(value[1]), rtol=2e-3, atol=3e-5 * np.abs(b).max()))
+    if "is 0 everywhere" in text or "is 0, and should not be" in text:
+        found.append(not a.any())
+    if value := re.search(r"has shape (\(.*?\)), expected (\(.*?\))[.;:]", text):
+        found.append(value.groups() == (str(a.shape), str(b.shape)))
+    if value := re.search(r": (\d+) of (\d+) (?:numbers|values) are right", text):
+        found += [int(value[2]) == b.size, int(value[1]) == right_ones(a, b).sum()]
+    if value := re.search(r"is ([-+.e\d]+), expected ([-+.e\d]+)[;.]", text) if b.size == 1 else None:
+        found += [np.isclose(a, float(value[1]), rtol=1e-4), np.isclose(b, float(value[2]), rtol=1e-4)]
+    if value := re.search(r"all others are ([-+.e\d]+);", text):
+        found.append(np.allclose(a[~right_ones(a, b)], float(value[1]), rtol=1e-3))
+    if value := re.search(r"has the numbers that `(.+?)` should have", text):
+        found.append(np.allclose(a, want[value[1]], rtol=1e-3))
+    if "wrong order" in text or "backwards" in text:
+        found.append(np.allclose(np.sort(a, axis=None), np.sort(b, axis=None), rtol=1e-3, atol=1e-4))
+    return found
+
+
+def wrong_answers(task: str):
+    """What catalogued answers and some changes of the reference give on the public seed."""
+    tables = checks.fact(task)["tables"][str(checks.PUBLIC_SEED)]
+    for i, entry in enumerate(known_answers.answers("wrong")[task]):
+        variant = known_answers.variant("wrong", task, i)
+        yield entry["id"], known_answers.observed(task, variant, checks.PUBLIC_SEED, tables)
+    for change, region in list(mutants.mutants(task).items())[::SAMPLED]:
+        try:
+            text = known_answers.answer_text({"task": task, "id": change, "region": region})
+            with mutants.in_time(mutants.SECONDS):
+                module = known_answers.module(module_of(task), text)
+                yield change, known_answers.observed(task, module, checks.PUBLIC_SEED, tables)
+        except (mutants.Endless, SyntaxError):
+            continue
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_sentence_about_a_wrong_answer_is_true_of_it(task):
+    want, sizes = compare.restored(checks.fact(task)["reference"]), checks.fact(task)["sizes"]
+    asked = 0
+    for name, got in wrong_answers(task):
+        if "raises" in got or compare.same(got, want):
+            continue
+        text = explain(Seen(got, want, sizes))
+        said = claims(text, got, want)
+        asked += len(said)
+        assert all(said), f"{name}: {text}"
+    assert asked
