@@ -11,12 +11,14 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import NamedTuple
 
 import torch
 
 from starter.support import checks, compare, probes
+from starter.support.standins import Tables
 
 from ..content import known_answers
 from ..content.overlay import ROOT
@@ -30,6 +32,7 @@ SEEDS = (
     *range(101, 119),
 )  # what a learner's own check asks; what grading may
 KINDS = ("right", "everyday", "subtle", "two")
+Asked = tuple[Tables, compare.Arrays]  # stand-ins for neighbours, and what is right
 SECONDS = 30.0  # of computing for all that is asked of one answer
 
 
@@ -84,7 +87,7 @@ def judged(
             yield alone(answer, {seed: (given[seed][0], want[seed]) for seed in seeds}, told)
 
 
-def alone(answer: Answer, given: dict[int, tuple], told: bool) -> Judged:
+def alone(answer: Answer, given: dict[int, Asked], told: bool) -> Judged:
     """In a process of its own; one that ends it is right nowhere."""
     here, there = get_context("fork").Pipe(duplex=False)
     process = get_context("fork").Process(target=report, args=(there, answer, given, told))
@@ -98,17 +101,18 @@ def alone(answer: Answer, given: dict[int, tuple], told: bool) -> Judged:
     return Judged(answer, passed, words)
 
 
-def report(pipe, answer: Answer, given: dict[int, tuple], told: bool) -> None:
+def report(pipe: Connection, answer: Answer, given: dict[int, Asked], told: bool) -> None:
     """What a process says of one answer."""
     mutants.confined()
-    passed, words = (), "it did not end"
+    passed: tuple[int, ...] = ()
+    words = "it did not end"
     with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.suppress(mutants.Endless):
         with mutants.in_time(SECONDS):
             passed, words = found(answer, given), said(answer) if told else ""
     pipe.send((passed, words))
 
 
-def found(answer: Answer, given: dict[int, tuple]) -> tuple[int, ...]:
+def found(answer: Answer, given: dict[int, Asked]) -> tuple[int, ...]:
     """The seeds on which an answer is right where it is asked first, and behind another call."""
     modules = [made(answer) for _ in given]
     first = [is_right(answer.task, module, seed, *given[seed]) for module, seed in zip(modules, given)]
@@ -125,15 +129,24 @@ def made(answer: Answer) -> ModuleType | None:
     entry = {"task": answer.task, "id": answer.words, "region": answer.region}
     with contextlib.suppress(SyntaxError):
         return known_answers.module(module_of(answer.task), known_answers.answer_text(entry))
+    return None
 
 
-def is_right(task: str, module: ModuleType | None, seed: int, tables: dict, want: compare.Arrays) -> bool:
+def is_right(task: str, module: ModuleType | None, seed: int, tables: Tables, want: compare.Arrays) -> bool:
     return module is not None and compare.same(known_answers.observed(task, module, seed, tables), want)
 
 
 def said(answer: Answer) -> str:
     """What check() says. (This process is the answer's own: nothing has to be put back.)"""
-    checks.load = lambda task: made(answer) or compile(answer.region, "answer", "exec")
+
+    def load(task: str) -> ModuleType:
+        """As check() does it: what is no Python raises."""
+        if module := made(answer):
+            return module
+        compile(answer.region, "answer", "exec")
+        raise SyntaxError("it is no Python in its place")
+
+    checks.load = load
     return checks.verdict(answer.task).message
 
 
@@ -161,7 +174,7 @@ def complaints(results: Iterable[Judged], seeds: Sequence[int]) -> Iterator[str]
 def main(tasks: list[str], told: bool) -> int:
     """A row for each lab, what is amiss, and with `told` what check() says of each answer. 0: nothing is amiss."""
     print("{:18} {:>8} {:>8} {:>8} {:>8} {:>9}".format("lab", "wrong", "caught", "at times", "never", "accepted"))
-    amiss = []
+    amiss: list[str] = []
     for lab in MODULES:
         results = [*judged([task for task in tasks if TASKS[task]["lab"] == lab])]
         if results:

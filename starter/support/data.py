@@ -55,7 +55,8 @@ class Images:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
-        return tuple(self.x.shape[1:])
+        channels, height, width = self.x.shape[1:]
+        return channels, height, width
 
     @property
     def classes(self) -> int:
@@ -150,17 +151,18 @@ def checksum(*arrays: np.ndarray) -> str:
 
 def embedded(name: str, split: str) -> Images:
     if name == "shapes":
-        chosen = slice(SHAPES_TRAIN) if split == "train" else slice(SHAPES_TRAIN, None)
-        factors = sprites.all_factors()[chosen]
+        part = slice(SHAPES_TRAIN) if split == "train" else slice(SHAPES_TRAIN, None)
+        factors = sprites.all_factors()[part]
         return Images(sprites.draw(factors), factors[:, 0].clone(), levels=256, name=name, factors=factors)
     if name == "mnist16":  # shuffled when it was made
         arrays = mnist16()
         x, y = (torch.from_numpy(arrays[f"{split}-{part}"]) for part in "xy")
         return Images(x, y.long(), levels=256, name=name)
-    x, y = digits()
-    order = fixed_order(len(x))
+    pixels, labels = digits()
+    order = fixed_order(len(pixels))
     chosen = order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]
-    images = Images(torch.from_numpy(x[chosen]).unsqueeze(1), torch.from_numpy(y[chosen]), levels=17, name=name)
+    x, y = torch.from_numpy(pixels[chosen]).unsqueeze(1), torch.from_numpy(labels[chosen])
+    images = Images(x, y, levels=17, name=name)
     if name == "digits":
         return images
     smooth = F.interpolate(images.pixels(), size=(16, 16), mode="bicubic").clamp(0, 1)  # bicubic overshoots

@@ -23,6 +23,7 @@ class Conv(NamedTuple):
 
 
 Shape = tuple[int, int, int]  # C, H, W
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def mlp_decoder(latent_dim: int, hidden_dims: tuple[int, ...], shape: Shape) -> 
 
 
 def mlp(*dims: int) -> list[nn.Module]:
-    layers = [layer for n_in, n_out in zip(dims, dims[1:]) for layer in (nn.Linear(n_in, n_out), nn.ReLU())]
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(dims, dims[1:]):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return layers[:-1]  # the last layer is linear
 
 
@@ -155,7 +158,7 @@ def moving_average(network: nn.Module, optimizer: Optimizer, decay: float) -> Av
     if not 0 < decay < 1:
         raise ValueError(f"decay must lie between 0 and 1, and is {decay}: 0.99 remembers about 100 steps")
 
-    def step(averages: list[Tensor], weights: list[Tensor], n: Tensor) -> None:
+    def step(averages: Tensors, weights: Tensors, n: Tensor | int) -> None:
         get_ema_multi_avg_fn(min(decay, (1 + int(n)) / (10 + int(n))))(averages, weights, n)
 
     average = AveragedModel(network, multi_avg_fn=step, use_buffers=True).requires_grad_(False)

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from .. import data, recipes
 from ..data import DataError
@@ -24,7 +25,7 @@ FULL = (None, errno.ENOSPC, errno.EDQUOT)
 class Parser(argparse.ArgumentParser):
     """Its complaints are one line, like all others."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog.split()[-1]}: {message}; see {self.prog} --help\n")
 
 
@@ -188,8 +189,8 @@ def reproduce(arguments: list[str]) -> int:
         print(f"reproduce: {wrong}", file=sys.stderr)
         return 2
     except OSError as trouble:
-        place = trouble.filename or own["home"] or "runs/reproduce"
-        print(f"reproduce: {place}: {trouble.strerror or trouble}: name another place with --home", file=sys.stderr)
+        where = trouble.filename or own["home"] or "runs/reproduce"
+        print(f"reproduce: {where}: {trouble.strerror or trouble}: name another place with --home", file=sys.stderr)
         return 2
 
 

@@ -16,7 +16,7 @@ OURS = "ours"
 
 def listing() -> str:
     """Every recipe under its report: name, data sets, and where in the report it stands."""
-    groups = {}
+    groups: dict[str, list[tuple[str, Recipe]]] = {}
     for name, recipe in RECIPES.items():
         groups.setdefault(group(recipe), []).append((name, recipe))
     width = max(map(len, RECIPES))

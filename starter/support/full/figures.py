@@ -179,8 +179,8 @@ def interpolation(family: Family) -> Drawn:
     if not (path := run.folder / "interpolation.png").exists():
         raise Missing("no picture of an interpolation")
     if run.kind != "gan":
-        found = {f"pair {i}": row for i, row in enumerate(tiles(path), 1)}
-        return rows(f"{called(family)}: between two test images", found, "from the first image to the second")
+        pairs = {f"pair {i}": row for i, row in enumerate(tiles(path), 1)}
+        return rows(f"{called(family)}: between two test images", pairs, "from the first image to the second")
     title, found = f"{called(family)}: between noises", tiles(path)
     if "cgan" in run.name:
         return rows(title, {f"class {k}": row for k, row in enumerate(found)}, "from one noise to another")
@@ -369,8 +369,10 @@ def rows(title: str, named: Mapping[str, np.ndarray], across: str = "", down: st
 
 def png(drawn: Drawn) -> bytes:
     memory = io.BytesIO()
-    look = {"dpi": DPI, "transparent": True, "bbox_inches": "tight", "pad_inches": 0.05}
-    drawn.figure.savefig(memory, format="png", metadata={"Description": drawn.text}, **look)
+    about = {"Description": drawn.text}
+    drawn.figure.savefig(
+        memory, format="png", metadata=about, dpi=DPI, transparent=True, bbox_inches="tight", pad_inches=0.05
+    )
     return memory.getvalue()
 
 

@@ -189,15 +189,15 @@ def table(found: list[Run]) -> str:
 
 
 def scores(run: Run) -> dict[str, float | str]:
-    found = {"FID" if name.startswith(FID) else name: value for name, value in run.test.items()}
-    found = {name: value for name, value in found.items() if name in BETTER}
+    named = {"FID" if name.startswith(FID) else name: value for name, value in run.test.items()}
+    found: dict[str, float | str] = {name: value for name, value in named.items() if name in BETTER}
     if run.kind in ("vae", "realnvp") and "loss" in run.test:
         found["-log p(x)"] = f"{run.test['loss']:.4g} {'nats' if run.kind == 'vae' else 'bits/dim'} at most"
     return found
 
 
 def rank(run: Run) -> tuple[float, float]:
-    known = scores(run)
+    known = {name: value for name, value in scores(run).items() if not isinstance(value, str)}
     return known.get("FID", np.inf), known.get(SQUARED, np.inf)
 
 

@@ -48,9 +48,9 @@ class Processes:
 
     def gathered(self, state: Tensor) -> list[Tensor]:
         """A tensor of bytes from every process, in order, on the CPU."""
-        states = [None] * self.world
         if self.world == 1:
             return [state]
+        states = [state] * self.world
         dist.all_gather_object(states, state)
         return states
 

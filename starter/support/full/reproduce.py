@@ -237,7 +237,9 @@ def step_back(process: int | None = None) -> None:
 class Queue:
     def __init__(self, rows: list[Row], place: Place, settings: dict, workers: int, anyway: bool) -> None:
         self.place, self.settings, self.workers, self.anyway = place, settings, workers, anyway
-        self.rows, self.running, self.failed, self.done = rows, {}, [], 0
+        self.rows, self.done = rows, 0
+        self.running: dict[Row, subprocess.Popen[bytes]] = {}
+        self.failed: list[Row] = []
 
     def run(self) -> int:
         absent = missing(self.rows)
@@ -272,9 +274,10 @@ class Queue:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FAILED).unlink(missing_ok=True)
         one_thread = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+        words = command(row, self.place, self.settings)
         with (folder / "log.txt").open("ab") as said:
             self.running[row] = subprocess.Popen(
-                command(row, self.place, self.settings),
+                words,
                 env=os.environ | one_thread,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -282,7 +285,7 @@ class Queue:
                 start_new_session=True,  # Ctrl-C is for the queue, which passes it on once
             )
         step_back(self.running[row].pid)
-        self.log(f"start {row}{', which goes on' if '--resume' in self.running[row].args else ''}")
+        self.log(f"start {row}{', which goes on' if '--resume' in words else ''}")
 
     def collect(self) -> None:
         for row, process in list(self.running.items()):
@@ -351,8 +354,8 @@ def status(rows: list[Row], place: Place) -> str:
 
 def state_of(row: Row, place: Place, absent: dict[str, str]) -> tuple[str, float]:
     """In words, and the hours of one thread that it still takes."""
-    if place.done(row):
-        return f"done: {trained(place.stored(row))}", 0.0
+    if (stored := place.stored(row)) and row.whole(stored):
+        return f"done: {trained(stored)}", 0.0
     folder, told = place.folder(row), progress(place.folder(row))
     share = told["step"] / told["total"] if told else 0.0
     at = f"epoch {told['step'] / told['epoch']:.1f} of {told['total'] / told['epoch']:g}" if told else "not begun"

@@ -121,7 +121,7 @@ def needs(rows: list[tuple[str, str]]) -> str:
     """What every row that has no result waits for."""
     if not rows:
         return "None: every system has been trained.\n"
-    lines = [("recipe", "data", "epochs", "hours of one CPU thread, estimated")]
+    lines: list[tuple[str, ...]] = [("recipe", "data", "epochs", "hours of one CPU thread, estimated")]
     for name, own in rows:
         recipe = RECIPES[name]
         hours = recipe.hours * (recipe.epochs_on(own) / recipe.epochs_on(recipe.data[0]) if recipe.epochs else 1)
@@ -131,7 +131,7 @@ def needs(rows: list[tuple[str, str]]) -> str:
 
 def reports(folder: Path) -> str:
     """For each report what came of it, and, folded, what it says of every system and what we chose."""
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for name, recipe in RECIPES.items():
         groups.setdefault(group(recipe), []).append(name)
     parts = []

@@ -162,7 +162,7 @@ def run(keeper: Keeper, stopped: Callable[[], bool]) -> dict:
 @contextlib.contextmanager
 def until_stopped() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the run behind the step that is under way, with a checkpoint; twice, at once."""
-    asked = []
+    asked: list[int] = []
 
     def ask(number, frame):
         if asked:

@@ -92,7 +92,7 @@ def built(name: str, impl: str | None) -> nn.Module:
     """
     complaint = ""
     for package in [impl] if impl else [each for each in ("starter", "solutions") if find_spec(each)]:
-        used = []
+        used: list[str] = []
 
         def lab(module: str, package: str = package, used: list[str] = used) -> ModuleType:
             used.append(module)

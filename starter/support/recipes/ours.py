@@ -1,13 +1,14 @@
 """Systems of no report, in full size on real images: where a lab has none of its own, and what the reports left out."""
 
 from functools import partial
+from typing import Any
 
 from ..coupling_nets import GatedConvNet
 from ..nets import Conv, ConvConfig
 from .core import Lab, Recipe, game
 from .parts import GREY, beta_vae, conv_gan, conv_wgan
 
-MNIST = {"data": ("mnist",), "shape": GREY, "reported": "nothing: this system is ours"}
+MNIST: dict[str, Any] = {"data": ("mnist",), "shape": GREY, "reported": "nothing: this system is ours"}
 DCGAN = "28x28 from 7x7 by two doublings, 128 and 64 channels, 100 numbers of noise"
 
 

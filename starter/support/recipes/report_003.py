@@ -1,5 +1,7 @@
 """Report 003: GAN, LSGAN and WGAN-GP on birds of 32x32, autoencoder, VAE and beta-VAE on CIFAR-10."""
 
+from typing import Any
+
 from .core import Recipe, game
 from .parts import COLOUR, SIGNED, beta_vae, conv_autoencoder, conv_gan, conv_wgan, wide
 
@@ -13,7 +15,7 @@ BIRDS = (
 )
 ALL = "every image is trained on"
 RANGES = "the autoencoder sees pixels in [-1, 1] and ends in a tanh; here they lie in [0, 1], without"
-SETTINGS = {"data": ("cub",), "shape": COLOUR, "steps": 30_000, "batch_size": 256}
+SETTINGS: dict[str, Any] = {"data": ("cub",), "shape": COLOUR, "steps": 30_000, "batch_size": 256}
 
 
 def vae(beta: float, schedule: str, reported: str, *choices: str, **settings) -> Recipe:
