@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -153,7 +154,7 @@ def keep_changed(fresh: Path, kept: Path) -> None:
                 shutil.copy(file, old.with_suffix(file.suffix))
 
 
-def alike(one, other) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """The same numbers and words, to a thousandth."""
     if isinstance(one, dict) and isinstance(other, dict):
         keys = (one.keys() | other.keys()) - runs.TIMES

@@ -1,10 +1,11 @@
 """What must make no difference: the surroundings of a probe, and the clothes that a right answer wears."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache, wraps
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +13,11 @@ from torch import Tensor
 from ..content import known_answers
 from ..content.tasks import TASKS, module_of
 
+Function = Callable[..., Any]
+
 
 @contextmanager
-def two_threads():
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -24,7 +27,7 @@ def two_threads():
 
 
 @contextmanager
-def in_float64():
+def in_float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     try:
         yield
@@ -33,7 +36,7 @@ def in_float64():
 
 
 @contextmanager
-def on_another_device():
+def on_another_device() -> Iterator[None]:
     """`meta`, where tensors have no numbers: whatever were made there would be noticed."""
     torch.set_default_device("meta")
     try:
@@ -59,33 +62,33 @@ def restyled(task: str) -> dict[str, ModuleType]:
     return found
 
 
-def with_random_numbers(function: Callable) -> Callable:
+def with_random_numbers(function: Function) -> Function:
     """Whoever draws from the global generator changes nothing but its state."""
 
     @wraps(function)
-    def styled(*args, **kwargs):
+    def styled(*args: Any, **kwargs: Any) -> Any:
         torch.rand(3)
         return function(*args, **kwargs)
 
     return styled
 
 
-def in_another_layout(function: Callable) -> Callable:
+def in_another_layout(function: Function) -> Function:
     """The same numbers in another order of memory."""
 
     @wraps(function)
-    def styled(*args, **kwargs):
+    def styled(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         return mapped(lambda t: t.transpose(0, -1).contiguous().transpose(0, -1) if t.ndim > 1 else t, result)
 
     return styled
 
 
-def with_float64_inside(function: Callable) -> Callable:
+def with_float64_inside(function: Function) -> Function:
     """Twice the digits on the way; arguments by name; the result as it should be."""
 
     @wraps(function)
-    def styled(*args, **kwargs):
+    def styled(*args: Any, **kwargs: Any) -> Any:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         wide = {name: mapped(lambda t: t.double() if t.dtype == torch.float32 else t, a) for name, a in given.items()}
         narrow = any(a is not given[name] for name, a in wide.items())
@@ -95,7 +98,7 @@ def with_float64_inside(function: Callable) -> Callable:
     return styled
 
 
-def mapped(change: Callable, value):
+def mapped(change: Callable[[Tensor], Tensor], value: Any) -> Any:
     """A tensor, or the tensors of a tuple, changed; whatever is none stays the very same."""
     if isinstance(value, tuple) and any(isinstance(item, Tensor) for item in value):
         items = [mapped(change, item) for item in value]

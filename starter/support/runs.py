@@ -67,7 +67,7 @@ def folder() -> Path:
     return Path(os.environ.get("RUNS") or Path(__file__).resolve().parents[2] / "runs")
 
 
-def write(name: str, model: nn.Module, images: Images, history: History, **settings) -> None:
+def write(name: str, model: nn.Module, images: Images, history: History, **settings: object) -> None:
     """Write a finished run down, over an older one of this name; nothing when MAX_STEPS says that it is no real one.
 
     Raises:

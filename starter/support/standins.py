@@ -6,7 +6,9 @@ probe's inputs lead to. It therefore answers nothing else, and whoever reads it 
 
 import contextlib
 import inspect
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +57,7 @@ def flattened(arguments: dict, batched: bool) -> dict[str, Tensor]:
 
 
 @contextlib.contextmanager
-def swapped(module: ModuleType, functions: dict):
+def swapped(module: ModuleType, functions: dict[str, Callable[..., Any]]) -> Iterator[None]:
     """Names of a module replaced for a while; names it does not have are added for the while."""
     kept = {name: vars(module)[name] for name in functions if name in vars(module)}
     vars(module).update(functions)
@@ -67,13 +69,13 @@ def swapped(module: ModuleType, functions: dict):
         vars(module).update(kept)
 
 
-def recorder(function, table: dict):
+def recorder(function: Callable[..., Any], table: dict[str, Any]) -> Callable[..., Any]:
     """The reference's function, noting each call's arguments, value and derivatives in a table."""
     signature = inspect.signature(function)
     table |= {"parameters": list(signature.parameters), "batched": True, "rows": []}
     asked: dict[tuple, int] = {}  # a call's key and words -> with derivatives at how many arguments it was noted
 
-    def recorded(*args, **kwargs):
+    def recorded(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         words = {name: a for name, a in given.items() if isinstance(a, str)}
         numbers = {name: a.detach() if isinstance(a, Tensor) else a for name, a in given.items() if name not in words}
@@ -117,7 +119,7 @@ def noted(table: dict, mark: list[float], words: dict, wanted: int) -> bool:
     return bool(known) and len(known[0]["gradients"]) >= wanted
 
 
-def replay(name: str, table: dict):
+def replay(name: str, table: dict[str, Any]) -> Callable[..., Any]:
     """A function that knows the recorded calls, in batches of any size, and nothing else."""
 
     rows = table["rows"]
@@ -143,7 +145,7 @@ def replay(name: str, table: dict):
             value = value + (steep.to(flat.dtype) * flat).sum(dim=-1)  # right to first order
         return value
 
-    def replayed(*args, **kwargs):
+    def replayed(*args: Any, **kwargs: Any) -> Any:
         given = dict(zip(table["parameters"], args)) | kwargs
         given = {parameter: given[parameter] for parameter in table["parameters"] if parameter in given}
         words = {n: a for n, a in given.items() if isinstance(a, str)}
@@ -154,7 +156,7 @@ def replay(name: str, table: dict):
     return replayed
 
 
-def plain(numbers) -> np.ndarray:
+def plain(numbers: Any) -> np.ndarray:
     """Numbers of a table as an array of the type that torch would make of them."""
     found = np.array(numbers)
     return found.astype(np.float32) if found.dtype.kind == "f" else found

@@ -65,7 +65,9 @@ def draw_traversals(
 
 
 @torch.no_grad()
-def picture(decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], values: Sequence[float], pixels: int):
+def picture(
+    decode: Callable[[Tensor], Tensor], z: Tensor, dims: Sequence[int], values: Sequence[float], pixels: int
+) -> bytes:
     """PNG of the image of z with some latents replaced: what the sliders call."""
     code = z.detach().clone()
     code[list(dims)] = code.new_tensor(list(values))
@@ -86,7 +88,7 @@ def show_sliders(
     menus = [ipywidgets.Dropdown(options=range(n_classes), description="class")] if n_classes else []
     image = ipywidgets.Image(format="png")
 
-    def update(_=None) -> None:
+    def update(_: object = None) -> None:
         shown = of_class(decode, menus[0].value) if menus else decode
         image.value = picture(shown, z, dims, [slider.value for slider in sliders], pixels)
 

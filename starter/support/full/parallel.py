@@ -63,7 +63,7 @@ class Processes:
         return votes.item() > 0
 
 
-def averaged(optimizer: torch.optim.Optimizer, *_) -> None:
+def averaged(optimizer: torch.optim.Optimizer, *_: object) -> None:
     weights = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is not None]
     if not weights:
         return

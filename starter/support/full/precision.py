@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,7 @@ def in_bfloat16(nets: list[nn.Module], device: str) -> Iterator[None]:
 def lowered(forward: Callable, device: str) -> Callable:
     """Autocast for one call: around a whole update it would reach the losses, and keep weights cast before a step."""
 
-    def lowered_forward(*inputs):
+    def lowered_forward(*inputs: Any) -> Any:
         with torch.autocast(device, torch.bfloat16):
             return tree_map_only(Tensor, Tensor.float, forward(*inputs))
 

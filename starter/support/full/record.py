@@ -7,7 +7,7 @@ import re
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -122,7 +122,7 @@ def dumped(found: dict) -> bytes:
     return re.sub(r"\[[^\[\]{}]*\]", lambda numbers: " ".join(numbers[0].split()), text).encode()  # a list is a line
 
 
-def finite(value):
+def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): finite(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -322,10 +323,10 @@ class Queue:
 
 
 @contextlib.contextmanager
-def as_interrupt(number: int):
+def as_interrupt(number: int) -> Iterator[None]:
     """A signal is answered like Ctrl-C."""
 
-    def interrupt(*_):
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(number, interrupt)

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from ..coupling_nets import GatedConvNet
 from ..nets import Conv, ConvConfig
 from .core import Lab, Recipe, game
@@ -16,14 +18,14 @@ def two_convolutions(latent_dim: int) -> ConvConfig:
     return ConvConfig(GREY, (Conv(1, 32, 4, 2), Conv(32, 64, 4, 2)), latent_dim)
 
 
-def vae_with_learned_prior(lab: Lab):
+def vae_with_learned_prior(lab: Lab) -> nn.Module:
     nets = lab("autoencoder").conv_nets(two_convolutions(16), 2 * 16)
     flow_vae = lab("flow_vae")
     posterior = flow_vae.autoregressive_flows(16, 4, hidden_dim=64)
     return flow_vae.FlowVAE(*nets, posterior, prior=flow_vae.coupling_flows(16, 8, hidden_dim=64))
 
 
-def small_flow(lab: Lab):
+def small_flow(lab: Lab) -> nn.Module:
     return lab("realnvp").multiscale(GREY, 256, partial(GatedConvNet, layers=2), (16, 32, 48), (2, 6, 6))
 
 

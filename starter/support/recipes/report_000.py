@@ -1,10 +1,11 @@
 """Report 000: autoencoder, VAE, VAE with planar flows and a GAN of fully connected layers, all on colour images."""
 
 from functools import partial
+from typing import Any
 
 from ..nets import Conv, ConvConfig, mlp_generator
 from .core import Recipe, game
-from .parts import COLOUR, beta_vae, conv_autoencoder, conv_vae, mlp_gan, planar_vae
+from .parts import COLOUR, Build, beta_vae, conv_autoencoder, conv_vae, mlp_gan, planar_vae
 
 DATA = "the data set is not named; three channels stand in the autoencoder's layers: CIFAR-10"
 SETTLED = "'until validation loss stabilized': 5 epochs in which it falls by less than 0.1 %, at most 100 epochs"
@@ -28,7 +29,7 @@ def three_convolutions(latent_dim: int) -> ConvConfig:
     return ConvConfig(COLOUR, (Conv(3, 32, 4, 2), Conv(32, 64, 4, 2), Conv(64, 128, 4, 2)), latent_dim)
 
 
-def settled(build, source: str, *choices: str, patience: int = 5, **settings) -> Recipe:
+def settled(build: Build, source: str, *choices: str, patience: int = 5, **settings: Any) -> Recipe:
     """What all systems but the GAN share: Adam with 1e-3, until the validation loss settles."""
     return Recipe(
         source=f"report 000, {source}",
@@ -56,7 +57,7 @@ def vae(latent_dim: int) -> Recipe:
     )
 
 
-def planar(name: str, *choices: str, **settings) -> Recipe:
+def planar(name: str, *choices: str, **settings: Any) -> Recipe:
     return settled(
         planar_vae(three_convolutions(128), steps=4),
         f"VAE with planar flows; {name}",

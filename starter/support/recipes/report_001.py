@@ -1,5 +1,7 @@
 """Report 001: RealNVP, autoencoder, VAE, GAN and conditional GAN, every system on MNIST and on Fashion-MNIST."""
 
+from typing import Any
+
 from .core import Recipe, game
 from .parts import (
     GREY,
@@ -30,7 +32,9 @@ BITS = {
 }
 
 
-def autoencoder(latent_dim: int, lr: float = 1e-3, source: str = "report 001, autoencoder compression", **settings):
+def autoencoder(
+    latent_dim: int, lr: float = 1e-3, source: str = "report 001, autoencoder compression", **settings: Any
+) -> Recipe:
     reported = "squared error against latent size, on MNIST; reconstructions"
     if latent_dim == 32:
         reported += '; "pretty good" at this size'

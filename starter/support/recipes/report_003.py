@@ -18,7 +18,7 @@ RANGES = "the autoencoder sees pixels in [-1, 1] and ends in a tanh; here they l
 SETTINGS: dict[str, Any] = {"data": ("cub",), "shape": COLOUR, "steps": 30_000, "batch_size": 256}
 
 
-def vae(beta: float, schedule: str, reported: str, *choices: str, **settings) -> Recipe:
+def vae(beta: float, schedule: str, reported: str, *choices: str, **settings: Any) -> Recipe:
     return Recipe(
         **{"source": "report 003, beta-VAE", **settings},
         data=("cifar10",),

@@ -18,7 +18,9 @@ def repository(tmp_path, monkeypatch):
     for name in ("pyproject.toml", style.TOOLS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(style.ROOT / name, tmp_path / name)
-    (tmp_path / "grading/half.py").write_text(MODULE.format("n // 2"))
+    for name in ("grading/half.py", "starter/support/half.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(MODULE.format("n // 2"))
     monkeypatch.setattr(style, "ROOT", tmp_path)
     return tmp_path
 
