@@ -12,15 +12,16 @@ MODULE = '"""A module."""\n\n\ndef half(n: int) -> int:\n    return {}\n'
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """Of one module, with this one's settings."""
+    """Of one module that says something, with this one's settings."""
     if reason := style.left_out():
         pytest.skip(reason)
     for name in ("pyproject.toml", style.TOOLS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(style.ROOT / name, tmp_path / name)
-    for name in ("grading/half.py", "starter/support/half.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(MODULE.format("n // 2"))
+    (tmp_path / "starter/support").mkdir(parents=True)
+    for folder in ("grading", "starter", "starter/support"):
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "grading/half.py").write_text(MODULE.format("n // 2"))
     monkeypatch.setattr(style, "ROOT", tmp_path)
     return tmp_path
 
