@@ -56,7 +56,7 @@ plots.rows({"digits": x[:12], "random": noise}, f"Two kinds of points in a space
 #
 # and the same for the columns. A stride of 2 skips every other position: the image shrinks to about half.
 #
-# **Predict.** $k=3$, $s=2$, $p=1$: how many rows become of 15? Of 16?
+# **Predict.** $k=3$, $s=2$, $p=1$: how many rows do 15 rows become? And 16?
 
 # %%
 sizes = range(5, 21)
@@ -214,7 +214,8 @@ pictures = {str(n): models[n].reconstruct(x[:12]) for n in (1, 2, 4, 16, 64)}
 plots.rows({"x": x[:12], **pictures}, "The same images from 1, 2, 4, 16 and 64 numbers")
 
 # %% [markdown]
-# The first few numbers buy almost everything: one number picks something like a class, four a class and a style.
+# The first few numbers buy most: one number picks something like a class, four a class and a style, and with eight most of
+# the way is done.
 # Beyond 16 the curve is nearly flat. About ten numbers seem to be what these digits really vary in.
 
 # %% [markdown]
@@ -379,7 +380,8 @@ plots.manifold(flat.images, "The plane of the codes, decoded evenly", span=codes
 # The loss only ever asks for $\hat x \approx x$. It says nothing about where codes lie, and nothing about what is decoded
 # between them.
 #
-# **Question 2.** The autoencoder rebuilds unseen test images well, and yet decodes random codes to nonsense. Explain how both can
+# **Question 2.** The autoencoder rebuilds unseen test images well, and yet decodes random codes to nonsense. Explain how
+# both can
 # be true. Which two demands on the codes would make random codes decode to digits?
 
 # %% [markdown] answer="ae-q2"

@@ -81,8 +81,9 @@ plots.lines(paths, "One latent, four fixed draws, μ = 0", "log_var", "z")
 # %% [markdown]
 # ## 2.2 How far from the prior?
 #
-# The codes of all images together shall look like the *prior* $p(z) = \mathcal N(0, I)$, from which we will sample. The
-# Kullback-Leibler divergence says how many nats $q$ is away from it. For normal distributions it is exact:
+# We will sample codes from the *prior* $p(z) = \mathcal N(0, I)$, so the codes of the images should not lie far from it. The
+# loss pulls the $q(z \mid x)$ of *every* image towards the prior. The Kullback-Leibler divergence says how many nats $q$ is
+# away from it. For normal distributions there is a formula:
 #
 # $$\mathrm{KL}\big(q(z \mid x)\,\|\,p(z)\big) = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
 #
@@ -140,6 +141,11 @@ plots.lines(estimate, "Two ways to the same number", "draws", "nats", level, log
 #
 # You know it as cross-entropy. One number per image, in nats.
 #
+# A coin shows 0 or 1, and our pixels are grey. For a grey $x_i$ the sum is what the image costs *on average* when each pixel
+# is first made black or white at random, white with probability $x_i$. So it is a fair loss, and the bound that we build on
+# it is one on average. It is no probability of the grey image itself: over all grey values these numbers do not integrate
+# to 1 (Loaiza-Ganem & Cunningham 2019).
+#
 # **Predict.** A decoder that ignores $z$ can only answer with the mean image. Which digits will be cheap under it?
 
 # %%
@@ -154,7 +160,7 @@ check("vae-3")  # starter/vae.py, bernoulli_nll
 # %%
 nll = vae.bernoulli_nll(mean_image.logit(eps=1e-6), x)
 order = nll.argsort()
-extremes = {"cheapest": order[:12], "dearest": order[-12:]}
+extremes = {"cheapest": order[:12], "most expensive": order[-12:]}
 title = f"From {nll.min():.0f} to {nll.max():.0f} nats, {nll.mean():.0f} on average"
 plots.rows({name: x[index] for name, index in extremes.items()}, title)
 
@@ -203,12 +209,13 @@ plots.lines(curves, title, "σ", "nats per image")
 # | --- | --- | --- |
 # | reconstruction, $-\mathbb E_q[\log p(x \mid z)]$ | nats that the image still costs once its code is known | the code says much |
 # | KL, $\mathrm{KL}(q \,\|\, p)$ | nats that the code itself carries about the image | the code says little |
-# | gap, $\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))$ | what we lose because $q$ is only a normal distribution | $q$ fits the true posterior |
+# | gap, $\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))$ | what we lose because $q$ is a diagonal normal, which one encoder must give for every image; lab 4 measures both | $q$ fits the true posterior |
 
 # %% [markdown]
 # The first two pull in opposite directions.
 #
-# **Predict.** The mean image made an image cost some hundred nats. How many nats will a code carry, and how many will it save?
+# **Predict.** The mean image made an image cost some hundred nats. How many nats will a code carry, and how many will it
+# save?
 
 # %%
 check("vae-5")  # starter/vae.py, elbo
@@ -254,7 +261,7 @@ named = {"x": x[:12], "mean of q": model.reconstruct(x[:12])}
 plots.rows({**named, **{f"draw {i}": images for i, images in enumerate(draws, 1)}})
 
 # %% [markdown]
-# The draws keep the class and wobble in the stroke: a VAE is exact only about what is worth its nats.
+# The draws keep the class and differ in the stroke: a detail is in the code only if it saves more nats than it costs.
 #
 # **Question 1.** A friend *averages* the cross-entropy over the pixels, but *sums* the KL over the latents. Which multiple
 # of the KL does she minimise, in terms of the number of pixels? What will her reconstructions and her samples look like?
@@ -301,8 +308,9 @@ title, level = f"K = 100 gains {bounds[0] - bounds[-1]:.1f} nats", {"-ELBO": min
 plots.lines({"$-L_K$": (counts, bounds)}, title, "K", "nats per image", level, True, "o-")
 
 # %% [markdown]
-# At $K = 1$ both agree, then the bound rises. What it gains was lost because a normal $q$ cannot bend. The model itself did not change, we only measure it better.
-# When two papers compare likelihoods, ask for their $K$.
+# At $K = 1$ both agree, then the bound rises. What it gains was lost because $q$ is not the true posterior: it is a diagonal
+# normal, and one encoder must give it for every image. (Lab 4 measures which of the two it is.) The model itself did not
+# change, we only measure it better. When two papers compare likelihoods, ask for their $K$.
 
 # %% [markdown]
 # ## 2.7 New images
@@ -429,7 +437,8 @@ widgets.explore_latent(model.images, code, dims)
 # %% [markdown]
 # Most latents change several things at once: nothing in the bound asks for more. Lab 3 does.
 #
-# **Question 2.** Some latents of the model with 128 have a KL of zero. What did the encoder learn to answer for them, and what
+# **Question 2.** Some latents of the model with 128 have a KL of zero. What did the encoder learn to answer for them, and
+# what
 # would a slider over such a latent show? Why should they not change the bound at all, and why is it nevertheless a little
 # worse here?
 
@@ -441,16 +450,19 @@ widgets.explore_latent(model.images, code, dims)
 #
 # 1. **The hidden β.** Carry out question 1: give `training.fit` another `terms` function with your friend's loss. Draw
 #    reconstructions and KL per latent. Were you right?
-# 2. **Train on $\mathcal L_5$.** Write a `terms` function that minimises $-\mathcal L_5$ instead of $-\mathcal L_1$. Does the gap of
+# 2. **Train on $\mathcal L_5$.** Write a `terms` function that minimises $-\mathcal L_5$ instead of $-\mathcal L_1$. Does
+#    the gap of
 #    2.6 shrink? Do more latents become active (Burda et al., section 5)?
 # 3. **Temperature and FID.** Draw FID against the temperature, from 0.6 to 1.6. Where is it lowest, and do your eyes agree?
 
 # %% [markdown]
 # ## References
 #
-# - Kingma, Welling 2014, *Auto-encoding variational Bayes*: the bound in 2.2, the draw in 2.4, the KL in appendix B, likelihoods in C.
+# - Kingma, Welling 2014, *Auto-encoding variational Bayes*: the bound in 2.2, the draw in 2.4, the KL in appendix B,
+#   likelihoods in C.
 # - Rezende, Mohamed, Wierstra 2014, *Stochastic backpropagation*: the same idea, found at the same time.
 # - Kingma, Welling 2019, *An introduction to variational autoencoders*, chapter 2.
 # - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, section 3.
-# - Theis, van den Oord, Bethge 2016, *A note on the evaluation of generative models*: why samples and likelihood can disagree.
+# - Theis, van den Oord, Bethge 2016, *A note on the evaluation of generative models*: why samples and likelihood can
+#   disagree.
 # - Heusel et al. 2017, *GANs trained by a two time-scale update rule*: the Fréchet distance, equation 6.

@@ -51,8 +51,8 @@ curves = {f"{name}: best R = {rate[loss.argmin()]:.1f}": (rate, loss) for name, 
 plots.lines(curves, "One rate–distortion curve, four losses D + βR", "rate R", "nats per image")
 
 # %% [markdown]
-# At the minimum $s = \beta$: the slope of the curve of possible $(R, D)$ is $-\beta$. A large β gives up as soon as a nat of
-# rate saves less than β nats of distortion.
+# At the minimum $s = \beta$: the slope of the curve of possible $(R, D)$ is $-\beta$. With a large β the model
+# stops adding rate as soon as one more nat of it saves less than β nats of distortion.
 #
 # Now the loss itself. `penalty`, which may stand in for the rate, waits until 3.6.
 
@@ -221,7 +221,7 @@ plots.panels(curves, x="thousand steps", y="$β_t$")
 #
 # The mean over the batch comes *before* the maximum, the sum over latents after it.
 #
-# **Predict.** 16 latents with λ = 0.5: which rate will training settle at, at least?
+# **Predict.** 16 latents with λ = 0.5: near which rate will training settle?
 
 # %%
 kl = torch.linspace(0, 1.5, 100)
@@ -354,12 +354,13 @@ title = "β = 5: the share of each factor that each latent knows (white: all)"
 plots.grid(share.reshape(-1, 1, 1, 1).expand(-1, 1, 9, 9), title, 5, names, sprites.FACTORS, inches=0.6)
 
 # %% [markdown]
-# Position and size are known, angle and shape hardly: turning a small shape changes few pixels, so it is not worth its
-# rate.
+# Position and size are known, angle and shape hardly: turning a small shape changes few pixels, so
+# there is little distortion to save. (These models had ten epochs; a longer run may still learn them.)
 #
 # ## 3.10 One factor, one latent?
 #
-# *Disentangled* means that each factor has a latent of its own. The mutual information gap asks how far the best latent is ahead
+# *Disentangled* means that each factor has a latent of its own. The mutual information gap asks how far the best latent is
+# ahead
 # of the second best:
 #
 # $$\mathrm{MIG} = \frac{1}{K} \sum_k \frac{I(z_{\text{first}}; v_k) - I(z_{\text{second}}; v_k)}{H(v_k)}$$
@@ -381,11 +382,11 @@ gaps = {f"seed {seed}": ([1, 5, 20], [gap(sweep[beta, seed]) for beta in (1, 5, 
 plots.lines(gaps, "The same model, three seeds", "β", "MIG", log_x=True, style="o-")
 
 # %% [markdown]
-# Look before you write "β disentangles": how far apart are the three curves, and how far apart the three values of β on
-# one curve? A single run per β could have told another story. The posterior is diagonal, so it prefers some rotations of
-# the code to others, but only weakly: luck decides with it.
+# From β = 1 to 5 the gap grows for each of these three seeds; from 5 to 20 the seeds disagree. Before you write "β
+# disentangles", look how far apart the three curves are: a single run per β could have told another story. The posterior
+# is diagonal, and that is what prefers some rotations of the code to others (Rolínek et al.).
 #
-# **Question 2.** Somebody trains one model at β = 1 and one at β = 5, and reports that MIG rises with β. Which experiment
+# **Question 2.** Somebody trains one model at β = 5 and one at β = 20, and reports that MIG falls with β. Which experiment
 # would convince you, and how would you choose β for a data set whose factors nobody knows?
 
 # %% [markdown] answer="beta-q2"
@@ -406,7 +407,10 @@ plots.lines(gaps, "The same model, three seeds", "β", "MIG", log_x=True, style=
 # - Higgins et al. 2017, *beta-VAE: learning basic visual concepts with a constrained variational framework*, ICLR.
 # - Alemi et al. 2018, *Fixing a broken ELBO*, ICML: rate and distortion.
 # - Bowman et al. 2016, *Generating sentences from a continuous space*, CoNLL: collapse and KL annealing.
-# - Fu et al. 2019, *Cyclical annealing schedule*, NAACL. Kingma et al. 2016, *Inverse autoregressive flow*, NeurIPS: free bits.
+# - Fu et al. 2019, *Cyclical annealing schedule*, NAACL. Kingma et al. 2016, *Inverse autoregressive flow*, NeurIPS: free
+#   bits.
 # - Burda et al. 2016, *Importance weighted autoencoders*, ICLR: active units.
+# - Rolínek, Zietlow, Martius 2019, *Variational autoencoders pursue PCA directions (by accident)*, CVPR.
 # - Chen et al. 2018, *Isolating sources of disentanglement in VAEs*, NeurIPS: MIG.
-# - Locatello et al. 2019, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML.
+# - Locatello et al. 2019, *Challenging common assumptions in the unsupervised learning of disentangled representations*,
+#   ICML.

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 5 · RealNVP
 #
-# A VAE bounds the likelihood of an image. A flow made of *couplings* computes it exactly, and runs backwards to draw
-# new images. Afterwards you can
+# A VAE bounds the likelihood of an image. A flow made of *couplings* computes the density of
+# real numbers exactly, and runs backwards to draw new images. Afterwards you can
 #
 # - build an invertible layer around any network, and know its log-determinant;
 # - turn grey levels into real numbers without cheating, and report bits per dimension;
@@ -35,7 +35,8 @@ from starter import autoencoder, realnvp as nvp
 # %% [markdown]
 # ## 5.1 One half decides about the other
 #
-# Lab 4's flows knew their log-determinant, but not their inverse. A *coupling* knows both. Leave one half of the numbers
+# Lab 4's planar steps knew their log-determinant, but not their inverse; its couplings knew both. Now couplings for images,
+# where a mask says which half is which. Leave one half of the numbers
 # alone; scale and shift the other half, by amounts that a network reads from the first:
 #
 # $$z_1 = x_1, \qquad z_2 = x_2 \cdot e^{\log s(x_1)} + t(x_1)$$
@@ -70,7 +71,7 @@ plots.grid(jacobian.abs().clamp(max=1)[None, None], "|dz/dx|: black is 0, white 
 check("nvp-2")  # starter/realnvp.py, coupling_forward
 
 # %% [markdown]
-# To go back, the network is asked once more, with the half that never changed.
+# To go back, run the same network again, on the half that never changed: it gives the same amounts.
 #
 # **Predict.** Forward scales and then shifts. In which order must the two be undone?
 
@@ -139,7 +140,7 @@ check("nvp-5")  # starter/realnvp.py, dequantize
 
 # %% [markdown]
 # The noise costs nothing to undo: rounding down finds the level again. And it makes the density honest. Averaged over $u$,
-# $\log p(z) + \text{log\_det}$ is a lower bound on the probability of the *level*, in nats.
+# $\log p(z) + \text{log\_det}$ is a lower bound on the log-probability of the image's *levels*, in nats.
 #
 # Divide by the dimensions and by $\log 2$: bits per dimension, the number that papers compare.
 #
@@ -225,11 +226,13 @@ plots.lines(curves, "Bent noise", "u", "density", {"uniform": 1.0}, style="o-")
 
 # %% [markdown]
 # Black pixels now keep away from the border to the next level: there, uniform noise ends in a cliff that no smooth flow
-# can draw. What $\log q$ costs is won back with interest. The encoder of a VAE is $q(u \mid x)$; its decoder is "round down",
+# can draw. The new noise has a cost, $\log q$, and the flow gains more
+# than that. The encoder of a VAE is $q(u \mid x)$; its decoder is "round down",
 # certain of the image. So lab 2's importance-weighted bound applies as it is, and `ImageFlow.bits` uses it.
 
 # %% [markdown]
-# **Question 1.** A friend trains the same flow on $x$ itself, without any noise, and reports $-12$ bits per dimension, falling
+# **Question 1.** A friend trains the same flow on $x$ itself, without any noise, and reports $-12$ bits per dimension,
+# falling
 # with every epoch. What has the model learned? Why can the number of this notebook never fall below 0?
 
 # %% [markdown] answer="nvp-q1"
@@ -333,7 +336,8 @@ plots.rows(rows, "From one test image to another, through the latents")
 # Both ends are the test images themselves, to the last grey level: no autoencoder of lab 1 did that. In between, strokes are
 # erased and drawn anew.
 #
-# **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones? Explain
+# **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
+# Explain
 # how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)
 
 # %% [markdown] answer="nvp-q2"
@@ -346,7 +350,8 @@ plots.rows(rows, "From one test image to another, through the latents")
 # decrease". It reads pixels as they are, and nothing bounds $\log s$. Beside it the same networks, dequantized, with
 # $\log s$ bounded by a tanh. Both get the same small colour patches of a photograph, and the same learning rate.
 #
-# **Predict.** A coupling scales by $e^{\log s}$, and $\log s$ grows with its input: the output of the coupling before. What do
+# **Predict.** A coupling scales by $e^{\log s}$, and $\log s$ grows with its input: the output of the coupling before. What
+# do
 # eight of them do?
 
 # %% tags=["training"]
@@ -370,29 +375,35 @@ grown = {name: (range(1, 9), seen.nan_to_num(1e4).clamp(1e-3, 1e4).log10()) for 
 plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|, by coupling": grown})
 
 # %% [markdown]
-# As reported: pixels in $[0, 1]$ are narrow, so stretching them pays, by the same gradient in all eight couplings. A
-# stretched output is the next coupling's input, and $\log s$ grows with its input: from coupling to coupling $e^{e^{\dots}}$,
+# As reported: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight couplings for it
+# alike. A stretched output is the next coupling's input, and $\log s$ grows with its input: from coupling to coupling $e^{e^{\dots}}$,
 # soon beyond float32 (after how many steps depends on the seed). The repaired flow scales by at most $e^{\text{bound}}$ a
-# coupling, and dequantized data leave it nothing to pile up on. Its number is a likelihood; the other was none, even
+# coupling, and in dequantized data no single value has a density without limit. Its number is a likelihood; the other was none, even
 # before it broke: see question 1.
 
 # %% [markdown]
 # ## 5.10 Real data
 #
 # `python -m starter recipes` lists `realnvp-multiscale`, `realnvp-cifar` and its repair with the layers of their reports. The
-# same notebook runs with `DATA=mnist`; the gated networks of the best public tutorial (`coupling_nets.GatedConvNet`) reach about
-# 1.02 bits/dim there, after hours on a GPU.
+# same notebook runs with `DATA=mnist`; a multi-scale flow with gated networks (`coupling_nets.GatedConvNet`) reaches 1.02
+# bits/dim on MNIST in Lippe's tutorial, after hours on a GPU.
 
 # %% [markdown]
 # ## 5.11 Exercises
 #
-# 1. **Glow.** Put `coupling_nets.InvertibleConv` before every channel coupling of the multi-scale flow. Do bits/dim fall? Why does it
+# 1. **Glow.** Put `coupling_nets.InvertibleConv` before every channel coupling of the multi-scale flow. Do bits/dim fall?
+#    Why does it
 #    need no mask that takes turns?
-# 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8. Which is
+# 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8. Which
+#    is
 #    the harder data set, and may the numbers be compared?
-# 3. **How many samples?** Measure `bits` with 1, 4, 16, 64 samples of $u$, for uniform and for learned noise. Which gains more,
+# 3. **How many samples?** Measure `bits` with 1, 4, 16, 64 samples of $u$, for uniform and for learned noise. Which gains
+#    more,
 #    and why?
 #
 # **References.** Dinh, Sohl-Dickstein & Bengio 2017, *Density estimation using Real NVP*. Theis, van den Oord & Bethge
-# 2016, *A note on the evaluation of generative models*. Ho et al. 2019, *Flow++*. Kingma & Dhariwal 2018, *Glow*. Burda, Grosse &
+# 2016, *A note on the evaluation of generative models*. Nalisnick et al. 2019, *Do deep generative models know what they
+# don't
+# know?* Lippe, *UvA deep learning tutorials*, tutorial 11. Ho et al. 2019, *Flow++*. Kingma & Dhariwal 2018, *Glow*. Burda,
+# Grosse &
 # Salakhutdinov 2016, *Importance weighted autoencoders*.

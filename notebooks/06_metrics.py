@@ -249,8 +249,8 @@ package.update(fake, real=False)
 agrees("FID, torchmetrics", met.fid(real, fake), package.compute())
 
 # %% [markdown]
-# Inception has 2,048 features, and there the square root is what you wait for. Here with 1,024: processor time of the three
-# ways to the same number. (`make bench` measures 2,048.)
+# Inception has 2,048 features, and there the square root is what you wait for. Here with 1,024: processor time of two ways
+# to the same number. (`make bench` measures 2,048.)
 
 # %%
 def cpu_seconds(function, given):
@@ -301,8 +301,10 @@ title = "FID of real images against real images"
 plots.lines({"mean of 20 draws": over_draws(met.fid, clean)}, title, "images", "FID", log_x=True, style="o-")
 
 # %% [markdown]
-# Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.15. The estimate is *biased*: a covariance from
-# few points fits them too well. Below 33 images for 32 features it is even singular, and `fid` refuses.
+# Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.15. The estimate is *biased*: a
+# covariance that is
+# estimated from few points fits these points too well. Below 33 images for 32 features it is even singular, and `fid`
+# refuses.
 #
 # **Question 2.** Paper A reports FID 9 from 50,000 samples, paper B FID 12 from 5,000, and a third counts the training images
 # differently. What can you conclude about the generators? What must a table say for its FIDs to be comparable?
@@ -329,7 +331,7 @@ from torchmetrics.image.kid import poly_mmd
 
 pair = real.double(), fake.double()
 agrees("KID, torchmetrics", met.kid(*pair), poly_mmd(*pair))
-all_of_them = {"num_subsets": 1, "max_subset_size": n}  # its default are 100 random parts of up to 1,000 images
+all_of_them = {"num_subsets": 1, "max_subset_size": n}  # by default it takes 100 random parts of up to 1,000 images
 agrees("KID, clean-fid", met.kid(*pair), kernel_distance(*map(np.asarray, pair), **all_of_them))
 
 # %%
@@ -342,7 +344,7 @@ training.within("lab 6 KID of blurred digits", met.kid(real, paths["blur"][1.0])
 
 # %% [markdown]
 # KID is flat from 40 images on, on average; a single draw scatters. Its size means little by itself: papers print it times
-# 1,000. How well do you agree with the packages by now? Five digits were asked.
+# 1,000. How well do you agree with the packages by now?
 
 # %%
 agreement = [min(16, -np.log10(value + 1e-16)) for value in error.values()]
@@ -376,7 +378,8 @@ with plots.figure(8, 4, ncols=2) as axes:
         ax.set(title=title, aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.6, 1.6))
 
 # %% [markdown]
-# *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball of the
+# *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball of
+# the
 # fake set (right). Blue: real, orange: fake.
 #
 # **Predict.** These fakes have dropped half of the ring. Which of the two suffers?
@@ -392,8 +395,9 @@ five = met.precision_recall(real, paths["digits dropped"][5])
 training.within("lab 6 precision of five digits", five.precision.item())
 
 # %% [markdown]
-# Dropping digits costs recall alone: what is left is perfect. Noise costs precision first. Blur costs recall, because all
-# digits become alike, and then precision as well; so at the same FID the two numbers tell spoilt images from missing ones.
+# Dropping digits costs recall alone: what is left is perfect. Noise costs precision first. Blur costs recall,
+# because all digits become alike, and then precision as well. Look where its curve crosses that of dropped digits: there the
+# two faults have the same recall and the same precision. So even two numbers do not tell spoilt images from missing ones.
 #
 # ## 6.10 Judge a generator
 #
@@ -449,7 +453,8 @@ with tempfile.TemporaryDirectory() as place:
 agrees("FID of two folders, clean-fid", ours, theirs)
 
 # %% [markdown]
-# And Inception? Its weights, 96 MB, are fetched once by a command and then stay. Few images for 2,048 features are no case for
+# And Inception? Its weights, 96 MB, are fetched once by a command and then stay. Few images for 2,048 features are no case
+# for
 # FID; KID can.
 
 # %% tags=["nbval-ignore-output"]

@@ -60,8 +60,10 @@ plots.rows({"real": train.pixels(slice(12)), "fake": fakes})
 #
 # $$L_D = -\mathbb E\big[\log D(x)\big] - \mathbb E\big[\log(1 - D(G(z)))\big]$$
 #
-# A discriminator that is *sure* stops teaching. **One-sided label smoothing** asks for $D = a$ on real images, with
-# $a = 0.9$, and leaves the target of fakes at 0.
+# A discriminator may grow ever surer of real images, with ever larger logits and weights. **One-sided label smoothing** asks
+# for $D = a$ on real images, with $a = 0.9$, so that there is a best logit. The target of fakes stays at 0: with another one,
+# $b$, the best discriminator would be $D^* = (a\, p + b\, p_g) / (p + p_g)$. Where only fakes are it would answer $b$
+# everywhere, and bad images would have no reason to move.
 #
 # **Predict.** Which logit is best for a real image at $a = 0.9$? And at $a = 1$?
 
@@ -73,7 +75,8 @@ logits, sure = torch.linspace(-4, 8, 200), torch.full((1,), -100.0)  # a fake th
 curves = {}
 for a in (1.0, 0.9, 0.7):
     loss = torch.stack([gan.discriminator_loss(logit[None], sure, a) for logit in logits])
-    curves[f"a = {a:g}: lowest at {logits[loss.argmin()]:.1f}"] = (logits, loss)
+    best = f"lowest at {logits[loss.argmin()]:.1f}" if a < 1 else "falls for ever"
+    curves[f"a = {a:g}: {best}"] = (logits, loss)
 plots.lines(curves, "What one real image costs", "logit", "nats")
 
 # %% [markdown]
@@ -113,7 +116,8 @@ plots.panels({"loss": values, "push towards a higher logit": slopes}, x="logit o
 # ## 7.3 The discriminator's move
 #
 # One move: images from $z$, logits of real and fake ones, the loss, an update. The discriminator's loss also depends on the
-# generator's weights, and its gradient would make *better-recognised* fakes. So cut the images off.
+# generator's weights, and its gradient would make fakes that are *easier* to recognise. So cut the graph at the images:
+# `detach()`.
 #
 # **Predict.** What goes wrong if you forget to clear the gradients that the generator's last move left in the
 # discriminator?
@@ -337,5 +341,7 @@ widgets.explore_latent(model.sample, z[0], span=2.5, title="Each row moves one n
 # - Goodfellow et al. 2014, *Generative adversarial nets*, NeurIPS.
 # - Salimans et al. 2016, *Improved techniques for training GANs*, NeurIPS: one-sided label smoothing.
 # - Metz et al. 2017, *Unrolled generative adversarial networks*, ICLR: the ring of eight Gaussians.
-# - Heusel et al. 2017, *GANs trained by a two time-scale update rule converge to a local Nash equilibrium*, NeurIPS: TTUR and FID.
-# - Arjovsky & Bottou 2017, *Towards principled methods for training generative adversarial networks*, ICLR: vanishing gradients.
+# - Heusel et al. 2017, *GANs trained by a two time-scale update rule converge to a local Nash equilibrium*, NeurIPS: TTUR
+#   and FID.
+# - Arjovsky & Bottou 2017, *Towards principled methods for training generative adversarial networks*, ICLR: vanishing
+#   gradients.

@@ -92,7 +92,8 @@ plots.lines(signals, "The signal through eight layers", "layer", "log10 of its d
 
 # %% [markdown]
 # Without BatchNorm only one deviation keeps the signal alive, and it depends on the size of the layers: rules like Xavier's
-# or Kaiming's compute it. After BatchNorm the deviation is 1, whatever the weights were. DCGAN takes one small deviation for all
+# or Kaiming's compute it. After BatchNorm the deviation is 1, whatever the weights were. DCGAN takes one small deviation
+# for all
 # convolutions, 0.02, and for the weights of BatchNorm $N(1, 0.02^2)$.
 
 # %%
@@ -134,7 +135,8 @@ for layer in dcgan.generator_plan(config):
 # %% [markdown]
 # ## 8.4 From an image to a logit
 #
-# The discriminator goes the same way back: each layer halves the map and doubles the channels, until one kernel covers what is
+# The discriminator goes the same way back: each layer halves the map and doubles the channels, until one kernel covers what
+# is
 # left and gives one number.
 #
 # **Predict.** Two of its layers go without BatchNorm. BatchNorm subtracts from every channel its mean over the batch. What
@@ -186,7 +188,8 @@ training.within("lab 8 FID of the DCGAN", curves["DCGAN"][1][-1])
 plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
 
 # %% [markdown]
-# Strokes instead of pixels, and most are digits. A convolution is local: what stands in the upper half of the start map
+# Strokes instead of pixels, and about half of them are digits that one can read. A convolution is local: what stands in the
+# upper half of the start map
 # paints the upper half of the image. So take the upper half of one code's map and the lower half of another's.
 #
 # **Predict.** Will there be a seam?
@@ -229,8 +232,9 @@ def first_steps(*names):
 plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hundred steps", "step", "FID")
 
 # %% [markdown]
-# Larger weights before BatchNorm change nothing that the network computes, but how fast it turns: a step of Adam has the size
-# of the learning rate, and a weight ten times as large needs ten times as many. First weights and learning rate belong
+# Larger weights before BatchNorm do not change what the network computes. They change how fast it learns: a step of Adam has
+# the size of the learning rate, and a weight ten times as large needs ten times as many steps. First weights and learning
+# rate belong
 # together. Without BatchNorm the signal of 8.2 dies away, and training must first bring it back. (At step 0 the curves may
 # differ: FID is measured in evaluation mode, in which BatchNorm has not seen any batch yet.)
 
@@ -244,7 +248,8 @@ plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hu
 # %% [markdown]
 # ## 8.8 A loss that does not fall silent
 #
-# When the discriminator takes a fake image for real, cross-entropy is content, and the generator gets no gradient from it, even
+# When the discriminator takes a fake image for real, cross-entropy is content, and the generator gets no gradient from it,
+# even
 # if the image lies far from all real ones. Least squares ask for a *distance* to a target, b for real and a for fake images:
 #
 # $$L_D = \tfrac12 \mathbb{E}\big[(D(x) - b)^2\big] + \tfrac12 \mathbb{E}\big[(D(G(z)) - a)^2\big], \qquad
@@ -270,7 +275,7 @@ check("ls-2")  # starter/dcgan.py, least_squares_generator_loss
 
 # %% [markdown]
 # Right of its target cross-entropy falls silent, and least squares pull *back*: an image that D finds too good is moved
-# towards the border between real and fake, where the real images are.
+# towards the target of the generator, where D sees the real images.
 #
 # ## 8.9 LSGAN
 #
@@ -305,8 +310,9 @@ def says(model):
 plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what D says", y="images of 500")
 
 # %% [markdown]
-# The LSGAN's discriminator answers between its targets, the DCGAN's gives log-odds. And FID? From fully connected to
-# convolutional it falls to a half and less. The two losses lie close together, here rather in favour of cross-entropy. On
+# The LSGAN's discriminator answers between its targets, the DCGAN's gives log-odds: for real images,
+# too, they may be negative, for D has just been fooled by many fakes. And FID? From fully connected to convolutional it falls
+# to less than half. The two losses lie close together, here rather in favour of cross-entropy. On
 # photographs the authors of LSGAN report better images and steadier training.
 #
 # **Question 2.** One run each, one seed: may you write "LSGAN is no better than DCGAN on these digits"? Describe the
@@ -330,7 +336,8 @@ curves["10 numbers"] = curves["DCGAN"]
 plots.lines(first_steps("10 numbers", "100 numbers", "2000 numbers"), "The size of the code", "step", "FID")
 
 # %% [markdown]
-# In a hundred steps 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million weights: what a
+# In a hundred steps 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million
+# weights: what a
 # code can say is limited by the generator. Exercise 3 asks for the other end.
 
 # %% [markdown]
@@ -340,7 +347,8 @@ plots.lines(first_steps("10 numbers", "100 numbers", "2000 numbers"), "The size 
 #
 # $$z(s, t) = \sum_{ij} w_{ij} z_{ij} \Big/ \sqrt{\textstyle\sum_{ij} w_{ij}^2}, \qquad w_{ij} = s_i\, t_j$$
 #
-# **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance, and has the
+# **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance, and
+# has the
 # generator ever seen such a code?
 
 # %%

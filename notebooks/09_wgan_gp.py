@@ -42,7 +42,7 @@ from starter import wgan_gp as wgan
 #
 # Real points lie on a vertical line at 0, generated ones on a parallel line at θ. A generator should learn: move left,
 # or right, by so much. At its best a discriminator tells it the Jensen-Shannon divergence, JS, of the two. The
-# *Wasserstein distance* $W_1$ is the work of moving one line onto the other: mass times way, by the cheapest plan.
+# *Wasserstein distance* $W_1$ is the work of moving one line onto the other: mass times distance, by the cheapest plan.
 #
 # **Predict.** Draw both against θ, from −1 to 1. What is their slope at θ = 0.5?
 
@@ -135,8 +135,9 @@ plots.lines(steepest, "Slope of a clipped network", "c", "log10 of the slope", {
 # %% [markdown]
 # ## 9.4 Where the slope matters
 #
-# Along the lines from real to generated points the best critic has slope exactly 1: otherwise it would give away part
-# of the difference. So look at random places on such lines:
+# Take the cheapest plan: it sends each real point to a generated one. Along the lines of *this plan* the best critic has
+# slope exactly 1, otherwise it would lose a part of the difference (Gulrajani et al., proposition 1). Nobody knows the plan.
+# So take random pairs, and look at random places on their lines:
 #
 # $$\hat x = \epsilon\, x + (1 - \epsilon)\, G(z), \qquad \epsilon \sim U[0, 1], \text{ one per example}$$
 #
@@ -232,18 +233,25 @@ plots.bars({"$W_1$ (scipy)": w1} | seen, "The distance, and what two critics mak
 training.within("lab 9 critic over W1", seen["penalty"] / w1)
 
 # %%
-plane = plots.plane(100, 3.0)
-with plots.figure(8.5, 4.2, ncols=2) as axes:
-    for ax, (name, f) in zip(axes[0], critics.items()):
-        scores = f(plane).detach().reshape(100, 100)
-        ax.contourf(scores.flip(0), 20, extent=(-3, 3, -3, 3))
-        ax.scatter(*real.T, s=3, color="white")
-        ax.set(aspect="equal", title=f"{name}: scores {scores.min():.3f} to {scores.max():.3f}")
-        ax.grid(False)
+plane = plots.plane(100, 3.0).requires_grad_()
+scores = {name: f(plane) for name, f in critics.items()}
+slopes = {name: torch.autograd.grad(score.sum(), plane)[0].norm(dim=1) for name, score in scores.items()}
+pictures = {"score": scores, "slope": slopes}
+with plots.figure(7.5, 7.0, nrows=2, ncols=2) as axes:
+    for row, (what, found) in zip(axes, pictures.items()):
+        values = {name: value.detach().reshape(100, 100).flip(0) for name, value in found.items()}
+        lowest, highest = min(map(torch.min, values.values())), max(map(torch.max, values.values()))
+        for ax, (name, value) in zip(row, values.items()):
+            drawn = ax.imshow(value, vmin=lowest, vmax=highest, extent=(-3, 3, -3, 3), interpolation="bilinear")
+            ax.scatter(*real.T, s=3, color="white")
+            ax.set(title=f"{name}: {what} {value.min():.3f} to {value.max():.3f}")
+            ax.grid(False)
+        ax.figure.colorbar(drawn, ax=list(row), label=what, shrink=0.8)
 
 # %% [markdown]
-# Left a crater with a rim at every mode: from anywhere inside, the slope leads to the data. Right something flat whose
-# steepest place is not where it should be.
+# One colour scale in each row. With the penalty the scores form a funnel: from the middle they rise towards the data, with a
+# slope near 1, and they go on rising behind the ring, where no point is looked at and nothing holds them. The clipped
+# critic is so flat that its scores look like one colour, and its slope is nowhere near 1.
 #
 # Two more pictures of the same critics: the slope at the $\hat x$, and the weights.
 
@@ -266,7 +274,8 @@ def slopes_and_weights(critics, x, steepest):
 slopes_and_weights(critics, x_hat, steepest=1.6)
 
 # %% [markdown]
-# With the penalty slopes gather around 1, a little above: λ = 10 is no wall, and giving in by $W_1 / 2\lambda$ pays.
+# With the penalty slopes gather around 1, a little above: the penalty grows with the square of the excess, so a
+# slope of about $1 + W_1 / 2\lambda$ gains more than it costs.
 # Clipped weights pile up at ±c, because every one of them wants more: what is left is a very simple function.
 #
 # ## 9.7 Whose turn is it?
@@ -318,8 +327,8 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
 
 # %% [markdown]
 # With one step the critic runs behind a generator that has already left: its number says little, and the two chase each
-# other. With five it follows the true distance down, to the floor (two sets of 200 real points are not at distance 0
-# either), and the samples find all modes.
+# other. With five it follows the true distance down, towards the floor (two sets of 200 real points are not at distance
+# 0 either), and the samples find all modes.
 
 # %% [markdown]
 # ## 9.8 Images
@@ -364,7 +373,8 @@ plots.lines(curves, "The critic's distance, and the quality of the samples", "st
 # %% [markdown]
 # First the distance rises: the critic itself has to learn. Then both fall together, for as long as the samples improve
 # visibly. In the end FID hardly moves, while the distance creeps up again: the critic goes on to find finer
-# differences. It is a lower bound, found by *this* critic.
+# differences. The number is $W_1$ as *this* critic sees it, in
+# units of a slope that is a little above 1.
 #
 # ## 9.9 The same networks under four losses
 #
@@ -434,7 +444,8 @@ slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "cl
 #    the price of a large λ?
 # 2. **One-sided.** Write a penalty that costs only above slope 1, and give it to `critic_step`. What happens to the slopes
 #    between the points, and to the distance?
-# 3. **LayerNorm.** Put `nn.GroupNorm(1, channels)` behind the critic's inner convolutions. Does FID gain? Why does the penalty
+# 3. **LayerNorm.** Put `nn.GroupNorm(1, channels)` behind the critic's inner convolutions. Does FID gain? Why does the
+#    penalty
 #    allow this norm?
 #
 # ## References
@@ -443,4 +454,5 @@ slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "cl
 # - Arjovsky, Chintala, Bottou 2017, *Wasserstein generative adversarial networks*, ICML: the two lines, clipping.
 # - Gulrajani et al. 2017, *Improved training of Wasserstein GANs*, NeurIPS: the penalty.
 # - Mescheder et al. 2018, *Which training methods for GANs do actually converge?*, ICML.
-# - Stanczuk et al. 2021, *Wasserstein GANs work because they fail (to approximate the Wasserstein distance)*, arXiv 2103.01678.
+# - Stanczuk et al. 2021, *Wasserstein GANs work because they fail (to approximate the Wasserstein distance)*, arXiv
+#   2103.01678.

@@ -60,7 +60,8 @@ plots.grid(h[None, None], f"{n_classes} inputs, one a row: {latent_dim} numbers 
 # %% [markdown]
 # ## 10.2 Tell the discriminator
 #
-# Nothing yet makes the generator *listen*. The question to the discriminator must become "is this a real **four**?". So it gets
+# Nothing yet makes the generator *listen*. The question to the discriminator must become "is this a real **four**?". So it
+# gets
 # the label, too, as a picture: every class has a learned map, which is appended to the image as one more channel.
 #
 # **Predict.** If only the generator knew the label, which samples would it draw for $y = 4$?
@@ -204,7 +205,8 @@ plots.grid(samples[wrong], "Ordered → seen by the classifier", column_labels=p
 #
 # ## 10.7 Two experiments
 #
-# *Weight 0*: the same GAN without feature matching. *Shuffled labels*: with feature matching, but the labels of the training set
+# *Weight 0*: the same GAN without feature matching. *Shuffled labels*: with feature matching, but the labels of the
+# training set
 # are dealt out anew at random, so that they say nothing about the images.
 #
 # **Predict.** What will each do to FID, and what to the accuracy?
@@ -328,7 +330,8 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 
 # %% [markdown]
 # **Question 2.** The discriminator with one logit for the whole image has features of patches, too, in its first layers. What
-# do the losses of the two ask of the generator that the other one's does not? For which images would you choose patches alone?
+# do the losses of the two ask of the generator that the other one's does not? For which images would you choose patches
+# alone?
 
 # %% [markdown] answer="cgan-q2"
 # Your answer.
@@ -336,9 +339,11 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 # %% [markdown]
 # ## 10.10 Exercises
 #
-# 1. **How long without matching?** Train weight 0 for 2000 steps. When does it reach the FID that weight 10 had after 500? Try
+# 1. **How long without matching?** Train weight 0 for 2000 steps. When does it reach the FID that weight 10 had after 500?
+#    Try
 #    weight 100, too.
-# 2. **Wrong pairs.** Give the discriminator real images under wrong labels as a third kind of batch, to be called fake (Reed et
+# 2. **Wrong pairs.** Give the discriminator real images under wrong labels as a third kind of batch, to be called fake
+#    (Reed et
 #    al. 2016, section 4.2). Does the accuracy rise faster?
 # 3. **Smaller patches.** Train with a field of 3 pixels, with and without feature matching. What becomes of the digits, and
 #    what remains right?

@@ -240,7 +240,7 @@ def bits_per_dim(log_prob: Tensor, shape: Shape) -> Tensor:
     Returns:
         Bits per dimension, shape (B,).
 
-    Source: Papamakarios et al. 2017, "Masked autoregressive flow", appendix E.2.
+    Source: Papamakarios et al. 2017, "Masked autoregressive flow".
     """
     # TODO nvp-7: nats to bits, an image to one of its numbers, and a sign.
     # BEGIN SOLUTION nvp-7

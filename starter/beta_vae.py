@@ -118,7 +118,7 @@ def cyclical(step: int, period: int, ramp: float = 0.5, beta: float = 1.0, shape
     Raises:
         ValueError: period below 1, ramp outside (0, 1], a negative step or beta, or an unknown shape.
 
-    Source: Fu et al. 2019, "Cyclical annealing schedule", section 4 (there t counts from 1).
+    Source: Fu et al. 2019, "Cyclical annealing schedule" (there t counts from 1).
     """
     at_least_1(period=period)
     not_negative(step=step, beta=beta)

@@ -117,7 +117,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
     penalty = E[(||g|| - 1)^2],  g = gradient of f(x) at x, its norm taken over all numbers of one example
 
-    The best critic has slope 1 along the lines from real to fake images, hence two-sided: below 1 costs as well.
+    The best critic has slope 1 along the lines of the cheapest plan from real to fake images, hence two-sided: below 1
+    costs as well. Nobody knows the plan, so random pairs stand in for it.
     The result depends on the critic's weights through g, and a step must be able to lower it.
 
     Args:
