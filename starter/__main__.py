@@ -1,4 +1,4 @@
-"""python -m starter check vae-1 | progress | recipes | train | reproduce | figures | keep | lab"""
+"""python -m starter check vae-1 | progress | answer vae-q1 | recipes | train | reproduce | figures | keep | lab"""
 
 import argparse
 import sys
@@ -12,6 +12,8 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("check", help="check tasks: one line each; exit code 1 if one is not right")
     command.add_argument("task", nargs="+", help="a task id, such as vae-1")
     commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
+    command = commands.add_parser("answer", help="a model answer, once yours stands in the notebook")
+    command.add_argument("name", help="a written question, such as vae-q1; or a lab, such as 02_vae, for its exercises")
     command = commands.add_parser("recipes", help="list the named systems, or tell all about some")
     command.add_argument("name", nargs="*", help="a recipe, such as vae-mlp")
     commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
@@ -33,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "progress":
         print(checks.progress())
         return 0
+    if given.command == "answer":
+        return answer(given.name)
     if given.command == "recipes":
         from .support.full import describe
 
@@ -53,6 +57,20 @@ def main(arguments: list[str] | None = None) -> int:
             print(unknown, file=sys.stderr)
             return 2
     return failed
+
+
+def answer(name: str) -> int:
+    from .support import questions
+
+    try:
+        print(questions.shown(name))
+    except questions.Unwritten as first:
+        print(first)
+        return 1
+    except questions.Refused as wrong:
+        print(f"answer: {wrong}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""The one table of labs, tasks and questions: tasks.toml, read without torch, so that looking something up is quick."""
+"""Labs, tasks and questions, from tasks.toml and questions.toml. No torch: looking something up is quick."""
 
 import tomllib
 
 from .overlay import ROOT
 
 TABLE = tomllib.loads((ROOT / "grading/content/tasks.toml").read_text(encoding="utf-8"))
+GUIDE = tomllib.loads((ROOT / "grading/content/questions.toml").read_text(encoding="utf-8"))
 LABS = {lab["name"]: lab for lab in TABLE["lab"]}
 TASKS = {task["id"]: task for task in TABLE["task"]}
 QUESTIONS = {question["id"]: question for question in TABLE["question"]}
+MODEL_ANSWERS = {row["id"]: row for row in GUIDE["question"]}  # answer, rubric, misconceptions
 UNANSWERED = "Your answer."  # stands where an answer is to be written: whoever leaves it has given none
 
 MODULES = {name: lab["module"] for name, lab in LABS.items() if "module" in lab}  # the last lab only asks questions
@@ -25,3 +27,15 @@ def files_of(lab: str) -> dict[str, str]:
 
 def tasks_of(lab: str) -> list[str]:
     return [task for task, row in TASKS.items() if row["lab"] == lab]
+
+
+def outcomes_of(lab: str) -> list[str]:
+    """What a lab's exercises should show, in their order."""
+    rows = sorted((row for row in GUIDE["exercise"] if row["lab"] == lab), key=lambda row: row["number"])
+    return [row.get("expected", "") for row in rows]
+
+
+def rubric_of(question: str) -> list[str]:
+    """What must be said, and its points: a line each."""
+    rows = MODEL_ANSWERS[question]["rubric"]
+    return [f"{row['points']:g} point{'s' * (row['points'] != 1)}: {row['says']}" for row in rows]

@@ -1,4 +1,4 @@
-"""What is generated: the blanks, what check() knows, tables of tasks.toml, RESULTS.md, and the notebooks."""
+"""What is generated: the blanks, what check() and answer know, tables of tasks.toml, RESULTS.md, and the notebooks."""
 
 import json
 import re
@@ -11,10 +11,21 @@ from starter.support.full import table
 
 from ..content import known_answers
 from ..content.overlay import ROOT, blanks
-from ..content.tasks import LABS, MODULES, QUESTIONS, TASKS, module_of, tasks_of
+from ..content.tasks import (
+    LABS,
+    MODEL_ANSWERS,
+    MODULES,
+    QUESTIONS,
+    TASKS,
+    UNANSWERED,
+    module_of,
+    outcomes_of,
+    tasks_of,
+)
 from ..judge.verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
+ANSWERS = ROOT / "starter/support/questions.json"
 RESULTS = ROOT / "RESULTS.md"
 Row = tuple[object, ...]  # of a table
 
@@ -55,6 +66,17 @@ def task_facts(task: str) -> dict:
         "wrong": wrong,
         "tables": {str(PUBLIC_SEED): public, str(AUTOTEST_SEED): other},
     }
+
+
+def answers() -> str:
+    """What `python -m starter answer` shows. Rubrics and misconceptions are the grader's."""
+    questions = {
+        name: {"lab": row["lab"], "answer": MODEL_ANSWERS.get(name, {}).get("answer", "").strip()}
+        for name, row in QUESTIONS.items()
+    }
+    exercises = {lab: [text.strip() for text in outcomes_of(lab)] for lab in LABS}
+    table = {"unanswered": UNANSWERED, "questions": questions, "exercises": exercises}
+    return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 
 def compact(table: dict) -> str:
@@ -137,6 +159,7 @@ def build() -> list[Path]:
     text = compact(facts())
     if not CHECKS.exists() or not alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(text)):
         changed += [CHECKS] if write(CHECKS, text) else []
+    changed += [ANSWERS] if write(ANSWERS, answers()) else []
     changed += [ROOT / name for name in PAGES if write(ROOT / name, page(name))]
     changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
     for twin in notebooks.texts():

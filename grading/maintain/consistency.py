@@ -21,7 +21,7 @@ from ..content import known_answers
 from ..content.knife import regions
 from ..content.overlay import ROOT, blanks
 from ..content.tasks import LABS, MODULES, TASKS, module_of
-from . import audit, bands, build, mutants, notebooks
+from . import audit, bands, build, mutants, notebooks, questions
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SEEDS = range(4)  # make audit takes more
@@ -219,6 +219,11 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def model_answers_are_current() -> Iterator[str]:
+    if not build.ANSWERS.exists() or build.ANSWERS.read_text(encoding="utf-8") != build.answers():
+        yield "starter/support/questions.json differs from grading/content/questions.toml: run `make build`"
+
+
 def tables_are_current() -> Iterator[str]:
     for name in build.PAGES:
         if build.page(name) != (ROOT / name).read_text(encoding="utf-8"):
@@ -248,6 +253,9 @@ CHECKS = (
     requirements_run_on_every_python,
     imports_point_one_way,
     rooms_know_each_other_one_way,
+    questions.questions_are_guided,
+    questions.exercises_are_guided,
+    model_answers_are_current,
     tables_are_current,
     results_are_shown,
     bands.results_stay_in_their_bands,
