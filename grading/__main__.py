@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
         )
     for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
         command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
+    command["release"].add_argument(
+        "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
+    )
     command["collect"].add_argument(
         "folder",
         metavar="DOWNLOAD",
@@ -186,7 +189,7 @@ def release(given) -> int:
     from .classroom.release import release as released
 
     for lab in labs:
-        print(released(Course(given.course), lab))
+        print(released(Course(given.course), lab, answers=not given.no_answers))
     return 0
 
 

@@ -30,7 +30,7 @@ from ..judge.ready_made_calls import NOTE
 from ..judge.submitted_cells import NOTEBOOK
 from .course_folder import Course, kept
 from .gradebook import Writer, told
-from .graded_notebook import is_test, rebuilt, scored, written
+from .graded_notebook import guided, is_test, rebuilt, scored, written
 
 if TYPE_CHECKING:
     from ..judge.runner import SomeLimits
@@ -160,7 +160,7 @@ class Run:
         points = {t: TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
         marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
         shown = rebuilt(self.released, result["cells"], unreadable(found, result), found.notebook or b"")
-        notebook = scored(shown, marks)
+        notebook = guided(scored(shown, marks))
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one

@@ -10,7 +10,7 @@ from nbgrader.api import Grade, Gradebook, SubmittedNotebook
 
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
-from ..content.tasks import LABS
+from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
 from .course_folder import Course, replace
 from .gradebook import entered
 from .graded_notebook import is_answer, is_test
@@ -31,7 +31,7 @@ table {{ border-collapse: collapse; width: 100%; }}
 td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
 td:nth-child(-n+2) {{ white-space: nowrap; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
-section, blockquote {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }}
+section, blockquote, details {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }}
 section table {{ width: auto; }}
 img {{ max-width: 100%; background: #fff; }}
 .all {{ color: #2a7d2a; }} .none {{ color: #b3362b; }}
@@ -124,7 +124,17 @@ def answer(question: NotebookNode, cell: NotebookNode, points: dict[str, Grade],
         f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{rendered(question.source)}</blockquote>\n"
         f"<p>Your answer:</p>\n<section>{as_written(cell.source)}</section>"
         + (f"\n<p>Comment:</p>\n<section>{rendered(comment)}</section>" if comment else "")
+        + model_answer(grade.name)
     )
+
+
+def model_answer(name: str) -> str:
+    """Folded, so that a learner can read the comment first; nothing for a question that is gone from the course."""
+    if name not in MODEL_ANSWERS:
+        return ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in rubric_of(name))
+    text = rendered(MODEL_ANSWERS[name]["answer"])
+    return f"\n<details><summary>A model answer, and what earns the points</summary>\n{text}<ul>{lines}</ul></details>"
 
 
 def as_written(source: str) -> str:

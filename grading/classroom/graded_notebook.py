@@ -11,11 +11,22 @@ from nbformat import NotebookNode, from_dict  # not new_output, which checks eac
 from nbgrader.utils import is_grade, is_solution
 
 from ..content.harmless_text import line, plain
+from ..content.tasks import MODEL_ANSWERS, rubric_of
 from .markdown import LIMIT, as_cell, rendered
 
 if TYPE_CHECKING:
     from ..judge.submitted_cells import Cell
 
+GUIDE = """**For the grader: {name}.** The learner's feedback page shows answer and rubric, too.
+
+**Model answer.** {answer}
+
+**Rubric.**
+
+{rubric}
+
+**Often written instead.** {misconceptions}
+"""
 UNREADABLE = "The notebook could not be read: {why}. What is written in it waits for a human who opens it."
 
 
@@ -96,3 +107,22 @@ def scored(notebook: NotebookNode, verdicts: dict[str, tuple[float, str]]) -> No
         number = {"data": {"text/plain": str(float(points))}, "metadata": {}, "execution_count": None}
         cell.outputs = [from_dict({"output_type": "execute_result", **number}), shown({"text": message})]
     return notebook
+
+
+def guided(notebook: NotebookNode) -> NotebookNode:
+    """Behind each written answer, for formgrader: what a good one says, for how many points. No cell of nbgrader's."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if is_answer(cell) and (name := cell.metadata.nbgrader.grade_id) in MODEL_ANSWERS:
+            locked = {"editable": False, "deletable": False}
+            cells.append(from_dict({"cell_type": "markdown", "id": f"{name}-guide", "metadata": locked}))
+            cells[-1].source = guide(name)
+    notebook.cells = cells
+    return notebook
+
+
+def guide(name: str) -> str:
+    row = MODEL_ANSWERS[name]
+    rubric = "\n".join(f"- {says}" for says in rubric_of(name))
+    return GUIDE.format(name=name, answer=row["answer"].strip(), rubric=rubric, misconceptions=row["misconceptions"])

@@ -14,7 +14,7 @@ from ..content.edition import edition
 from ..content.harmless_text import line
 from ..content.mistake import Mistake, lab_named
 from ..content.overlay import ROOT
-from ..content.tasks import TASKS, files_of, tasks_of
+from ..content.tasks import QUESTIONS, TASKS, files_of, rubric_of, tasks_of
 from ..judge.job import judge, judged_by
 from .course_folder import Course, replace
 from .downloads import Refused
@@ -56,8 +56,8 @@ README = """# Autograder for {lab}
 Upload this zip to a programming assignment on Gradescope. Base image: Ubuntu 22.04, variant Base (any Ubuntu or Debian
 will do: `setup.sh` brings Python 3.11 or newer where the image has an older one). The image takes some minutes to build
 (torch, without CUDA, is most of it); choose a container of at least 4 GB. Set the assignment's autograder points to
-{points}. Learners hand in {files}. Written questions are not judged here: give them a rubric on Gradescope, or grade
-them with nbgrader.
+{points}. Learners hand in {files}. Written questions are not judged here: grade them on Gradescope
+by the rubrics below, or with nbgrader.
 
 Made by version {edition} of the course.
 
@@ -70,6 +70,13 @@ container: where bubblewrap works, it runs in a jail that shows no solutions, no
 `/opt/course/bin/python -m grading doctor` in `/autograder/source` there). Where it does not, nothing is judged, and the
 result says why, unless you add `--no-jail` to the last line of `run_autograder`: a learner's code can then read the
 solutions, and can write to the results.
+
+## Written questions
+
+What must be said, and for how many points. Model answers and what is often written instead:
+`grading/content/questions.toml`, in this zip, too.
+
+{rubrics}
 """
 Shown = dict[str, object]  # as Gradescope takes it, in JSON
 OURS = "Nothing was judged, which is not your fault: please tell your instructor."
@@ -94,7 +101,7 @@ def package(course: Course, lab: str) -> Path:
     texts = {
         "setup.sh": SETUP,
         "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(lab, ENDED))),
-        "README.md": README.format(lab=lab, points=points, files=files, edition=edition()),
+        "README.md": README.format(lab=lab, points=points, files=files, edition=edition(), rubrics=rubrics(lab)),
         "requirements.txt": needed(content, pins),
         "constraints.txt": pins,
     }
@@ -103,6 +110,12 @@ def package(course: Course, lab: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     replace(target, zipped("", content, executable={"setup.sh", "run_autograder"}))
     return target
+
+
+def rubrics(lab: str) -> str:
+    names = [name for name, row in QUESTIONS.items() if row["lab"] == lab]
+    parts = ["\n".join([f"**{name}**", "", *(f"- {says}" for says in rubric_of(name))]) for name in names]
+    return "\n\n".join(parts)
 
 
 def sources() -> dict[str, bytes]:

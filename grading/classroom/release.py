@@ -37,8 +37,11 @@ READ = "Run the notebook and write your answers to its questions into it."
 EARLIER = "   This lab uses earlier ones: copy your own {files} over the blanks in `starter/`.\n"
 
 
-def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS) -> Path:
+def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS, answers: bool = True) -> Path:
     """Make a lab ready for learners and for grading; the zip.
+
+    Args:
+        answers: the zip holds model answers of written questions, which `python -m starter answer` shows.
 
     Raises:
         Mistake: the lab's notebook is not built, or nbgrader refuses it.
@@ -57,6 +60,8 @@ def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS) -> Path:
         shutil.copy(released / notebook.name, source)  # tests and all: nbgrader can generate it again without an answer
         for tree in (source, released):
             put_blanks(tree)
+        if not answers:
+            (released / "starter/support/questions.json").unlink()
         content = zipped(lab, learners_files(released, lab))
         course.zip(lab).unlink(missing_ok=True)  # written last: without it nothing is released
         for tree in (source, released):

@@ -29,7 +29,7 @@ from grading.classroom.release import NOTEBOOKS
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
-from grading.content.tasks import tasks_of
+from grading.content.tasks import MODEL_ANSWERS, tasks_of
 from grading.judge.jail import outside
 from grading.judge.job import judge, judged_by
 from grading.judge.submitted_cells import cells_of
@@ -340,6 +340,19 @@ def test_wrong_use_is_one_line(course, tmp_path):
 def test_an_unknown_student_is_one_line(three):
     with pytest.raises(Mistake, match="there are anna, ben, cleo"):
         run(three, student="dora")
+
+
+def test_the_grader_finds_a_guide_behind_each_written_answer_and_nbgrader_none_of_its_cells(three, full_points):
+    run(three)
+    notebook = nbformat.read(three.folder("autograded", LAB, "anna") / f"{LAB}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    behind = {a.id: b for a, b in zip(notebook.cells, notebook.cells[1:]) if a.id in ("vae-q1", "vae-q2")}
+    for name, cell in behind.items():
+        assert cell.cell_type == "markdown" and "nbgrader" not in cell.metadata and not cell.metadata.editable
+        row = MODEL_ANSWERS[name]
+        assert row["answer"] in cell.source + "\n" and row["misconceptions"].strip() in cell.source
+        assert all(line["says"] in cell.source for line in row["rubric"])
+    assert len(behind) == 2 and len(notebook.cells) == 2 + len(nbformat.read(three.released(LAB), as_version=4).cells)
 
 
 def test_a_cell_without_a_verdict_gets_no_points(released):

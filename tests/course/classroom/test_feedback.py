@@ -2,17 +2,19 @@
 
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import pytest
 
 from grading.classroom.course_folder import Course
-from grading.classroom.feedback import POLICY, feedback, summary
+from grading.classroom.feedback import POLICY, feedback, model_answer, summary
 from grading.classroom.learners import Student
 from grading.content import known_answers
 from grading.content.harmless_text import line, plain
 from grading.content.mistake import Mistake
+from grading.content.tasks import MODEL_ANSWERS
 
 LAB = "02_vae"
 
@@ -75,6 +77,21 @@ def test_written_answers_come_with_points_and_comment_of_the_human(pages):
     assert "Because <strong>&lt;script&gt;alert(1)&lt;/script&gt;</strong>" in pages["3"] and " 1 &lt; 2 " in pages["3"]
 
 
+def test_below_each_written_answer_a_model_answer_and_the_rubric_are_folded(pages):
+    folded = re.findall("<details><summary>.*?</details>", pages["3"], re.DOTALL)
+    assert len(folded) == 2 and pages["3"].index("Good &lt;b&gt;") < pages["3"].index("<details>")
+    for name, html in zip(("vae-q1", "vae-q2"), folded):
+        text = re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", "", html)))
+        row = MODEL_ANSWERS[name]
+        assert " ".join(row["answer"].split()) in text and all(line["says"] in text for line in row["rubric"])
+        assert row["misconceptions"].split(":")[0] not in text  # that is for the grader
+
+
+def test_a_question_that_the_course_no_longer_has_gets_feedback_without_a_model_answer(monkeypatch):
+    monkeypatch.delitem(MODEL_ANSWERS, "vae-q1")
+    assert model_answer("vae-q1") == "" and model_answer("vae-q2")
+
+
 def test_a_question_reads_as_in_the_notebook(pages):
     assert "<blockquote><p><strong>Why (vae-q1)?</strong></p>" in pages["3"]
 
@@ -88,6 +105,7 @@ def test_a_page_runs_and_loads_nothing(pages):
         tags = Tags(page).found
         assert {tag for tag, _ in tags} <= set(
             "html head meta title style body h1 h2 p table tr td th span section img blockquote strong div".split()
+            + "details summary ul li small".split()
         )
         assert not [name for _, given in tags for name in given if name.startswith("on") or name in ("href", "action")]
         assert all(given["src"].startswith("data:image/png;base64,") for tag, given in tags if tag == "img")

@@ -71,6 +71,15 @@ def test_weights_of_full_size_runs_stay_in_the_repository(archive):
     assert held == {f"starter/support/features{kind}.safetensors" for kind in ("", "_mnist", "_colour")}
 
 
+def test_the_instructor_finds_the_rubrics_of_written_questions_in_the_zip(archive):
+    with zipfile.ZipFile(archive) as opened:
+        text = opened.read("README.md").decode()
+        assert "grading/content/questions.toml" in opened.namelist()
+    for name in ("vae-q1", "vae-q2"):
+        assert all(line in text for line in tasks.rubric_of(name))
+    assert tasks.rubric_of("ae-q1")[0] not in text
+
+
 def judged(root: Path, files: dict[str, str], **more: str) -> dict:
     folder = root / "submission"
     folder.mkdir(exist_ok=True)

@@ -24,7 +24,7 @@ from grading.classroom.course_folder import Course
 from grading.classroom.feedback import feedback
 from grading.classroom.learners import Student
 from grading.classroom.markdown import as_cell, rendered
-from grading.content.tasks import tasks_of
+from grading.content.tasks import MODEL_ANSWERS, tasks_of
 from grading.judge.submitted_cells import cells_of
 
 LAB, QUESTIONS = "02_vae", ["vae-q1", "vae-q2"]
@@ -426,6 +426,15 @@ def test_nothing_of_a_hostile_answer_acts_in_formgrader(course, server, visit):
         assert visit.page.locator(ANSWERS).count() == 2 and visit.touch(f"{ANSWERS}, {OUTPUTS}") > 30, student
         active = visit.page.locator(ANSWERS).locator("a, script, iframe, form, input, button, [onclick], .MathJax")
         assert active.count() == 0
+
+
+def test_formgrader_shows_the_rubric_behind_each_answer(course, server, visit):
+    visit.open(f"{server[0]}formgrader/submissions/{sheets(course)['honest']}")
+    text = visit.page.inner_text("body")
+    for question in QUESTIONS:
+        row = MODEL_ANSWERS[question]
+        assert text.count(row["rubric"][0]["says"]) == 1 and text.index(f"For the grader: {question}") > 0
+        assert " ".join(row["misconceptions"].split())[:60] in text
 
 
 def test_an_honest_answer_reads_well_in_formgrader(course, server, visit, tmp_path):

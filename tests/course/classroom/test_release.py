@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -67,6 +68,14 @@ def test_what_else_lies_in_an_instructors_starter_is_not_released(tmp_path, solu
     put_blanks(tmp_path)
     assert (tmp_path / "starter/vae.py").read_text() == blank and not (tmp_path / "starter/mine.py").exists()
     assert (tmp_path / "starter/__init__.py").exists() and (tmp_path / "starter/support/checks.py").exists()
+
+
+def test_model_answers_are_in_the_zip_unless_the_instructor_leaves_them_out(archive, tmp_path, notebooks):
+    held = archive[f"{LAB}/starter/support/questions.json"]
+    assert '"vae-q1"' in held and not re.search('"(rubric|misconceptions|points)"', held)
+    with zipfile.ZipFile(release(Course(tmp_path / "course"), LAB, notebooks, answers=False)) as opened:
+        names = opened.namelist()
+    assert f"{LAB}/starter/support/checks.json" in names and f"{LAB}/starter/support/questions.json" not in names
 
 
 def test_the_same_files_give_the_same_bytes(released):
