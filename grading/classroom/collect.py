@@ -21,7 +21,7 @@ from ..content.mistake import Mistake
 from ..content.tasks import files_of
 from ..judge.submitted_cells import NOTEBOOK, complaint
 from .course_folder import Course
-from .downloads import Entry, opened
+from .downloads import Entry, open_download
 from .learners import Student
 from .platforms import OWN, Claims, claims, platform_of
 from .times import Clock, listed, zone_named
@@ -94,7 +94,7 @@ def collect(
     names = {suffix: PurePosixPath(path).name for suffix, path in files_of(lab).items()}
     place = zone_named(zone)
     clock = Clock(listed(times, place) if times else {}, place)
-    with opened(source) as entries:
+    with open_download(source) as entries:
         a_class(source, entries, {lab, names[".ipynb"]})
         read = claims(entries, [*names.values()], id_pattern)
         uploads = by_learner(read, source)
@@ -125,7 +125,7 @@ def a_class(source: Path, entries: dict[str, Entry], released: set[str]) -> None
     platform = OWN
     with contextlib.suppress(Mistake):  # a learner's that is damaged is refused later, and in words for her
         if alone and alone.is_file() and is_zipfile(alone):
-            with opened(alone) as inner:
+            with open_download(alone) as inner:
                 platform = platform_of(inner)[0]
     if platform != OWN:
         raise Mistake(f"{source} holds one zip, which is a download from {platform}: name {alone}")

@@ -66,7 +66,7 @@ class Entry:
 
 
 @contextlib.contextmanager
-def opened(source: Path) -> Iterator[dict[str, Entry]]:
+def open_download(source: Path) -> Iterator[dict[str, Entry]]:
     """The entries of a download, by name; their files can be read as long as it is open.
 
     Raises:

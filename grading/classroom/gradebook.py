@@ -57,7 +57,7 @@ def open_for(course: Course) -> Gradebook:
     not_lost(course)
     if not course.has_gradebook():
         raise Mistake(f"there is no gradebook in {course.root}: run `python -m grading release LAB` first")
-    book = opened(course.db_url)
+    book = open_gradebook(course.db_url)
     with told(course.db_url):
         if any_graded(course) and not book.db.query(SubmittedAssignment.id).first():
             book.close()
@@ -112,7 +112,7 @@ def helpful(trouble: Exception) -> str:
     return ": ".join([words, *(tip for sign, tip in HELP.items() if sign in words)])
 
 
-def opened(url: str) -> Gradebook:
+def open_gradebook(url: str) -> Gradebook:
     """A gradebook, made when there is none; with indexes, or reading one learner's grades would read everybody's.
 
     Raises:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from ..content.mistake import Mistake
 from .course_folder import Course
-from .gradebook import address, not_lost, open_for, opened, shown, told
+from .gradebook import address, not_lost, open_for, open_gradebook, shown, told
 
 TABLES: list[Table] = Base.metadata.sorted_tables  # what refers to another comes after it
 TABLE = Base.metadata.tables
@@ -23,7 +23,7 @@ def copied(course: Course, url: str) -> tuple[str, int]:
     """
     there, count = address(url), 0
     not_lost(course)
-    with opened(there) as new, told(there):
+    with open_gradebook(there) as new, told(there):
         if there != course.db_url and course.has_gradebook():
             with open_for(course) as old:
                 count = copy(old, new, there)

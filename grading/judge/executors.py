@@ -32,7 +32,7 @@ MISSING = "dask.distributed is not installed: run `pip install -r grading/requir
 class Pool(Protocol):
     """Where jobs are done."""
 
-    def opened(self) -> contextlib.AbstractContextManager[tuple[Executor, int]]:
+    def executor(self) -> contextlib.AbstractContextManager[tuple[Executor, int]]:
         """An executor, and how many jobs keep it busy."""
 
 
@@ -49,7 +49,7 @@ class Local:
         return self
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[tuple[Executor, int]]:
+    def executor(self) -> Iterator[tuple[Executor, int]]:
         """An executor, and how many jobs keep it busy."""
         context = with_judges()
         theirs, ours = context.Pipe(duplex=False)
@@ -112,7 +112,7 @@ class Cluster:
     patience: int = 30  # seconds for the scheduler to answer, and for a first worker
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[tuple[Executor, int]]:
+    def executor(self) -> Iterator[tuple[Executor, int]]:
         """
         Raises:
             Mistake: dask is not installed, nobody answers at the address, or no workers with the course are there.
@@ -163,7 +163,7 @@ def as_done(
     """
     jobs, lost = iter(jobs), list[tuple[Job, int]]()
     while True:
-        with pool.opened() as (executor, ahead):
+        with pool.executor() as (executor, ahead):
             waiting, broken = dict[Future[Result], tuple[Job, int]](), False
             while not broken:
                 careful = lost or any(before for _, before in waiting.values())  # times that a job was lost

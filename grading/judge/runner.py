@@ -25,7 +25,7 @@ from ..content.overlay import NOT_FOR_A_JUDGE, overlay
 from . import ready_made_calls, server
 from .jail import inside, outside
 from .scratch import Scratch
-from .wire import opened
+from .wire import parse_reports
 
 Asked = tuple[str, int, Tables]  # task, seed, and tables for its neighbours
 Launch = Callable[[Path, str, dict[str, str], int, int], subprocess.Popen[bytes]]
@@ -209,7 +209,7 @@ class Runner:
         if ended.startswith("jail"):
             self.stop()
             raise ServerError(f"a question could not be shut in: {ended[5:] or 'its process did not begin'}")
-        return opened(ended, raw, count)
+        return parse_reports(ended, raw, count)
 
     def reply(self, deadline: float) -> bytes | None:
         """One frame of the server; None when it ends, is late or says too much."""

@@ -82,7 +82,7 @@ def imported(module: str, text: bytes) -> ModuleType:
     return sys.modules[name]
 
 
-def observed(question: Question) -> Iterator[bytes]:
+def reports_on(question: Question) -> Iterator[bytes]:
     """Import the module, then probe it for each task that is asked: reports of arrays, or of what was raised."""
     import numpy as np
     import torch
@@ -131,7 +131,7 @@ def child(report: int, ready: int, limits: dict[str, Any], own: str) -> None:
         report, ready = os.dup2(1023, 3), os.dup2(1022, 4)
         os.closerange(5, 1024)
         shut_in(ready, limits, own)
-        for left in observed(question):
+        for left in reports_on(question):
             while left:
                 left = left[os.write(report, left) :]
     finally:

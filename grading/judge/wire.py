@@ -17,7 +17,7 @@ class Unreadable(ValueError):
     """Bytes that are no report."""
 
 
-def opened(ended: str, raw: bytes, count: int = 1) -> list[Outcome]:
+def parse_reports(ended: str, raw: bytes, count: int = 1) -> list[Outcome]:
     """A child's bytes as outcomes, one for each report that is expected, in their order.
 
     A report that is missing is one of a process that ended before; one too many makes all of them unreadable.

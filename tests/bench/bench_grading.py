@@ -231,7 +231,7 @@ class Recorded:
         self.outcome = {"seconds": 1.0, "tasks": right, "cells": []}
 
     @contextlib.contextmanager
-    def opened(self):
+    def executor(self):
         yield self, 4
 
     def submit(self, *_, **__) -> Future:

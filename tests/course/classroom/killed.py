@@ -25,7 +25,7 @@ WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
 
 class Recorded:
     @contextlib.contextmanager
-    def opened(self):
+    def executor(self):
         yield self, 2
 
     def submit(self, *_, **__):

@@ -271,7 +271,7 @@ class Closed:
     """A pool like a cluster at whose address nobody answers."""
 
     @contextlib.contextmanager
-    def opened(self):
+    def executor(self):
         raise Mistake("nobody answers")
         yield
 

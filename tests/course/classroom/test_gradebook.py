@@ -20,7 +20,7 @@ from grading.classroom.autograde import autograde
 from grading.classroom.course_folder import COURSE_ID, Course
 from grading.classroom.export import export
 from grading.classroom.feedback import feedback
-from grading.classroom.gradebook import Writer, address, configured, opened
+from grading.classroom.gradebook import Writer, address, configured, open_gradebook
 from grading.classroom.release import release
 from grading.classroom.settings import configure
 from grading.content.mistake import Mistake
@@ -174,7 +174,7 @@ def postgres(tmp_path_factory):
         url = f"postgresql://teacher@/postgres?host={root}"
         for _ in range(200):
             with contextlib.suppress(Mistake):
-                opened(address(url)).close()
+                open_gradebook(address(url)).close()
                 break
             time.sleep(0.1)
         yield url
@@ -220,7 +220,7 @@ def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, 
     def say(words: str) -> None:
         said.append(words)
         if len(said) == 1:
-            with opened(address(postgres)) as gradebook:
+            with open_gradebook(address(postgres)) as gradebook:
                 gradebook.db.execute(cut, {"name": "postgres"})
         if len(said) == 3:
             with pytest.raises(Mistake, match="another grader is at work"):

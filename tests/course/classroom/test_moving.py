@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from grading.__main__ import main
 from grading.classroom.autograde import autograde
 from grading.classroom.course_folder import Course
-from grading.classroom.gradebook import opened
+from grading.classroom.gradebook import open_gradebook
 from grading.classroom.moving import TABLES
 from grading.content import tasks
 from grading.content.mistake import Mistake
@@ -50,7 +50,7 @@ def one_line(capfd, *says: str) -> None:
 
 
 def everything(url: str) -> dict[str, list]:
-    with opened(url) as gradebook:
+    with open_gradebook(url) as gradebook:
         return {
             table.name: sorted(map(repr, gradebook.db.execute(table.select()).all()))
             for table in TABLES
@@ -89,7 +89,7 @@ def test_a_relative_address_is_of_the_folder_where_it_was_given(course, tmp_path
 
 def test_a_database_with_other_grades_is_refused(course, tmp_path, capfd):
     there = f"sqlite:///{tmp_path}/other.db"
-    with opened(there) as gradebook:
+    with open_gradebook(there) as gradebook:
         gradebook.add_student("somebody")
     before = everything(there)
     assert run(course, "report", LAB, "--db", there) == 2
@@ -113,7 +113,7 @@ def full():
 
 def test_a_copy_that_does_not_fit_is_no_copy(course, tmp_path, full, capfd):
     there = f"sqlite:///{tmp_path}/other.db"
-    with opened(there) as gradebook:
+    with open_gradebook(there) as gradebook:
         gradebook.db.execute(text("VACUUM"))
     before = everything(there)
     full(True)
@@ -152,7 +152,7 @@ def test_a_lost_gradebook_is_not_made_anew_in_silence(course, words, how, capfd)
 
 def test_a_gradebook_without_the_graded_submissions_is_a_lost_one(course, tmp_path, capfd):
     (course.root / "gradebook.url").write_text(f"sqlite:///{tmp_path}/empty.db\n")
-    opened(course.db_url).close()
+    open_gradebook(course.db_url).close()
     assert run(course, "report", LAB) == 2
     one_line(capfd, "empty.db", "put your copy of it back", "gradebook.db may have them: delete gradebook.url")
 
@@ -248,8 +248,8 @@ def test_nbgrader_refuses_other_tasks_in_words_that_help(course, notebooks, tmp_
 def test_the_gradebook_tells_nobody_else(course):
     """nbgrader logs an error with all of its SQL, and raises it as well."""
     code = (
-        "import sys\nfrom grading.classroom.gradebook import opened\nfrom nbgrader.api import InvalidEntry\n"
-        "with opened(sys.argv[1]) as book:\n    try:\n        book.add_student('1')\n"
+        "import sys\nfrom grading.classroom.gradebook import open_gradebook\nfrom nbgrader.api import InvalidEntry\n"
+        "with open_gradebook(sys.argv[1]) as book:\n    try:\n        book.add_student('1')\n"
         "    except InvalidEntry:\n        print('raised')"
     )
     command = [sys.executable, "-c", code, course.db_url]

@@ -90,7 +90,7 @@ def test_a_worker_without_the_course_is_one_line():
         pytest.raises(
             Mistake, match="the worker tcp://127.0.0.1:.* does not find the course: .*PYTHONPATH=. dask worker"
         ),
-        Cluster(address, 120).opened(),
+        Cluster(address, 120).executor(),
     ):
         pass
 
@@ -100,7 +100,7 @@ def test_nobody_at_the_address_is_one_line():
     begun = time.monotonic()
     with (
         pytest.raises(Mistake, match="no scheduler answers at tcp://127.0.0.1"),
-        Cluster(f"tcp://127.0.0.1:{free_port()}", 1).opened(),
+        Cluster(f"tcp://127.0.0.1:{free_port()}", 1).executor(),
     ):
         pass
     assert time.monotonic() - begun < 60

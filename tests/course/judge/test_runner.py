@@ -16,7 +16,7 @@ from grading.content.tasks import tasks_of
 from grading.judge import server
 from grading.judge.runner import Limits, Runner, ServerError, plain_launch
 from grading.judge.verdicts import judged, needed, published, readable, seeds
-from grading.judge.wire import opened
+from grading.judge.wire import parse_reports
 from starter.support import compare, probes
 from starter.support.verdict import Outcome
 
@@ -353,7 +353,7 @@ def test_what_the_probes_of_a_lab_import_late_is_imported_before_the_first_quest
 
 
 def test_arrays_come_back_as_they_were_packed():
-    (outcome,) = opened("exit 0", REPORT)
+    (outcome,) = parse_reports("exit 0", REPORT)
     assert outcome.arrays.keys() == ARRAYS.keys()
     assert all(np.array_equal(outcome.arrays[name], ARRAYS[name]) for name in ARRAYS)
     assert all(outcome.arrays[name].dtype == ARRAYS[name].dtype for name in ARRAYS)
@@ -394,13 +394,13 @@ def report(body: bytes, kind: bytes = b"A", size: int | None = None) -> bytes:
     ],
 )
 def test_bytes_that_are_not_exactly_one_report_are_no_report(raw):
-    assert opened("exit 0", raw) == [Outcome(ended="unreadable")]
+    assert parse_reports("exit 0", raw) == [Outcome(ended="unreadable")]
 
 
 def test_of_several_questions_those_that_were_reported_count():
-    first, second, third = opened("exit 1", REPORT * 2, 3)
+    first, second, third = parse_reports("exit 1", REPORT * 2, 3)
     assert first.arrays.keys() == second.arrays.keys() == ARRAYS.keys() and third == Outcome(ended="exit 1")
-    assert opened("exit 0", REPORT * 3, 2) == [Outcome(ended="unreadable")] * 2
-    first, second = opened("time", REPORT, 2)
+    assert parse_reports("exit 0", REPORT * 3, 2) == [Outcome(ended="unreadable")] * 2
+    first, second = parse_reports("time", REPORT, 2)
     assert first.arrays.keys() == ARRAYS.keys() and second == Outcome(ended="time")
-    assert opened("time", REPORT + REPORT[:-3], 2) == [Outcome(ended="time")] * 2
+    assert parse_reports("time", REPORT + REPORT[:-3], 2) == [Outcome(ended="time")] * 2

@@ -82,7 +82,7 @@ POOL = """
 import os, sys
 from grading.judge.executors import Local
 if __name__ == "__main__":
-    with Local(1).opened() as (pool, _):
+    with Local(1).executor() as (pool, _):
         print(pool.submit(os.getpid).result(), flush=True)
         input()
 """
