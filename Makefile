@@ -17,8 +17,8 @@ test: $(VENV)/.ready  ## set everything up and run all tests, the notebooks incl
 test-mine: $(VENV)/.ready  ## test your own starter/ (ARGS="--nbval notebooks/02_vae.ipynb": a notebook, too)
 	$(BIN)/python -m pytest --impl=starter tests/lessons $(ARGS)
 
-check: $(VENV)/.ready  ## is the course consistent? (starter = cut solutions, catalogue, notebooks, pins)
-	$(BIN)/python -m grading check
+check: $(VENV)/.ready  ## is the course consistent? (ARGS=vae-2: one task, in seconds; ARGS=--fast: what can be read)
+	$(BIN)/python -m grading check $(ARGS)
 
 audit: $(VENV)/.ready  ## are the checks neither loose nor strict? every answer on 1,000 seeds (a quarter of an hour)
 	$(BIN)/python -m grading audit --full $(ARGS)

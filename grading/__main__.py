@@ -102,6 +102,10 @@ def parser() -> argparse.ArgumentParser:
     )
     command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=positive, default=0, metavar="N", help="try N other seeds instead")
+    command["check"].add_argument("names", metavar="TASK|LAB", nargs="*", help="only these tasks, and their answers")
+    command["check"].add_argument(
+        "--fast", action="store_true", help="only what can be read, in seconds, without torch"
+    )
     audit_options(command["audit"])
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
     return top
@@ -121,8 +125,12 @@ def audit_options(command: argparse.ArgumentParser) -> None:
 
 def build(given) -> int:
     """Bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks."""
+    from .maintain import consistency
     from .maintain.build import build as built
 
+    if complaints := consistency.buildable():
+        print("\n".join([*complaints, "build: nothing is written; what is above comes first."]), file=sys.stderr)
+        return 1
     print("\n".join(str(path) for path in built()) or "nothing to do")
     return 0
 
@@ -140,10 +148,13 @@ def tasks_named(name: str) -> list[str]:
 
 
 def check(given) -> int:
-    """Say what in the repository does not fit together."""
-    from .maintain import consistency as checks
+    """Say what in the repository does not fit together: first what can be read, then how answers are judged."""
+    tasks = [task for name in given.names for task in tasks_named(name)]
+    if given.names and not tasks:
+        raise Mistake(f"{' and '.join(given.names)} has no task; without a name all of the course is checked")
+    from .maintain import consistency
 
-    return checks.main()
+    return consistency.main(tasks, given.fast)
 
 
 def audit(given) -> int:
@@ -164,9 +175,9 @@ def audit(given) -> int:
 
 
 def met_in_class(given, task: str) -> int:
+    from .content.reference_text import published
     from .judge.jail.outside import launch
     from .judge.runner import Runner, plain_launch
-    from .judge.verdicts import published
     from .maintain.met_in_class import met, region_of
 
     region = region_of(task, given.file.read_bytes() if given.file else sys.stdin.buffer.read())

@@ -6,17 +6,17 @@ import textwrap
 import tomllib
 import typing
 from functools import cache
-from pathlib import Path
 from types import ModuleType
-from typing import Any, TypedDict
-
-from starter.support import probes
-from starter.support.compare import Arrays
-from starter.support.standins import Tables
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .knife import regions
 from .overlay import ROOT
+from .reference_text import solution
 from .tasks import TASKS, module_of, tasks_of
+
+if TYPE_CHECKING:  # what is only read here is read without torch
+    from starter.support.compare import Arrays
+    from starter.support.standins import Tables
 
 KINDS = {  # of wrong answers
     "constant": "a factor, an exponent or a summand that is another number",
@@ -37,6 +37,8 @@ KINDS = {  # of wrong answers
     "formula": "another formula, or a part of it missing",
 }
 RETURNED = {list: "a list", float: "a float", int: "an int", bool: "True or False (a bool)", None: "None"}
+LONGEST = 400  # characters of what a learner reads at once
+AROUND = 80  # of them stand around a message: "vae-1 is not right yet (starter/vae.py, ...): ... Hint 1 of 3: ..."
 Entry = dict[str, Any]  # of answers/*.toml
 
 
@@ -47,19 +49,19 @@ class Rule(TypedDict):
     calls: list[str]
 
 
-def solution(module: str) -> Path:
-    return ROOT / "solutions" / f"{module}.py"
-
-
 @cache
 def answers(kind: str) -> dict[str, list[Entry]]:
     """Task id -> its `wrong` or `right` entries of answers/*.toml. Raises ValueError for an unknown task."""
     entries: dict[str, list[Entry]] = {task: [] for task in TASKS}
     for path in sorted((ROOT / "grading/content/answers").glob("*.toml")):
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get(kind, []):
-            task = "-".join(entry["id"].split("-")[:2])
+        try:
+            known = tomllib.loads(path.read_text(encoding="utf-8")).get(kind, [])
+        except tomllib.TOMLDecodeError as wrong:
+            raise ValueError(f"{path.name}: {wrong}") from None
+        for entry in known:
+            task = "-".join(entry.get("id", "").split("-")[:2])
             if task not in entries:
-                raise ValueError(f"{path.name}: {entry['id']} belongs to no task of tasks.toml")
+                raise ValueError(f"{path.name}: {entry.get('id', entry)} belongs to no task of tasks.toml")
             entries[task].append(entry | {"task": task})
     return entries
 
@@ -73,15 +75,18 @@ def hands_over(lab: str) -> dict[str, Rule]:
 def changed(source: str, entry: Entry) -> str:
     """A solution's text with one region changed. Raises ValueError when the entry no longer fits it."""
     lines, region = source.splitlines(), regions(source)[entry["task"]]
-    answer = "\n".join(lines[region])
-    if "region" in entry:
-        first = lines[region.start]
-        new = textwrap.indent(textwrap.dedent(entry["region"]).strip("\n"), first[: len(first) - len(first.lstrip())])
-    else:
-        if answer.count(entry["find"]) != entry.get("count", 1):
-            raise ValueError(f"{entry['id']}: {entry['find']!r} occurs {answer.count(entry['find'])} times")
-        new = answer.replace(entry["find"], entry["replace"])
+    new = replaced("\n".join(lines[region]), entry)
     return "\n".join([*lines[: region.start], new, *lines[region.stop :]]) + "\n"
+
+
+def replaced(answer: str, entry: Entry) -> str:
+    """What stands in a region instead of the reference's answer. Raises ValueError when the entry does not fit it."""
+    if "region" in entry:
+        indent = answer[: len(answer) - len(answer.lstrip())]
+        return textwrap.indent(textwrap.dedent(entry["region"]).strip("\n"), indent)
+    if answer.count(entry["find"]) != entry.get("count", 1):
+        raise ValueError(f"{entry['id']}: {entry['find']!r} occurs {answer.count(entry['find'])} times")
+    return answer.replace(entry["find"], entry["replace"])
 
 
 def answer_text(entry: Entry) -> str:
@@ -117,15 +122,19 @@ def expects(task: str) -> str:
     return RETURNED.get(typing.get_origin(returned) or returned, "a tensor")
 
 
-def observed(task: str, candidate: ModuleType, seed: int, tables: Tables) -> Arrays:
+def observed(task: str, candidate: ModuleType, seed: int, tables: "Tables") -> "Arrays":
     """A probe's arrays; for an answer that raises, the name of what it raises."""
+    from starter.support import probes
+
     try:
         return probes.arrays(task, candidate, seed, tables)
     except Exception as mistake:
         return probes.raised(mistake)
 
 
-def tables(task: str, seed: int, kinds: tuple[str, ...] = ("wrong", "right")) -> Tables:
+def tables(task: str, seed: int, kinds: tuple[str, ...] = ("wrong", "right")) -> "Tables":
     """Stand-ins for a task's neighbours that know the calls of catalogued answers."""
+    from starter.support import probes
+
     modules = [variant(kind, task, i) for kind in kinds for i in range(len(answers(kind)[task]))]
     return probes.record(task, reference(module_of(task)), modules if probes.NEIGHBOURS[task] else [], seed)

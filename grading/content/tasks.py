@@ -1,14 +1,28 @@
 """Labs, tasks and questions, from tasks.toml and questions.toml. No torch: looking something up is quick."""
 
+import sys
 import tomllib
 
 from .overlay import ROOT
 
-TABLE = tomllib.loads((ROOT / "grading/content/tasks.toml").read_text(encoding="utf-8"))
+FILE = ROOT / "grading/content/tasks.toml"
+
+
+def by_name(table: dict, kind: str, *keys: str) -> dict[str, dict]:
+    """Rows of one kind by the first of the keys that every one of them needs; ends the program where one lacks it."""
+    for number, row in enumerate(table[kind], 1):
+        if lacking := [key for key in keys if not isinstance(row.get(key), str)]:
+            sys.exit(f"{FILE.relative_to(ROOT)}: [[{kind}]] number {number} has no {lacking[0]}, a text")
+    return {row[keys[0]]: row for row in table[kind]}
+
+
+try:
+    TABLE = tomllib.loads(FILE.read_text(encoding="utf-8"))
+except tomllib.TOMLDecodeError as wrong:
+    sys.exit(f"{FILE.relative_to(ROOT)}: {wrong}")  # nothing of the course can be run without it
+LABS, TASKS = by_name(TABLE, "lab", "name"), by_name(TABLE, "task", "id", "lab")
+QUESTIONS = by_name(TABLE, "question", "id", "lab")
 GUIDE = tomllib.loads((ROOT / "grading/content/questions.toml").read_text(encoding="utf-8"))
-LABS = {lab["name"]: lab for lab in TABLE["lab"]}
-TASKS = {task["id"]: task for task in TABLE["task"]}
-QUESTIONS = {question["id"]: question for question in TABLE["question"]}
 MODEL_ANSWERS = {row["id"]: row for row in GUIDE["question"]}  # answer, rubric, misconceptions
 UNANSWERED = "Your answer."  # stands where an answer is to be written: whoever leaves it has given none
 

@@ -79,9 +79,10 @@ def judge(
 
 def runner(lab: str, limits: "SomeLimits", jail: bool) -> "Runner":
     """The one place where a runner is made. How it starts its server, and in which jail, is decided here."""
+    from ..content.reference_text import published
     from .jail.outside import launch
     from .runner import Limits, Runner, plain_launch
-    from .verdicts import needed, published
+    from .verdicts import needed
 
     key = (lab, json.dumps(limits, sort_keys=True), jail)
     if key not in warm:

@@ -1,6 +1,5 @@
 """Arrays of a submission against the reference's: right, wrong or blank, and which mistake it is."""
 
-import ast
 import hashlib
 import re
 import sys
@@ -8,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -38,20 +37,6 @@ ENDED = {
     "server gone": "It ended the process that was to grade it.",
     "late": "Not run to the end: a submission has {total:g} seconds, used up here: look for a loop that never ends.",
 }
-
-
-@cache
-def published(lab: str) -> frozenset[str]:
-    """Earlier modules that a lab's module imports, and what they import: learners of this lab may know them."""
-    known = set(MODULES.values())
-    found, open_ = set[str](), [MODULES[lab]] if lab in MODULES else []
-    while open_:
-        for node in ast.walk(ast.parse(known_answers.solution(open_.pop()).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 1:
-                names = {node.module} if node.module else {alias.name for alias in node.names}
-                open_ += (names & known) - found
-                found |= names & known
-    return frozenset(found)
 
 
 def needed(lab: str) -> tuple[str, ...]:

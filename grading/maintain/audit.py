@@ -7,6 +7,7 @@ different surroundings. Nothing here decides about a learner: it is the proof th
 import os
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,8 +33,6 @@ SEEDS, FULL = 50, 1000  # seeds for every answer
 NAMED = 50  # of these also ask for the name of the mistake, and for right answers in other styles
 PAIRED, MUTATED = 4, 16  # seeds for two mistakes at once, and for machine-made ones
 ROOM = 30  # tolerances between the reference and a wrong answer; a right one keeps within a tenth of one
-LONGEST = 400  # characters of what a learner reads at once
-AROUND = 80  # of them stand around a message: "vae-1 is not right yet (starter/vae.py, ...): ... Hint 1 of 3: ..."
 
 
 class Flaw(NamedTuple):
@@ -77,10 +76,12 @@ def answers_judged(task: str, seeds: Sequence[int]) -> Score:
     """The catalogue's answers to one task, each seed in one of the surroundings."""
     score = Score(task, *(len(known_answers.answers(kind)[task]) for kind in ("wrong", "right")))
     restyled(task)  # compiles every answer, before anything around changes
-    for number, surroundings in enumerate(SURROUNDINGS):
-        with surroundings():
-            for i, seed in list(enumerate(seeds))[number :: len(SURROUNDINGS)]:
-                score.flaws.update(flaws(task, seed, named=i < NAMED))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*torch.jit.script", FutureWarning)  # torch itself, inside torch.func.jvp
+        for number, surroundings in enumerate(SURROUNDINGS):
+            with surroundings():
+                for i, seed in list(enumerate(seeds))[number :: len(SURROUNDINGS)]:
+                    score.flaws.update(flaws(task, seed, named=i < NAMED))
     return score
 
 
@@ -169,7 +170,7 @@ def judge_mutants(score: Score) -> None:
     task, seeds = score.task, range(MUTATED)
     given = [expected(task, seed) for seed in seeds]
     sizes = probes.sizes(task, known_answers.reference(module_of(task)), seeds[0])
-    room = LONGEST - AROUND - max(map(len, TASKS[task]["hints"]))
+    room = known_answers.LONGEST - known_answers.AROUND - max(map(len, TASKS[task]["hints"]))
     equivalent, alive = mutants.equivalents()[task], set()
     for change, found in mutants.observed(task, seeds, [tables for tables, _ in given]):
         passed = sum(compare.same(got, want) for got, (_, want) in zip(found, given))

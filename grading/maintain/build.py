@@ -2,15 +2,15 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
-from starter.support import compare, probes
-from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
-from starter.support.differences import FEW
-from starter.support.full import table
+from starter.support import compare
 
 from ..content import known_answers
+from ..content.mistake import Mistake
 from ..content.overlay import ROOT, blanks
+from ..content.reference_text import published
 from ..content.tasks import (
     LABS,
     MODEL_ANSWERS,
@@ -22,7 +22,6 @@ from ..content.tasks import (
     outcomes_of,
     tasks_of,
 )
-from ..judge.verdicts import published
 
 CHECKS = ROOT / "starter/support/checks.json"
 ANSWERS = ROOT / "starter/support/questions.json"
@@ -31,11 +30,30 @@ Row = tuple[object, ...]  # of a table
 
 
 def facts() -> dict[str, dict]:
-    """What check() needs and a learner may see: reference arrays, and fingerprints of wrong answers; no code."""
+    """What check() needs and a learner may see: reference arrays, and fingerprints of wrong answers; no code.
+
+    Raises:
+        ValueError: a probe cannot ask its reference.
+    """
     return {task: task_facts(task) for task in TASKS}
 
 
+@cache
 def task_facts(task: str) -> dict:
+    try:
+        return asked(task)
+    except Exception as error:
+        words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(
+            f"starter/support/probes/{module_of(task)}.py: {task}'s probe fails on its answer: {words}"
+        ) from error
+
+
+def asked(task: str) -> dict:
+    from starter.support import probes
+    from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
+    from starter.support.differences import FEW
+
     row = TASKS[task]
     reference = known_answers.reference(module_of(task))
     public, other = known_answers.tables(task, PUBLIC_SEED), known_answers.tables(task, AUTOTEST_SEED, ("right",))
@@ -96,6 +114,10 @@ def alike(one, other, key: str = "") -> bool:
     return compare.alike(one, other) if key == "fingerprint" else one == other
 
 
+def as_stored(one: dict) -> dict:
+    return json.loads(compact(one))
+
+
 def rounded(value):
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
@@ -152,19 +174,27 @@ PAGES = {"README.md": ("labs", lab_rows), "docs/tasks.md": ("tasks", task_rows)}
 
 
 def build() -> list[Path]:
-    """Bring starter/, the pages with tables and the notebooks in line with their sources; the files that changed."""
+    """Bring starter/, the pages with tables and the notebooks in line with their sources; the files that changed.
+
+    Raises:
+        Mistake: something cannot be made, and nothing is written; or a cell of a notebook fails.
+    """
+    from starter.support.full import table
+
     from . import notebooks
 
-    changed = [path for path, text in blanks().items() if write(path, text)]
-    text = compact(facts())
-    if not CHECKS.exists() or not alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(text)):
-        changed += [CHECKS] if write(CHECKS, text) else []
-    changed += [ANSWERS] if write(ANSWERS, answers()) else []
-    changed += [ROOT / name for name in PAGES if write(ROOT / name, page(name))]
-    changed += [RESULTS] if write(RESULTS, table.text(ROOT / "results")) else []
-    for twin in notebooks.texts():
-        if notebooks.stale(twin):
-            print(f"running {twin.name} ...", flush=True)
-            notebooks.build(twin)
-            changed.append(twin.with_suffix(".ipynb"))
+    try:
+        made = {**blanks(), CHECKS: compact(facts()), RESULTS: table.text(ROOT / "results")}
+        made[ANSWERS] = answers()
+        made |= {ROOT / name: page(name) for name in PAGES}
+        late = [twin for twin in notebooks.texts() if notebooks.stale(twin)]
+    except ValueError as wrong:
+        raise Mistake(f"nothing is written: {wrong}") from wrong
+    if CHECKS.exists() and alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(made[CHECKS])):
+        del made[CHECKS]
+    changed = [path for path, text in made.items() if write(path, text)]
+    for twin in late:
+        print(f"running {twin.name} ...", flush=True)
+        notebooks.build(twin)
+        changed.append(twin.with_suffix(".ipynb"))
     return changed

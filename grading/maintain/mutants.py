@@ -17,15 +17,14 @@ from starter.support.compare import Arrays
 from starter.support.standins import Tables
 
 from ..content import known_answers
-from ..content.knife import regions
 from ..content.overlay import ROOT
+from ..content.reference_text import parsed
 from ..content.tasks import TASKS, module_of
 from .edits import changes
 
 EQUIVALENTS = ROOT / "grading/content/equivalents.toml"
 MEMORY = 6 << 30  # bytes of a process that runs mutants
 SECONDS = 2.0  # of computing for all that is asked of one mutant: a changed loop may go on for ever
-WORK = (ast.BinOp, ast.Call, ast.Compare, ast.Subscript)
 
 
 class Endless(BaseException):
@@ -67,25 +66,6 @@ def mutants(task: str) -> dict[str, str]:
     return found
 
 
-def parsed(task: str) -> tuple[ast.Module, list[str]]:
-    """The statements of a region, and the parameters of the function that it stands in."""
-    source = known_answers.solution(module_of(task)).read_text(encoding="utf-8")
-    region = regions(source)[task]
-    around = [f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef) and begins(f, region)]
-    function = around[-1]  # the innermost one
-    blocks = [getattr(node, name, []) for node in ast.walk(function) for name in ("body", "orelse")]
-    found = (
-        [s for s in block if region.start < s.lineno <= region.stop] for block in blocks if isinstance(block, list)
-    )
-    parameters = [a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)]
-    return ast.Module(next(filter(None, found)), []), parameters
-
-
-def begins(function: ast.FunctionDef, region: slice) -> bool:
-    """Does a function begin before a region, and end with it or later?"""
-    return function.lineno <= region.start and region.stop <= function.end_lineno + 1
-
-
 def difference(old: str, new: str) -> str:
     """The lines that changed, without what is the same above and below them."""
     one, other = old.splitlines(), new.splitlines()
@@ -94,12 +74,6 @@ def difference(old: str, new: str) -> str:
     while one and other and one[-1] == other[-1]:
         one, other = one[:-1], other[:-1]
     return f"{' | '.join(map(str.strip, one))} => {' | '.join(map(str.strip, other))}"
-
-
-def expressions(task: str) -> set[str]:
-    """Parts of a region that would give it away, without spaces: of two operations or calls at least."""
-    nodes = [node for node in ast.walk(parsed(task)[0]) if isinstance(node, WORK)]
-    return {"".join(ast.unparse(n).split()) for n in nodes if sum(isinstance(m, WORK) for m in ast.walk(n)) > 1}
 
 
 @cache

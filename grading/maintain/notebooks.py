@@ -18,12 +18,15 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from starter.support import runs
 from starter.support.checks import AUTOTEST_SEED
 
+from ..content.mistake import Mistake
 from ..content.overlay import ROOT, overlay
 from ..content.tasks import MODULES, QUESTIONS, TASKS, UNANSWERED
+from .structure import misplaced
 
 FOLDER = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -77,21 +80,10 @@ def read(text: Path) -> nbformat.NotebookNode:
             heading, number = re.sub(r"[^a-z0-9]+", "-", title[1].lower()).strip("-")[:40].strip("-"), 0
         cell.id = cell.metadata.get("nbgrader", {}).get("grade_id") or f"{heading}-{number}"
         number += 1
-    complete(text, [cell.id for cell in notebook.cells])
+    for words in misplaced(text.stem, [cell.id for cell in notebook.cells]):
+        raise ValueError(f"{text.name} {words}")
     nbformat.validate(notebook)
     return notebook
-
-
-def complete(text: Path, ids: list[str]) -> None:
-    graded = {name for table in (TASKS, QUESTIONS) for name, row in table.items() if row["lab"] == text.stem}
-    foreign = {name for name in ids if name in TASKS | QUESTIONS} - graded
-    for problem, names in (
-        ("lacks a cell for", graded - set(ids)),
-        ("has a cell for another lab's", foreign),
-        ("uses a cell id twice:", {name for name in ids if ids.count(name) > 1}),
-    ):
-        if names:
-            raise ValueError(f"{text.name} {problem} {', '.join(sorted(names))}")
 
 
 def executed(
@@ -100,7 +92,7 @@ def executed(
     """The notebook with its outputs on the reference, or on the reference with some modules replaced.
 
     Raises:
-        CellExecutionError: a cell fails, unless `keep_going`.
+        Mistake: a cell fails, unless `keep_going`.
     """
     notebook = read(text)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +104,12 @@ def executed(
         resources = {"metadata": {"path": str(work)}}
         client = NotebookClient(notebook, allow_errors=keep_going, coalesce_streams=True, resources=resources)
         client.timeout, client.startup_timeout = 600, 300
-        client.execute(env=kernel)
+        try:
+            client.execute(env=kernel)
+        except CellExecutionError as error:
+            cell = next(cell.id for cell in notebook.cells if failed(cell))
+            words = f"{error.ename}: {' '.join(error.evalue.split())}"
+            raise Mistake(f"notebooks/{text.name}: its cell {cell} fails on the reference: {words}") from error
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -120,6 +117,10 @@ def executed(
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
     notebook.metadata["plots"] = plots_as_they_are()
     return notebook
+
+
+def failed(cell: nbformat.NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
 def plots_as_they_are() -> str:

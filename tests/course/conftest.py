@@ -172,8 +172,8 @@ def launch(forks):
 
 @pytest.fixture(scope="session")
 def runner(launch):
+    from grading.content.reference_text import published
     from grading.judge.runner import Limits, Runner
-    from grading.judge.verdicts import published
 
     with Runner(set(published(LAB)), Limits(cpu=2, wall=30), launch) as worker:
         yield worker

@@ -193,7 +193,8 @@ root, lab, read = os.getcwd() + os.sep, sys.argv[1], set()
 sys.addaudithook(lambda event, given: read.add(str(given[0])) if event == "open" else None)
 sys.path.insert(0, root)
 from grading.judge.runner import Limits, Runner, plain_launch
-from grading.judge.verdicts import judged, needed, published
+from grading.judge.verdicts import judged, needed
+from grading.content.reference_text import published
 from grading.content import known_answers
 with Runner(set(published(lab)), Limits(), plain_launch, needed(lab)) as runner:
     assert not judged(runner, lab, b"x = 1", [1, 2])["beta-1"].right

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from grading.content import known_answers
+from grading.content.reference_text import published
 from grading.content.tasks import tasks_of
 from grading.judge import server
 from grading.judge.runner import Limits, Runner, ServerError, plain_launch
-from grading.judge.verdicts import judged, needed, published, readable, seeds
+from grading.judge.verdicts import judged, needed, readable, seeds
 from grading.judge.wire import parse_reports
 from starter.support import compare, probes
 from starter.support.verdict import Outcome

@@ -12,7 +12,7 @@ from grading import __main__ as command
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.judge.jail import outside
-from grading.maintain import audit, consistency, mutants
+from grading.maintain import audit, mutants, structure
 from grading.maintain import met_in_class as met
 from grading.maintain import surroundings as styles
 from starter.support import compare, probes
@@ -161,7 +161,7 @@ def test_a_survivor_is_a_complaint_until_it_is_listed_and_a_stale_entry_is_one_t
     ("change", "words"),
     [
         ({"kind": "wrong"}, "needs a kind"),
-        ({"believes": ""}, "needs `believes`"),
+        ({"believes": ""}, "lacks believes"),
         ({"says": "Use the square of mu."}, "first say in a sentence what is wrong"),
         ({"says": "Something " + 40 * "is wrong "}, "its message can reach"),
         ({"says": "The right one is torch.exp(0.5 * log_var)."}, "shows a part of the answer"),
@@ -170,9 +170,9 @@ def test_a_survivor_is_a_complaint_until_it_is_listed_and_a_stale_entry_is_one_t
 def test_an_entry_that_does_not_describe_its_mistake_is_refused(entries, change, words):
     good = {"kind": "sign", "believes": "signs are free", "says": "The sign is wrong."}
     entries("wrong", "return mu", **good)
-    assert list(consistency.answers_are_described()) == []
+    assert list(structure.answers_are_described([TASK])) == []
     known_answers.answers("wrong")[TASK][-1] |= change
-    assert any(words in line for line in consistency.answers_are_described())
+    assert any(words in line for line in structure.answers_are_described([TASK]))
 
 
 ALL = "def reparameterize(mu, log_var, eps):\n    '''Doc.'''\n    sigma = log_var.exp()\n    return mu + sigma * eps\n"

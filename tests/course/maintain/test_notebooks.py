@@ -4,10 +4,10 @@ import json
 
 import nbformat
 import pytest
-from nbclient.exceptions import CellExecutionError
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from grading.content import tasks
+from grading.content.mistake import Mistake
 from grading.content.tasks import tasks_of
 from grading.maintain import notebooks
 
@@ -64,7 +64,7 @@ def test_a_twin_that_does_not_fit_the_table_is_refused(tmp_path, parts, message)
 
 def test_nothing_is_written_when_a_cell_fails(tmp_path):
     text = twin(tmp_path, "# %%\n1 / 0\n\n", SETUP, CHECKS, ANSWERS)
-    with pytest.raises(CellExecutionError):
+    with pytest.raises(Mistake, match="02_vae.py: its cell top-0 fails on the reference: ZeroDivisionError: "):
         notebooks.build(text)
     assert not text.with_suffix(".ipynb").exists() and notebooks.stale(text)
 
