@@ -45,8 +45,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = {}
     for run in COMMANDS:
-        command[run.__name__] = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
-        command[run.__name__].set_defaults(run=run)
+        name = run.__name__.replace("_", "-")
+        command[name] = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        command[name].set_defaults(run=run)
     command["collect"].epilog = NAMES
     for name in ("release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
         command[name].add_argument(
@@ -106,6 +107,13 @@ def parser() -> argparse.ArgumentParser:
     command["check"].add_argument(
         "--fast", action="store_true", help="only what can be read, in seconds, without torch"
     )
+    command["new-task"].add_argument(
+        "task", metavar="TASK", help="its id, such as vae-8; the lab follows from the letters"
+    )
+    command["new-task"].add_argument(
+        "--symbol", metavar="NAME", required=True, help="the function that holds the blank"
+    )
+    command["new-task"].add_argument("--after", metavar="TASK", help="the task that it follows (default: the last one)")
     audit_options(command["audit"])
     command["demo"].add_argument("folder", metavar="DIR", nargs="?", type=Path, help="where to (default: thrown away)")
     return top
@@ -155,6 +163,16 @@ def check(given) -> int:
     from .maintain import consistency
 
     return consistency.main(tasks, given.fast)
+
+
+def new_task(given) -> int:
+    """Begin a task: its row, region, probe, answers and cell; then `make check` says what is to be filled in."""
+    from .maintain.new_task import new_task as begun
+
+    for name in begun(given.task, given.symbol, given.after):
+        print(name)
+    print(f"What is to be written there, in order: python -m grading check --fast {given.task}")
+    return 0
 
 
 def audit(given) -> int:
@@ -322,7 +340,22 @@ def demo(given) -> int:
         return shown(folder, jail=jail)
 
 
-COMMANDS = (build, check, audit, bands, release, collect, autograde, feedback, report, export, doctor, gradescope, demo)
+COMMANDS = (
+    build,
+    check,
+    new_task,
+    audit,
+    bands,
+    release,
+    collect,
+    autograde,
+    feedback,
+    report,
+    export,
+    doctor,
+    gradescope,
+    demo,
+)
 
 
 @contextlib.contextmanager
