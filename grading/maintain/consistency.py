@@ -132,7 +132,12 @@ SOURCES = Floor(
         structure.answers_are_described,
         structure.cells_are_there,
     ),
-    (structure.questions_have_cells, structure.nothing_is_left_over, questions.questions_are_guided, questions.exercises_are_guided),
+    (
+        structure.questions_have_cells,
+        structure.nothing_is_left_over,
+        questions.questions_are_guided,
+        questions.exercises_are_guided,
+    ),
 )
 REPOSITORY = Floor(
     (),

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def small_notebook() -> nbformat.NotebookNode:
     """Every task and question of the lab, no training."""
-    from grading.content.tasks import TASKS, tasks_of
+    from grading.content.tasks import QUESTIONS, TASKS, tasks_of
 
     rules = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
     cells = [
@@ -45,12 +45,27 @@ def small_notebook() -> nbformat.NotebookNode:
         marks = rules | {"grade": True, "grade_id": task, "points": TASKS[task]["points"]}
         source = f'check("{task}")\n### AUTOTEST probe("{task}", 7)'
         cells.append(new_code_cell(source, id=task, metadata={"nbgrader": marks}))
-    for question in ("vae-q1", "vae-q2"):
-        marks = rules | {"grade": True, "grade_id": question, "points": 2, "locked": False, "solution": True}
+    for question, row in QUESTIONS.items():
+        if row["lab"] != LAB:
+            continue
+        points = row["points"]
+        marks = rules | {"grade": True, "grade_id": question, "points": points, "locked": False, "solution": True}
         cells.append(new_markdown_cell(f"**Why ({question})?**", id=f"asks-{question}"))
         cells.append(new_markdown_cell("Your answer.", id=question, metadata={"nbgrader": marks}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+@pytest.fixture(scope="session")
+def points():
+    """What the lab's tasks are worth, but for one, or with its questions."""
+    from grading.content.tasks import QUESTIONS, TASKS, tasks_of
+
+    def worth(without: str | None = None, questions: bool = False) -> int:
+        asked = [row for row in QUESTIONS.values() if row["lab"] == LAB and questions]
+        return sum(row["points"] for row in [*(TASKS[task] for task in tasks_of(LAB) if task != without), *asked])
+
+    return worth
 
 
 @pytest.fixture(scope="session")

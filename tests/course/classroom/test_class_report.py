@@ -12,7 +12,7 @@ from grading.classroom.course_folder import Course
 from grading.classroom.export import Result, export
 from grading.content import known_answers
 from grading.content.mistake import Mistake
-from grading.content.tasks import tasks_of
+from grading.content.tasks import QUESTIONS, tasks_of
 
 LAB = "02_vae"
 TASKS = tasks_of(LAB)
@@ -78,9 +78,10 @@ def test_an_exception_in_one_task_is_counted_by_its_type():
     assert report_of.named("something else", ()) == report_of.OTHER
 
 
-def test_points_and_times_of_the_class_are_said(reported):
+def test_points_and_times_of_the_class_are_said(reported, points):
     said, _ = reported
-    assert any(words.startswith("Points: median 0 of 19, the middle half from 0 to 13") for words in said)
+    spread = f"Points: median 0 of {points(questions=True)}, the middle half from 0 to {points(without='vae-2')}"
+    assert any(words.startswith(spread) for words in said)
     assert any(words.startswith("Judging took ") for words in said)
 
 
@@ -89,11 +90,15 @@ def test_a_report_before_grading_is_one_line(course):
         report(course, LAB)
 
 
-def test_moodle_gets_the_participants_numbers_and_the_columns_that_it_reads(graded):
+def test_moodle_gets_the_participants_numbers_and_the_columns_that_it_reads(graded, points):
     export(graded, lambda words: None, partial=True)
     rows = list(csv.DictReader((graded.root / f"moodle-{LAB}.csv").open(encoding="utf-8-sig", newline="")))
     ben = next(row for row in rows if row["Identifier"] == "Participant 2")
-    assert (ben["Full name"], ben["Grade"], ben["Maximum grade"]) == ("Ben Öz", "13", "19")
+    assert (ben["Full name"], ben["Grade"], ben["Maximum grade"]) == (
+        "Ben Öz",
+        str(points(without="vae-2")),
+        str(points(questions=True)),
+    )
     assert len(rows) == 5 and ben["Last modified (grade)"] == ""
 
 
@@ -106,7 +111,8 @@ def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
     """Learner 3 wrote an answer to vae-q1; of 2 and 5 nobody knows; two left it, which is 0 points for certain."""
     course, said = copied(graded, tmp_path / "course"), []
     report(course, LAB, said.append)
-    line = said.index("vae-q1   0.00 of 2 points on average (of 2)")
+    worth = QUESTIONS["vae-q1"]["points"]
+    line = said.index(f"vae-q1   0.00 of {worth} points on average (of 2)")
     assert said[line + 1] == "vae-q1   still to be read: 3"
     export(course, said.append, partial=True)
     assert exported(course)["vae-q1"] == ""
@@ -116,7 +122,7 @@ def test_an_answer_that_nobody_read_has_no_points_yet(graded, tmp_path):
         gradebook.db.commit()
     said.clear()
     report(course, LAB, said.append)
-    assert "vae-q1   0.67 of 2 points on average (of 3)" in said
+    assert f"vae-q1   0.67 of {worth} points on average (of 3)" in said
     assert "vae-q1   still to be read: 2" in said
     export(course, said.append, partial=True)
     assert exported(course)["vae-q1"] == "2"

@@ -23,13 +23,14 @@ def tables(graded) -> dict[str, list[list[str]]]:
     return {path.name: list(csv.reader(path.open(encoding="utf-8-sig", newline=""))) for path in paths}
 
 
-def test_there_is_a_row_for_each_student_and_lab_with_the_points_of_each_task(tables):
+def test_there_is_a_row_for_each_student_and_lab_with_the_points_of_each_task(tables, points):
     head, *rows = tables["grades.csv"]
     by_student = {row[0]: dict(zip(head, row)) for row in rows}
     assert sorted(by_student) == ["1", "2", "3", "4", "5"]
     ben = by_student["2"]
     assert (ben["first_name"], ben["last_name"], ben["lab"]) == ("Ben", "Öz", LAB)
-    assert (ben["vae-1"], ben["vae-2"], ben["total"], ben["out_of"]) == ("2", "0", "13", "19")
+    assert (ben["vae-1"], ben["vae-2"]) == (str(TASKS["vae-1"]["points"]), "0")
+    assert (ben["total"], ben["out_of"]) == (str(points(without="vae-2")), str(points(questions=True)))
     assert ben["ae-1"] == "" and ben["submitted"]
     assert {name: row["to_read"] for name, row in by_student.items() if row["to_read"] == "yes"}.keys() == {
         "2",
@@ -39,12 +40,12 @@ def test_there_is_a_row_for_each_student_and_lab_with_the_points_of_each_task(ta
     assert set(TASKS) | set(QUESTIONS) <= set(head)
 
 
-def test_canvas_gets_its_columns_and_the_row_of_possible_points(tables):
+def test_canvas_gets_its_columns_and_the_row_of_possible_points(tables, points):
     head, possible, *rows = tables["canvas.csv"]
     assert head[:5] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     assert head[5:] == ["Variational autoencoder (02_vae)"]
-    assert possible == ["    Points Possible", "", "", "", "", "19"]
-    assert ["Arndt, Anna", "1", "", "", "", "15"] in rows and len(rows) == 5
+    assert possible == ["    Points Possible", "", "", "", "", str(points(questions=True))]
+    assert ["Arndt, Anna", "1", "", "", "", str(points())] in rows and len(rows) == 5
 
 
 def test_a_name_that_starts_a_formula_is_quoted(tables):
@@ -85,7 +86,7 @@ def test_a_large_number_is_written_without_an_exponent():
     ]
 
 
-def test_points_that_were_taken_off_for_lateness_are_not_in_the_total(graded, tmp_path):
+def test_points_that_were_taken_off_for_lateness_are_not_in_the_total(graded, tmp_path, points):
     late = Course(tmp_path / "late")
     shutil.copytree(graded.root, late.root)
     with late.gradebook() as gradebook:
@@ -94,7 +95,7 @@ def test_points_that_were_taken_off_for_lateness_are_not_in_the_total(graded, tm
     export(late, lambda text: None, partial=True)
     rows = csv.DictReader((late.root / "grades.csv").open(encoding="utf-8-sig"))
     anna = next(row for row in rows if row["student"] == "1")
-    assert (anna["penalty"], anna["total"]) == ("4", "11")
+    assert (anna["penalty"], anna["total"]) == ("4", str(points() - 4))
 
 
 def grades_of(gradebook, student: str) -> list:
@@ -123,11 +124,11 @@ def test_a_lab_with_unread_answers_is_said_and_kept_from_the_lms(graded, tmp_pat
 
 
 def test_points_of_an_older_scale_are_said_and_kept_from_the_lms(graded, tmp_path):
-    """vae-1 is worth 3 points now, and two have 2 of them; who had 0 would have 0 again."""
+    """vae-1 is worth one point more now, and two have what it was worth; who had 0 would have 0 again."""
     course, said = Course(tmp_path / "rescaled"), []
     shutil.copytree(graded.root, course.root)
     with course.gradebook() as gradebook:
-        gradebook.find_grade_cell("vae-1", LAB, LAB).max_score = 3
+        gradebook.find_grade_cell("vae-1", LAB, LAB).max_score = TASKS["vae-1"]["points"] + 1
         for grade in (grade for student in "12345" for grade in grades_of(gradebook, student)):
             grade.needs_manual_grade = False
         gradebook.db.commit()

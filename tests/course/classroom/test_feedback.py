@@ -14,7 +14,7 @@ from grading.classroom.learners import Student
 from grading.content import known_answers
 from grading.content.harmless_text import line, plain
 from grading.content.mistake import Mistake
-from grading.content.tasks import MODEL_ANSWERS
+from grading.content.tasks import MODEL_ANSWERS, QUESTIONS, TASKS, tasks_of
 
 LAB = "02_vae"
 
@@ -52,27 +52,34 @@ def pages(commented) -> dict[str, str]:
     return {name: (commented.folder("feedback", LAB, name) / f"{LAB}.html").read_text() for name in students}
 
 
-def test_points_and_the_named_misconception_are_on_the_page(pages):
-    assert "15 of 19 points." in pages["1"] and "13 of 19 points." in pages["2"]
-    assert pages["1"].count("is right") == 7
+def test_points_and_the_named_misconception_are_on_the_page(pages, points):
+    possible = points(questions=True)
+    assert f"{points()} of {possible} points." in pages["1"]
+    assert f"{points(without='vae-2')} of {possible} points." in pages["2"]
+    assert pages["1"].count("is right") == len(tasks_of(LAB))
     row = next(row for row in pages["2"].split("<tr>") if row.startswith("<td>vae-2"))
     says = known_answers.answers("wrong")["vae-2"][0]["says"]
-    assert "0 of 2" in row and says in row.replace("&#x27;", "'").replace("&quot;", '"')
+    assert f"0 of {TASKS['vae-2']['points']}" in row and says in row.replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def test_why_nothing_was_graded_is_on_the_page_once(pages):
+def test_why_nothing_was_graded_is_on_the_page_once(pages, points):
     assert pages["4"].count("Nothing was graded: neither 02_vae.ipynb nor vae.py is in it") == 1
-    assert "vae-1" not in pages["4"] and "0 of 19 points" in pages["4"]
+    assert "vae-1" not in pages["4"] and f"0 of {points(questions=True)} points" in pages["4"]
 
 
 def test_a_notebook_that_cannot_be_read_is_on_the_page_and_costs_no_points_of_written_answers(pages):
     assert "The notebook could not be read: it is not JSON from line 1 on: cut off, or no notebook." in pages["2"]
     assert "vae-q1: still to be read" in pages["2"] and "waits for a human" in pages["2"]
-    assert "vae-q1: 0 of 2 points" in pages["1"] and "could not be read" not in pages["1"]
+    assert (
+        f"vae-q1: 0 of {QUESTIONS['vae-q1']['points']} points" in pages["1"] and "could not be read" not in pages["1"]
+    )
 
 
 def test_written_answers_come_with_points_and_comment_of_the_human(pages):
-    assert "vae-q1: 1.5 of 2 points" in pages["3"] and "Good &lt;b&gt;point&lt;/b&gt;." in pages["3"]
+    assert (
+        f"vae-q1: 1.5 of {QUESTIONS['vae-q1']['points']} points" in pages["3"]
+        and "Good &lt;b&gt;point&lt;/b&gt;." in pages["3"]
+    )
     assert "vae-q2: still to be read" in pages["3"] and "Written answers are still to be read" in pages["3"]
     assert "Because <strong>&lt;script&gt;alert(1)&lt;/script&gt;</strong>" in pages["3"] and " 1 &lt; 2 " in pages["3"]
 

@@ -60,7 +60,7 @@ def killed(*started: subprocess.Popen):
             process.wait(30)
 
 
-def test_a_worker_that_dies_in_the_middle_costs_nothing(course, needs_jail, cluster, solution, blank):
+def test_a_worker_that_dies_in_the_middle_costs_nothing(course, needs_jail, cluster, solution, blank, points):
     address, workers = cluster
     wrong = known_answers.changed(solution, known_answers.answers("wrong")["vae-2"][0])
     for i in range(12):
@@ -79,7 +79,7 @@ def test_a_worker_that_dies_in_the_middle_costs_nothing(course, needs_jail, clus
     assert said[-1] == "02_vae: 12 of 12 submissions graded."
     with course.gradebook() as gradebook:
         found = sorted((one.student_id, one.score) for one in gradebook.assignment_submissions(LAB))
-    assert found == [(f"s{i:02}", (15, 0, 13)[i % 3]) for i in range(12)]
+    assert found == [(f"s{i:02}", (points(), 0, points(without="vae-2"))[i % 3]) for i in range(12)]
 
 
 def test_a_worker_without_the_course_is_one_line():
