@@ -183,6 +183,10 @@ def audit(given) -> int:
     if given.add:
         return met_in_class(given, tasks_named(given.add)[0])
     can_fork("answers are judged")
+    from starter.support.checks import facts
+
+    if unbuilt := [task for task in tasks if task not in facts()]:
+        raise Mistake(f"check() does not know {', '.join(unbuilt)} yet: run `make build` first")
     if given.corpus:
         from .maintain import corpus
 

@@ -1,5 +1,6 @@
 """The first floor of `make check`: each defect that can be read is one line: which file, and what to put there."""
 
+import os
 import subprocess
 import sys
 
@@ -252,12 +253,15 @@ def test_a_probe_that_fails_on_the_reference_is_one_line_and_nothing_is_built(mo
     assert "| `vae-one` |" in (course / "docs/tasks.md").read_text(encoding="utf-8")
 
 
-def test_a_task_that_is_not_built_yet_is_one_line(monkeypatch):
+def test_a_task_that_is_not_built_yet_is_one_line(monkeypatch, capsys):
     known = {task: fact for task, fact in checks.facts().items() if task != "vae-2"}
     monkeypatch.setattr(checks, "facts", lambda: known)
     said = ["starter/support/checks.json does not have vae-2 yet: run `make build`"]
     assert list(consistency.checks_are_current(["vae-2"])) == said
     assert list(consistency.wrong_answers_are_named(["vae-2"])) == []
+    if hasattr(os, "fork"):
+        assert main(["audit", "vae-1", "vae-2"]) == 2
+        assert capsys.readouterr().err == "audit: check() does not know vae-2 yet: run `make build` first\n"
 
 
 def test_a_task_that_is_gone_but_still_built_is_one_line(monkeypatch):
