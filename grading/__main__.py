@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -131,7 +132,7 @@ def audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--says", help="of the entry: what a learner is told; what is wrong first, then what to do")
 
 
-def build(given) -> int:
+def build(given: Namespace) -> int:
     """Bring starter/ and the notebooks in line with solutions/, tasks.toml and the text notebooks."""
     from .maintain import consistency
     from .maintain.build import build as built
@@ -155,7 +156,7 @@ def tasks_named(name: str) -> list[str]:
     return [name] if name in TASKS else tasks_of(name)
 
 
-def check(given) -> int:
+def check(given: Namespace) -> int:
     """Say what in the repository does not fit together: first what can be read, then how answers are judged."""
     tasks = [task for name in given.names for task in tasks_named(name)]
     if given.names and not tasks:
@@ -165,7 +166,7 @@ def check(given) -> int:
     return consistency.main(tasks, given.fast)
 
 
-def new_task(given) -> int:
+def new_task(given: Namespace) -> int:
     """Begin a task: its row, region, probe, answers and cell; then `make check` says what is to be filled in."""
     from .maintain.new_task import new_task as begun
 
@@ -175,7 +176,7 @@ def new_task(given) -> int:
     return 0
 
 
-def audit(given) -> int:
+def audit(given: Namespace) -> int:
     """Prove that the checks are neither loose nor strict, with every known answer and machine-made ones."""
     tasks = [task for name in given.names or TASKS for task in tasks_named(name)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -196,7 +197,7 @@ def audit(given) -> int:
     return audits.main(tasks, given.full, bool(given.names))
 
 
-def met_in_class(given, task: str) -> int:
+def met_in_class(given: Namespace, task: str) -> int:
     from .content.reference_text import published
     from .judge.jail.outside import launch
     from .judge.runner import Runner, plain_launch
@@ -209,14 +210,14 @@ def met_in_class(given, task: str) -> int:
         return met(runner, task, region, says, given.write)
 
 
-def bands(given) -> int:
+def bands(given: Namespace) -> int:
     """Measure again within which bands the notebooks' results lie."""
     from .maintain import bands as measured
 
     return measured.main([lab_named(lab) for lab in given.labs], given.fresh)
 
 
-def release(given) -> int:
+def release(given: Namespace) -> int:
     """Make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners."""
     labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
     from .classroom.release import release as released
@@ -226,7 +227,7 @@ def release(given) -> int:
     return 0
 
 
-def collect(given) -> int:
+def collect(given: Namespace) -> int:
     """Take in a folder of submissions, as an LMS exports it."""
     lab = lab_named(given.lab)
     from .classroom.collect import collect as collected
@@ -236,7 +237,7 @@ def collect(given) -> int:
     return 0
 
 
-def autograde(given) -> int:
+def autograde(given: Namespace) -> int:
     """Grade what is not graded yet; can be interrupted and run again."""
     lab, course = lab_named(given.lab), Course(given.course)
     course.released(lab), course.submitted(lab, given.student)  # a wrong command is told before a missing jail
@@ -276,7 +277,7 @@ def can_fork(what: str) -> None:
         raise Mistake(f"{what} in forked processes, which {sys.platform} does not have: use Linux, macOS, or WSL")
 
 
-def doctor(given) -> int:
+def doctor(given: Namespace) -> int:
     """Say what this machine can enforce when it runs strangers' code."""
     from .judge.jail import outside
 
@@ -293,7 +294,7 @@ class Terminal:
         print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
 
 
-def feedback(given) -> int:
+def feedback(given: Namespace) -> int:
     """Write one HTML page for each graded submission."""
     lab = lab_named(given.lab)
     from .classroom.feedback import feedback as written
@@ -302,7 +303,7 @@ def feedback(given) -> int:
     return 0
 
 
-def report(given) -> int:
+def report(given: Namespace) -> int:
     """What a class knows and which mistakes it makes: a table, and report-LAB.csv."""
     lab = lab_named(given.lab)
     from .classroom.class_report import report as written
@@ -311,7 +312,7 @@ def report(given) -> int:
     return 0
 
 
-def gradescope(given) -> int:
+def gradescope(given: Namespace) -> int:
     """Write the zip that Gradescope takes for an autograder."""
     lab = lab_named(given.lab)
     from .classroom.gradescope import package
@@ -320,7 +321,7 @@ def gradescope(given) -> int:
     return 0
 
 
-def export(given) -> int:
+def export(given: Namespace) -> int:
     """Write grades.csv, canvas.csv and moodle-LAB.csv."""
     from .classroom.export import export as written
 
@@ -328,7 +329,7 @@ def export(given) -> int:
     return 0
 
 
-def demo(given) -> int:
+def demo(given: Namespace) -> int:
     """Run a class of eight from release to grades, and print the table."""
     from .classroom.demo import demo as shown
     from .classroom.demo import empty
@@ -363,7 +364,7 @@ COMMANDS = (
 
 
 @contextlib.contextmanager
-def moved(given) -> Iterator[None]:
+def moved(given: Namespace) -> Iterator[None]:
     """With grades where --db says, if it says so; as before when the command cannot be done."""
     if not getattr(given, "db", None):
         yield

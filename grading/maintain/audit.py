@@ -51,13 +51,13 @@ class Score:
     pairs: int = 0
     mutants: int = 0  # without those that are no change
     seconds: float = 0.0  # of computing
-    flaws: Counter = field(default_factory=Counter)  # Flaw -> on how many seeds
+    flaws: Counter[Flaw] = field(default_factory=Counter)  # Flaw -> on how many seeds
 
     def share(self, what: str, of: int) -> str:
         return f"{of - len({flaw.answer for flaw in self.flaws if flaw.lacks == what})}/{of}"
 
     @property
-    def row(self) -> tuple:
+    def row(self) -> tuple[str, ...]:
         wrong = (self.share(what, self.wrong) for what in ("caught", "named"))
         rest = (("accepted", self.right), ("paired", self.pairs), ("killed", self.mutants))
         return (self.task, *wrong, *(self.share(*pair) for pair in rest))
@@ -74,7 +74,8 @@ def audit(seeds: Iterable[int], tasks: Iterable[str] = tuple(TASKS)) -> list[str
 
 def answers_judged(task: str, seeds: Sequence[int]) -> Score:
     """The catalogue's answers to one task, each seed in one of the surroundings."""
-    score = Score(task, *(len(known_answers.answers(kind)[task]) for kind in ("wrong", "right")))
+    wrong, right = (len(known_answers.answers(kind)[task]) for kind in ("wrong", "right"))
+    score = Score(task, wrong, right)
     restyled(task)  # compiles every answer, before anything around changes
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*torch.jit.script", FutureWarning)  # torch itself, inside torch.func.jvp

@@ -4,6 +4,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from starter.support import compare
 
@@ -103,7 +104,7 @@ def compact(table: dict) -> str:
     return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
 
 
-def alike(one, other, key: str = "") -> bool:
+def alike(one: Any, other: Any, key: str = "") -> bool:
     """The same facts, up to the last digits of a float: another processor rounds differently."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(one[name], other[name], name) for name in one)
@@ -118,7 +119,7 @@ def as_stored(one: dict) -> dict:
     return json.loads(compact(one))
 
 
-def rounded(value):
+def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,7 +15,9 @@ SWAPS = (  # names and operators that stand for each other in somebody's head; e
     *((ast.MatMult, ast.Mult), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE)),
     *((ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn), (ast.And, ast.Or)),
 )
-OTHERS = {one: [b for a, b in SWAPS if a == one] + [a for a, b in SWAPS if b == one] for pair in SWAPS for one in pair}
+OTHERS: dict[Any, list[Any]] = {
+    one: [b for a, b in SWAPS if a == one] + [a for a, b in SWAPS if b == one] for pair in SWAPS for one in pair
+}
 COUNTED = ("range", "arange", "linspace")  # functions whose ends people miss by one
 IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
 ONE_WAY = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
@@ -34,6 +36,7 @@ def changes(tree: ast.AST, parameters: list[str]) -> Iterator[None]:
     local = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     fields = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and is_field(tree, n)}
     scope = Scope({*parameters, *local} - {"self"}, {*parameters} - local, fields)
+    choices: Iterator[list[Any]] | Iterator[ast.AST]
     for node in list(ast.walk(tree)):
         for field, old in list(ast.iter_fields(node)):
             if isinstance(old, list):
@@ -74,7 +77,7 @@ def inner(statement: ast.stmt) -> list[ast.stmt]:
     return [] if isinstance(statement, ast.For | ast.While | ast.FunctionDef) else getattr(statement, "body", [])
 
 
-def others(old, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
     """What may stand in the place of one node."""
     idle = isinstance(parent, ast.Expr) or getattr(parent, "test", None) is old  # nobody asks for the sign
     negated = [] if idle else [ast.UnaryOp(ast.USub(), old)]

@@ -32,13 +32,13 @@ class Endless(BaseException):
 
 
 @contextmanager
-def in_time(seconds: float):
+def in_time(seconds: float) -> Iterator[None]:
     """
     Raises:
         Endless: the block computes for longer. (A signal of this process: nothing goes on in the background.)
     """
 
-    def stop(*_):
+    def stop(*_: object) -> None:
         raise Endless
 
     before = signal.signal(signal.SIGVTALRM, stop)
@@ -57,7 +57,7 @@ def mutants(task: str) -> dict[str, str]:
     Where a probe watches no gradient, as in a measurement, nothing is detached: it would be no change.
     """
     tree, names = parsed(task)
-    old, found = ast.unparse(tree), {}
+    old, found = ast.unparse(tree), dict[str, str]()
     for _ in changes(tree, names):
         new = ast.unparse(tree)
         idle = ".detach()" in new and new.count(".detach()") > old.count(".detach()") and not is_watched(task)
@@ -87,7 +87,7 @@ def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[
     """Every change with what its probe sees on each seed. One that never ends, or does not compile, only raises."""
     name = module_of(task)
     for change, region in mutants(task).items():
-        found = []
+        found: list[Arrays] = []
         with suppress(Endless, SyntaxError), in_time(SECONDS):
             mutant = known_answers.module(
                 name, known_answers.answer_text({"task": task, "id": change, "region": region})
@@ -111,7 +111,7 @@ def equivalents() -> dict[str, dict[str, str]]:
     Raises:
         ValueError: an entry lacks something, or names a task that is not there.
     """
-    found = {task: {} for task in TASKS}
+    found: dict[str, dict[str, str]] = {task: {} for task in TASKS}
     for entry in tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", []):
         if entry.keys() != {"task", "because", "changes"} or entry["task"] not in found:
             raise ValueError(f"{EQUIVALENTS.name}: an entry needs task, because and changes, and a known task: {entry}")

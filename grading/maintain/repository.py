@@ -15,6 +15,7 @@ from ..content.overlay import ROOT
 from ..content.reference_text import tree
 from ..content.tasks import LABS, MODULES
 
+REQUIREMENTS = ("requirements.txt", "grading/requirements.txt", "grading/maintain/requirements.txt")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ROOMS = {"content": (), "judge": ("content",), "classroom": ("content", "judge"), "maintain": ("content", "judge")}
 
@@ -55,7 +56,7 @@ def git(*words: str) -> list[str]:
 
 def requirements() -> Iterator[tuple[str, str]]:
     """Each requirement, and where it stands."""
-    for name in ("requirements.txt", "grading/requirements.txt"):
+    for name in REQUIREMENTS:
         for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
             if text := line.split("#")[0].strip():
                 yield text, f"{name}, line {number}"

@@ -96,7 +96,7 @@ def regions_are_marked(tasks: Collection[str]) -> Iterator[str]:
 
 def probe_functions() -> dict[str, ast.FunctionDef]:
     """Task -> the function that is registered as its probe, by the decorators in the source."""
-    found = {}
+    found: dict[str, ast.FunctionDef] = {}
     for path in (ROOT / PROBES).glob("*.py"):
         defined = (node for node in tree(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef))
         for node in defined:

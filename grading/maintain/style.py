@@ -13,6 +13,10 @@ TOOLS = "grading/maintain/requirements.txt"
 LINES = "--output-format=concise"  # of ruff: a complaint in a line
 
 
+class LeftOut(Exception):
+    """Why a check is not made here, and what to do for it. Who learns or teaches needs none of these."""
+
+
 def lint() -> Iterator[str]:
     yield from complaints("ruff", "check", "--quiet", LINES)
     yield from complaints("ruff", "format", "--check", "--quiet", LINES)
@@ -22,16 +26,15 @@ def types() -> Iterator[str]:
     yield from complaints("mypy", "--no-error-summary", "--no-color-output", "--no-pretty", "--hide-error-context")
 
 
-def left_out() -> str:
-    """Which of these tools are not here as they are pinned, and what to do about it; empty when all are."""
-    lacking = [str(pin) for pin in pins().values() if not here(pin)]
-    return f"{' and '.join(lacking)} not installed: `pip install -r {TOOLS}`" if lacking else ""
-
-
 def complaints(tool: str, *arguments: str) -> Iterator[str]:
-    """What a tool says of the code; nothing where it is not installed: who learns or teaches needs none of them."""
-    if not here(pins()[tool]):
-        return
+    """What a tool says of the code.
+
+    Raises:
+        LeftOut: it is not installed, or is another one: that would complain of other things.
+    """
+    pin = pins()[tool]
+    if not here(pin):
+        raise LeftOut(f"{pin} is not installed: `pip install -r {TOOLS}`")
     run = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT, capture_output=True, text=True)
     yield from run.stdout.splitlines()
     if run.returncode and not run.stdout.strip():  # it did not get as far as the code
@@ -44,7 +47,6 @@ def pins() -> dict[str, Requirement]:
 
 
 def here(pin: Requirement) -> bool:
-    """Another version would complain of other things."""
     try:
         return version(pin.name) in pin.specifier
     except PackageNotFoundError:

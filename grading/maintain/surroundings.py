@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, wraps
 from types import ModuleType
 from typing import Any
@@ -45,7 +45,11 @@ def on_another_device() -> Iterator[None]:
         torch.set_default_device(None)
 
 
-SURROUNDINGS = (in_float64, on_another_device, two_threads, *[nullcontext] * 13)  # in turn, one for each seed
+Surroundings = Callable[[], AbstractContextManager[None]]
+SURROUNDINGS: tuple[Surroundings, ...] = (  # in turn, one for each seed
+    *(in_float64, on_another_device, two_threads),
+    *[nullcontext] * 13,
+)
 
 
 @cache

@@ -20,7 +20,8 @@ def course(tmp_path, monkeypatch):
     (tmp_path / "grading/content").mkdir(parents=True)
     shutil.copytree(overlay.ROOT / "grading/content/answers", tmp_path / "grading/content/answers")
     shutil.copytree(overlay.ROOT / "docs", tmp_path / "docs")
-    for name in ("README.md", "RESULTS.md", "requirements.txt", "grading/requirements.txt"):
+    (tmp_path / "grading/maintain").mkdir()
+    for name in ("README.md", "RESULTS.md", *repository.REQUIREMENTS):
         shutil.copy(overlay.ROOT / name, tmp_path / name)
     for module in (build, consistency, known_answers, notebooks, overlay, reference_text, repository, structure):
         monkeypatch.setattr(module, "ROOT", tmp_path)

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from grading.maintain import style
+from grading.maintain import consistency, style
 
 MODULE = '"""A module."""\n\n\ndef half(n: int) -> int:\n    return {}\n'
 
@@ -13,8 +13,8 @@ MODULE = '"""A module."""\n\n\ndef half(n: int) -> int:\n    return {}\n'
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """Of one module that says something, with this one's settings."""
-    if reason := style.left_out():
-        pytest.skip(reason)
+    if lacking := [str(pin) for pin in style.pins().values() if not style.here(pin)]:
+        pytest.skip(f"{' and '.join(lacking)} not installed: pip install -r {style.TOOLS}")
     for name in ("pyproject.toml", style.TOOLS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(style.ROOT / name, tmp_path / name)
@@ -52,11 +52,21 @@ def test_a_tool_that_does_not_get_as_far_as_the_code_says_why(repository):
     assert [line.split(":")[0] for line in style.lint()] == ["ruff", "ruff"]
 
 
-def test_where_a_tool_is_not_installed_or_is_another_one_nothing_is_complained_of(monkeypatch):
-    def missing(name):
-        raise PackageNotFoundError(name)
+@pytest.mark.parametrize("version", [None, "0.1.0"])
+def test_where_a_tool_is_not_installed_or_is_another_one_a_line_says_so_and_nothing_fails(version, monkeypatch, capsys):
+    def of(package):
+        if version is None:
+            raise PackageNotFoundError(package)
+        return version
 
-    for version in (missing, lambda name: "0.1.0"):
-        monkeypatch.setattr(style, "version", version)
-        assert [*style.lint(), *style.types()] == []
-        assert style.left_out().endswith(f"not installed: `pip install -r {style.TOOLS}`")
+    monkeypatch.setattr(style, "version", of)
+    assert [consistency.said(check, ()) for check in (style.lint, style.types)] == [0, 0]
+    for line, (name, tool) in zip(capsys.readouterr().out.splitlines(), {"lint": "ruff", "types": "mypy"}.items()):
+        assert line == f"--  {name}: left out, {style.pins()[tool]} is not installed: `pip install -r {style.TOOLS}`"
+
+
+def test_make_check_passes_complaints_on(repository, capsys):
+    (repository / "grading/half.py").write_text("import os\n" + MODULE.format("str(n)"))
+    assert consistency.said(style.types, ()) == 1
+    assert "    grading/half.py:6: error: " in capsys.readouterr().err
+    assert style.lint in consistency.REPOSITORY.of_course and style.types in consistency.REPOSITORY.of_course
