@@ -172,7 +172,8 @@ def new_task(given: Namespace) -> int:
 
     for name in begun(given.task, given.symbol, given.after):
         print(name)
-    print(f"What is to be written there, in order: python -m grading check --fast {given.task}")
+    print(f"What is to be written there, in order: make check ARGS={given.task}")
+    print(f"Then: make build; make audit ARGS={given.task}")
     return 0
 
 

@@ -75,7 +75,12 @@ def fill(folder, name: str) -> None:
 def test_the_check_leads_through_a_new_task_file_by_file_and_is_then_silent(copied):
     before = tomllib.loads((copied / ROWS).read_text(encoding="utf-8"))
     code, said, _ = asked(copied, "new-task", "vae-8", "--symbol", "elbo_per_dim")
-    assert code == 0 and said[:-1] == [*FILLED] and "check --fast vae-8" in said[-1]
+    assert (
+        code == 0
+        and said[:-2] == [*FILLED]
+        and "make check ARGS=vae-8" in said[-2]
+        and "make audit ARGS=vae-8" in said[-1]
+    )
     table = tomllib.loads((copied / ROWS).read_text(encoding="utf-8"))
     names = [row["id"] for row in table["task"]]
     assert names[names.index("vae-7") + 1] == "vae-8"
