@@ -1,9 +1,8 @@
 """python -m starter check vae-1 | progress | answer vae-q1 | recipes | train | reproduce | figures | keep | lab"""
 
 import argparse
+import io
 import sys
-
-from .support import checks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,9 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
         return getattr(cli, given.command)(more)
     if more:
         parser.error(f"unknown: {' '.join(more)}")
-    if given.command == "progress":
-        print(checks.progress())
-        return 0
     if given.command == "answer":
         return answer(given.name)
     if given.command == "recipes":
@@ -45,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
         except ValueError as unknown:
             print(f"recipes: {unknown}", file=sys.stderr)
             return 2
+        return 0
+    from .support import checks  # torch: not for whoever only reads
+
+    if given.command == "progress":
+        print(checks.progress())
         return 0
     failed = 0
     for task in given.task:
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
 def answer(name: str) -> int:
     from .support import questions
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="namereplace")  # a pipe on Windows has no β
     try:
         print(questions.shown(name))
     except questions.Unwritten as first:

@@ -1,6 +1,9 @@
 """A model answer comes after the learner's own; and every way not to get one is a line."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -75,6 +78,13 @@ def test_the_shell_tells_it_in_its_exit_code(write, capsys):
     assert main(["answer", "vae-q1"]) == 1 and "write your answer" in capsys.readouterr().out
     assert main(["answer", "vae-q9"]) == 2 and "did you mean 'vae-q" in capsys.readouterr().err
     assert main(["answer", "02_vae"]) == 0
+
+
+def test_a_shell_without_greek_letters_gets_their_names_and_waits_for_no_torch():
+    code = "import sys, starter.__main__ as m; m.main(['answer', '03_beta_vae']); sys.exit('torch' in sys.modules)"
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    run = subprocess.run([sys.executable, "-c", code], cwd=questions.TOP, env=environment, capture_output=True)
+    assert run.returncode == 0 and rb"\N{GREEK SMALL LETTER LAMDA}" in run.stdout
 
 
 def test_learners_get_no_rubric_and_no_misconception():
