@@ -147,8 +147,8 @@ REPOSITORY = Floor(
         repository.requirements_run_on_every_python,
         repository.imports_point_one_way,
         repository.rooms_know_each_other_one_way,
-        style.lint,
-        style.types,
+        style.style_is_kept,
+        style.types_agree,
     ),
 )
 GENERATED = Floor((), (starter_is_cut, model_answers_are_current, tables_are_current))

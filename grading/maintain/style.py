@@ -17,12 +17,12 @@ class LeftOut(Exception):
     """Why a check is not made here, and what to do for it. Who learns or teaches needs none of these."""
 
 
-def lint() -> Iterator[str]:
+def style_is_kept() -> Iterator[str]:
     yield from complaints("ruff", "check", "--quiet", LINES)
     yield from complaints("ruff", "format", "--check", "--quiet", LINES)
 
 
-def types() -> Iterator[str]:
+def types_agree() -> Iterator[str]:
     yield from complaints("mypy", "--no-error-summary", "--no-color-output", "--no-pretty", "--hide-error-context")
 
 
