@@ -7,13 +7,13 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
 
 from starter.support import compare, mistakes, probes
-from starter.support.checks import PUBLIC_SEED
-from starter.support.differences import Seen
+from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
+from starter.support.differences import Seen, small
 from starter.support.standins import Tables
 from starter.support.verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, right, stopped
 
@@ -179,7 +179,7 @@ def verdict(task: str, inquiry: Inquiry) -> Verdict:
         outcomes = inquiry.alone(task, number)
         if not reported(outcomes[0]) or outcomes[0].blank:
             return inquiry.unfinished(task, outcomes[0])
-        known = replace(case(task, seed), elsewhere=partial(elsewhere, task, inquiry))
+        known = in_public(case(task, seed), inquiry)
         found = decide(known, outcomes[0], partial(inquiry.again, task, number))
         if not found.right:
             return replace(found, message=line(found.message))
@@ -200,19 +200,32 @@ def case(task: str, seed: int) -> Case:
         sizes=partial(sizes, task, seed),
         recognise=partial(recognised, task, seed),
         elsewhere=lambda: None,
-        made=lambda got, other: None if other is None else mistakes.made(task, other.got),
+        made=lambda seen, other: None,
         expects=known_answers.expects(task),
         parts=tuple(TASKS[task].get("returns", ())),
     )
 
 
-def elsewhere(task: str, inquiry: Inquiry) -> Seen | None:
-    """An answer on the public inputs: what changes of the reference give is stored for these alone.
+def in_public(known: Case, inquiry: Inquiry) -> Case:
+    """With what the answer gives on the two public seeds: what changes of a reference give is stored for these alone.
 
     To compute it for a secret seed would run a hundred changed references, some without end, in the trusted process.
     """
-    got = replace(inquiry, seeds=[PUBLIC_SEED]).alone(task, 0)[0].arrays
-    return None if got is None else Seen(got, expected(task, PUBLIC_SEED)[1], sizes(task, PUBLIC_SEED))
+    task, says = known.task, [entry["says"] for entry in known_answers.answers("wrong")[known.task]]
+
+    @cache
+    def seen() -> list[Seen | None]:
+        public = (PUBLIC_SEED, AUTOTEST_SEED)
+        gots = [outcome.arrays for outcome in replace(inquiry, seeds=[*public]).alone(task, 0)]
+        wants = (expected(task, PUBLIC_SEED)[1], small(expected(task, AUTOTEST_SEED)[1]))
+        found = zip(gots, wants, (sizes(task, seed) for seed in public))
+        return [None if got is None else Seen(got, want, sized) for got, want, sized in found]
+
+    def made(*_: Seen | None) -> str | None:
+        public, other = seen()
+        return None if public is None else mistakes.made(task, public, other, says)
+
+    return replace(known, elsewhere=lambda: seen()[0], made=made)
 
 
 def sizes(task: str, seed: int) -> dict[str, int]:
@@ -226,7 +239,7 @@ def recognised(task: str, seed: int, got: compare.Arrays) -> str | None:
     for i, entry in enumerate(known_answers.answers("wrong")[task]):
         with REFERENCE:
             known = known_answers.observed(task, known_answers.variant("wrong", task, i), seed, tables)
-        if compare.same(got, known):
+        if compare.same(got, known, compare.NAMED):
             return entry["says"]
     return None
 

@@ -53,7 +53,7 @@ def task_facts(task: str) -> dict:
 def asked(task: str) -> dict:
     from starter.support import probes
     from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
-    from starter.support.differences import FEW
+    from starter.support.differences import small
 
     row = TASKS[task]
     reference = known_answers.reference(module_of(task))
@@ -68,7 +68,6 @@ def asked(task: str) -> dict:
         for i, entry in enumerate(known_answers.answers("wrong")[task])
     ]
     elsewhere = probes.arrays(task, reference, AUTOTEST_SEED, other)
-    small = {name: array for name, array in elsewhere.items() if array.dtype.kind == "f" and array.size <= FEW}
     return {
         "lab": row["lab"],
         "module": module_of(task),
@@ -78,7 +77,7 @@ def asked(task: str) -> dict:
         "fingerprint": compare.fingerprint(elsewhere),
         "elsewhere": {
             "sizes": probes.sizes(task, reference, AUTOTEST_SEED),
-            "reference": compare.stored(small),
+            "reference": compare.stored(small(elsewhere)),
         },
         "expects": known_answers.expects(task),
         "parts": row.get("returns", []),
@@ -182,6 +181,7 @@ def build() -> list[Path]:
     """
     from starter.support.full import table
 
+    from . import made as uncatalogued
     from . import notebooks
 
     try:
@@ -194,6 +194,7 @@ def build() -> list[Path]:
     if CHECKS.exists() and alike(json.loads(CHECKS.read_text(encoding="utf-8")), json.loads(made[CHECKS])):
         del made[CHECKS]
     changed = [path for path, text in made.items() if write(path, text)]
+    changed += uncatalogued.build()
     for twin in late:
         print(f"running {twin.name} ...", flush=True)
         notebooks.build(twin)

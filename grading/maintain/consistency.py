@@ -53,6 +53,15 @@ def checks_are_current(tasks: Collection[str]) -> Iterator[str]:
             yield f"starter/support/checks.json does not fit {task} any more: run `make build`"
 
 
+def mistakes_are_current(tasks: Collection[str]) -> Iterator[str]:
+    """What changes of the references do was made from sources that are as they were."""
+    from . import made
+
+    for task in made.stale():
+        if task in tasks:
+            yield f"starter/support/mistakes.json was made from other sources of {task}: run `make build`"
+
+
 def answers_are_judged_rightly(tasks: Collection[str]) -> Iterator[str]:
     from . import audit
 
@@ -154,7 +163,7 @@ REPOSITORY = Floor(
 GENERATED = Floor((), (starter_is_cut, model_answers_are_current, tables_are_current))
 PROBES = Floor((probes_run,))
 BEHAVIOUR = Floor(
-    (checks_are_current, answers_are_judged_rightly, wrong_answers_are_named),
+    (checks_are_current, mistakes_are_current, answers_are_judged_rightly, wrong_answers_are_named),
     (notebooks_are_current, results_are_shown, results_stay_in_their_bands),
 )
 

@@ -101,7 +101,7 @@ def case(task: str) -> Case:
         sizes=lambda: known["sizes"],
         recognise=partial(recognised, task),
         elsewhere=partial(elsewhere, task),
-        made=lambda got, other: mistakes.made(task, got),
+        made=lambda seen, other: mistakes.made(task, seen, other, [entry["says"] for entry in known["wrong"]]),
         expects=known["expects"],
         parts=tuple(known["parts"]),
     )
@@ -158,7 +158,8 @@ def later_call(task: str, module: ModuleType, first: compare.Arrays) -> str:
 def recognised(task: str, got: compare.Arrays) -> str | None:
     """What the catalogue of wrong answers says about these arrays."""
     mark = compare.fingerprint(got)
-    return next((entry["says"] for entry in fact(task)["wrong"] if compare.alike(mark, entry["fingerprint"])), None)
+    known = fact(task)["wrong"]
+    return next((entry["says"] for entry in known if compare.alike(mark, entry["fingerprint"], compare.NAMED)), None)
 
 
 def check(task: str) -> None:

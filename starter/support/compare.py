@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 TOLERANCE = 1e-3  # of an array's largest number: float32 noise stays below 1e-6, wrong answers above 3e-2
+NAMED = TOLERANCE / 10  # as near as that are two answers with the same mistake; right ones are no farther apart
 KEPT = "inputs kept"  # name of the array that says which inputs a blank left as they were
 Arrays = dict[str, np.ndarray]
 
@@ -26,8 +27,8 @@ def distance(got: Arrays, want: Arrays) -> float:
     return max(error(got[name], want[name]) for name in want) if got.keys() == want.keys() else np.inf
 
 
-def same(got: Arrays, want: Arrays) -> bool:
-    return got.keys() == want.keys() and all(error(got[name], want[name]) <= TOLERANCE for name in want)
+def same(got: Arrays, want: Arrays, room: float = TOLERANCE) -> bool:
+    return got.keys() == want.keys() and all(error(got[name], want[name]) <= room for name in want)
 
 
 def repeats(later: Arrays, first: Arrays) -> bool:
@@ -62,11 +63,11 @@ def fingerprint(arrays: Arrays) -> str:
     return f"{form} | {' '.join(f'{number:.6g}' for number in projections(flat))}"
 
 
-def alike(one: str, other: str) -> bool:
+def alike(one: str, other: str, room: float = TOLERANCE) -> bool:
     """Two fingerprints of the same arrays, up to float32 noise."""
     (form, numbers), (other_form, other_numbers) = one.rsplit(" | ", 1), other.rsplit(" | ", 1)
     got, want = np.array(numbers.split(), dtype=float), np.array(other_numbers.split(), dtype=float)
-    return form == other_form and bool(np.abs(got - want).max() <= TOLERANCE * max(np.abs(want).max(), 1e-3))
+    return form == other_form and bool(np.abs(got - want).max() <= room * max(np.abs(want).max(), 1e-3))
 
 
 def matches(mark: str, expected: str, what: str) -> None:

@@ -23,6 +23,11 @@ class Seen(NamedTuple):
     sizes: dict[str, int]
 
 
+def small(arrays: Arrays) -> Arrays:
+    """What is stored of the reference on other inputs."""
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f" and array.size <= FEW}
+
+
 def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") -> str:
     """Form first, then values, then gradients.
 

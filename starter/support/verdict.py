@@ -13,6 +13,7 @@ from typing import NamedTuple
 from . import compare, differences, probes
 
 NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
+LONGEST = 300  # characters of a mistake's name together with its numbers
 STATE = "is a result cached, in a global variable or a mutable default argument?"
 
 
@@ -63,7 +64,7 @@ class Case:
     sizes: Callable[[], dict[str, int]]
     recognise: Callable[[compare.Arrays], str | None]  # what the catalogue says about these arrays
     elsewhere: Callable[[], differences.Seen | None]  # the same answer on other inputs
-    made: Callable[[compare.Arrays, differences.Seen | None], str | None]  # which change of a right answer gives these
+    made: Callable[[differences.Seen, differences.Seen | None], str | None]  # which change of a right answer it is
     expects: str = "a tensor"  # what the function returns
     parts: tuple[str, ...] = ()  # names of a plain tuple's
 
@@ -100,10 +101,11 @@ def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> V
     if second is not None and not compare.same(got, second):
         return Verdict("wrong", NOISE, "named")
     other = case.elsewhere()
-    if says := case.made(got, other):
-        return Verdict("wrong", says, "named")
-    told = differences.explain(differences.Seen(got, case.want(), case.sizes()), other, case.expects)
-    return Verdict("wrong", with_names(told, case.parts))
+    seen = differences.Seen(got, case.want(), case.sizes())
+    told = with_names(differences.explain(seen, other, case.expects), case.parts)
+    if says := case.made(seen, other):
+        return Verdict("wrong", f"{says} {told}" if len(says) + len(told) < LONGEST else says, "named")
+    return Verdict("wrong", told)
 
 
 def with_names(text: str, parts: tuple[str, ...]) -> str:
