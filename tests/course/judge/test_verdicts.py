@@ -159,3 +159,12 @@ def test_all_tasks_together_have_half_the_time_of_a_question_or_ten_seconds(solu
     monkeypatch.setattr(runner, "ask_all", lambda *words: (given.append(words[4]), Here.ask_all(runner, *words))[1])
     judged(runner, LAB, solution.encode(), SEEDS)
     assert given == [share, share]
+
+
+def test_the_grader_names_what_nobody_catalogued_as_check_does(monkeypatch):
+    """Numbers of changed references are stored for the public inputs: the grader asks about these, too."""
+    region = "return mu - torch.exp(log_var) * eps"
+    module = known_answers.answer_text({"task": "vae-1", "id": "vae-1-two", "region": region})
+    told = judged(Here(), LAB, module.encode(), SEEDS, ["vae-1"])["vae-1"].message
+    monkeypatch.setattr(checks, "load", lambda task: known_answers.module("vae", module))
+    assert "two mistakes together" in told and told == checks.verdict("vae-1").message
