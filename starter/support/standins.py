@@ -95,6 +95,8 @@ def recorder(function: Callable[..., Any], table: dict[str, Any]) -> Callable[..
             len(value)
         }  # otherwise a call is answered as a whole
         rows = split(numbers) if table["batched"] else [numbers]
+        flat = flattened(numbers, table["batched"])
+        parts = {name: keys({name: a}).tolist() for name, a in flat.items()} if len(flat) > 1 else {}
         for i, (row, mark) in enumerate(zip(rows, marks(numbers), strict=True)):
             result = value[i] if table["batched"] else value
             asked[*mark, *words.values()] = len(live)
@@ -106,7 +108,9 @@ def recorder(function: Callable[..., Any], table: dict[str, Any]) -> Callable[..
                 slopes = [torch.autograd.grad(r, a, retain_graph=True)[0] for r in result.reshape(-1)]
                 own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
                 found[n] = own if result.ndim else own[0]
-            table["rows"].append({"key": mark, "words": words, "value": result.tolist(), "gradients": found})
+            own_parts = {n: marks[i] for n, marks in parts.items()}
+            noted_row = {"key": mark, "parts": own_parts, "words": words, "value": result.tolist(), "gradients": found}
+            table["rows"].append(noted_row)
 
     return recorded
 
@@ -134,7 +138,9 @@ def replay(name: str, table: dict[str, Any]) -> Callable[..., Any]:
         for mark, number in zip(marks.T, asked.T):
             known = known & (np.abs(mark - number[:, None]) <= room)  # (examples, rows)
         if not known.any(axis=1).all():
-            raise UnknownCall(f"{name}() is called with inputs that a right answer does not give it")
+            stranger = int(np.flatnonzero(~known.any(axis=1))[0])
+            one = {n: a[stranger : stranger + 1] for n, a in examples.items()}
+            raise UnknownCall(f"{name}() is called with {unlike(one, words, rows)} than a right answer gives it")
         found = known.argmax(axis=1)
         value = torch.from_numpy(np.stack([values[i] for i in found]))
         for argument in dict.fromkeys(n for i in found for n in slopes[i]):
@@ -154,6 +160,26 @@ def replay(name: str, table: dict[str, Any]) -> Callable[..., Any]:
         return values if table["batched"] else values[0]
 
     return replayed
+
+
+def unlike(example: dict[str, Tensor], words: dict, rows: list[dict]) -> str:
+    """Which arguments of an unknown call differ from those of the nearest known one, and how, where that is plain."""
+    own = {name: keys({name: a})[0] for name, a in example.items()}
+    differing = min((strangers(own, words, row) for row in rows), key=len, default={})
+    texts = [f"another {argument}{how}" for argument, how in differing.items()]
+    return " and ".join(texts) if texts and len(own) > 1 else f"another {' or '.join(own) or 'input'}"
+
+
+def strangers(own: dict[str, np.ndarray], words: dict, row: dict) -> dict[str, str]:
+    """Argument -> in which way it is not that of a known call."""
+    found = {n: f" ({words.get(n)!r}, not {word!r})" for n, word in row["words"].items() if words.get(n) != word}
+    for argument, mark in own.items():
+        known = np.array(row.get("parts", {}).get(argument, (np.nan, np.nan)))
+        if not np.abs(known - mark).max() <= 1e-4 * max(np.abs(known).max(), 1.0):
+            share = mark / np.where(known == 0, np.nan, known)
+            times = abs(share[0] - share[1]) <= 1e-4 * abs(share[0]) and len(own) > 1
+            found[argument] = f" ({share[0]:.4g} times it)" if times else ""
+    return found
 
 
 def plain(numbers: Any) -> np.ndarray:

@@ -155,6 +155,12 @@ def test_what_is_returned_has_the_name_and_the_kind_that_the_docstring_gives_it(
     assert words in message(task)
 
 
+def test_an_unknown_call_of_a_neighbour_says_which_argument_is_another_and_how(written):
+    text = known_answers.solution("flow_vae").read_text()
+    written(text.replace("return z + u_hat(w, u) * h[:, None]", "return z + u_hat(w, 3 * u) * h[:, None]"), "flow_vae")
+    assert "raises UnknownCall: u_hat() is called with another u (3 times it) than a right answer" in message("flow-2")
+
+
 def test_a_mistake_with_a_name_needs_no_hint_before_the_second_try(written):
     written(known_answers.answer_text(entry("wrong", "vae-1-variance-as-sigma")))
     assert "read as log sigma" in message() and "Hint" not in message()
