@@ -20,19 +20,19 @@ from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 from ..content import known_answers
 from ..content.knife import regions
 from ..content.tasks import TASKS, module_of
-from . import audit, edits, mutants, phrases
+from . import audit, mutants, phrases
 
 SEEDS = (PUBLIC_SEED, AUTOTEST_SEED)
 Which = str | tuple[int, int]  # a sentence, or the places of two catalogued answers
 
 
 def digest(task: str) -> str:
-    """Of what a task's table is made from: the reference, its probe, the changes and their words, the catalogue."""
+    """Of what a task's table is made from: the reference, its probe, the changes with their words, the catalogue."""
     folder = Path(str(probes.__file__)).parent
     files = [known_answers.solution(module_of(task)), folder / f"{module_of(task)}.py", folder / "core.py"]
-    files += [Path(str(code.__file__)) for code in (edits, phrases)]
-    text = b"".join(path.read_bytes() for path in files) + json.dumps(known_answers.answers("wrong")[task]).encode()
-    return hashlib.sha256(text).hexdigest()[:12]
+    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in files]
+    made_of = [*code, mutants.mutants(task), said(task), known_answers.answers("wrong")[task]]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]
 
 
 def said(task: str) -> dict[str, tuple[int, str]]:
