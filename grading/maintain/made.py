@@ -17,7 +17,7 @@ import torch
 from starter.support import compare, differences, mistakes, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 
-from ..content import known_answers
+from ..content import known_answers, reference_text
 from ..content.knife import regions
 from ..content.tasks import TASKS, module_of
 from . import audit, mutants, phrases
@@ -39,8 +39,10 @@ def said(task: str) -> dict[str, tuple[int, str]]:
     """Change -> how telling it is, and its sentence, for those of which something can be said."""
     source = known_answers.solution(module_of(task)).read_text(encoding="utf-8")
     region = regions(source)[task]
-    functions = [f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef) and mutants.begins(f, region)]
-    words, old = phrases.words_of(functions[-1]), ast.parse(ast.unparse(mutants.parsed(task)[0]))
+    functions = [
+        f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef) and reference_text.begins(f, region)
+    ]
+    words, old = phrases.words_of(functions[-1]), ast.parse(ast.unparse(reference_text.parsed(task)[0]))
     found: dict[str, tuple[int, str]] = {}
     for change, new in mutants.mutants(task).items():
         with suppress(SyntaxError):

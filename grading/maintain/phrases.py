@@ -63,7 +63,7 @@ class Changed(NamedTuple):
     parents: tuple[ast.AST, ...]  # from the whole to the nearest
 
 
-def smallest(old, new, parents: tuple[ast.AST, ...] = ()) -> Changed:
+def smallest(old: Any, new: Any, parents: tuple[ast.AST, ...] = ()) -> Changed:
     """Go down where exactly one child differs, and is of the same kind."""
     if isinstance(old, ast.AST) and type(old) is type(new):
         pairs = [(getattr(old, f, None), getattr(new, f, None)) for f in old._fields]
@@ -77,7 +77,7 @@ def smallest(old, new, parents: tuple[ast.AST, ...] = ()) -> Changed:
     return Changed(old, new, parents)
 
 
-def text(node) -> str:
+def text(node: Any) -> str:
     if isinstance(node, list):
         return ", ".join(map(text, node))
     return ast.dump(node) if isinstance(node, ast.AST) else repr(node)
@@ -88,7 +88,7 @@ class Words(NamedTuple):
 
     names: frozenset[str]
 
-    def of(self, node) -> str | None:
+    def of(self, node: Any) -> str | None:
         """A part of a formula, by the names in it."""
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             return "a constant"
@@ -121,18 +121,18 @@ def sentence(said: str) -> str:
     return f"These are the numbers you get when {said}."
 
 
-def filled(template: str, words: Words, **nodes) -> str | None:
+def filled(template: str, words: Words, **nodes: Any) -> str | None:
     """A template with the parts it speaks of; None where one has no name."""
     needed = {name: words.of(node) for name, node in nodes.items() if f"{{{name}}}" in template}
     return None if None in needed.values() else template.format(**needed)
 
 
-def of_what(node, words: Words) -> str:
+def of_what(node: Any, words: Words) -> str:
     found = words.of(node)
     return f" of {found}" if found and found != "a constant" else ""
 
 
-def called(node) -> str:
+def called(node: Any) -> str:
     return getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from grading.content import known_answers
+from grading.content import known_answers, reference_text
 from grading.content.tasks import TASKS, module_of
 from grading.maintain import made, mutants, phrases
 from starter.support import checks, compare, differences, mistakes
@@ -83,7 +83,7 @@ def test_a_lone_number_that_other_inputs_contradict_is_not_named(monkeypatch):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_sentence_shows_no_part_of_the_solution(task):
-    parts = {part for part in mutants.expressions(task) if len(part) > 8}
+    parts = {part for part in reference_text.expressions(task) if len(part) > 8}
     for text in mistakes.known()[task]["says"]:
         plain = "".join(re.sub(r"`[\w.]+`", "", text).split())
         assert not any(part in plain for part in parts), text
