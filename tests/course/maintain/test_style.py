@@ -61,7 +61,9 @@ def test_where_a_tool_is_not_installed_or_is_another_one_a_line_says_so_and_noth
 
     monkeypatch.setattr(style, "version", of)
     assert [consistency.said(check, ()) for check in (style.style_is_kept, style.types_agree)] == [0, 0]
-    for line, (name, tool) in zip(capsys.readouterr().out.splitlines(), {"style is kept": "ruff", "types agree": "mypy"}.items()):
+    for line, (name, tool) in zip(
+        capsys.readouterr().out.splitlines(), {"style is kept": "ruff", "types agree": "mypy"}.items()
+    ):
         assert line == f"--  {name}: left out, {style.pins()[tool]} is not installed: `pip install -r {style.TOOLS}`"
 
 
@@ -69,4 +71,7 @@ def test_make_check_passes_complaints_on(repository, capsys):
     (repository / "grading/half.py").write_text("import os\n" + MODULE.format("str(n)"))
     assert consistency.said(style.types_agree, ()) == 1
     assert "    grading/half.py:6: error: " in capsys.readouterr().err
-    assert style.style_is_kept in consistency.REPOSITORY.of_course and style.types_agree in consistency.REPOSITORY.of_course
+    assert (
+        style.style_is_kept in consistency.REPOSITORY.of_course
+        and style.types_agree in consistency.REPOSITORY.of_course
+    )
