@@ -4,12 +4,14 @@ A check is a function that yields complaints, one line each: what is wrong, wher
 printed. A new one is written into one of the floors below, and nowhere else.
 """
 
+import inspect
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from ..content.overlay import ROOT, blanks
-from ..content.tasks import TASKS
+from ..content.tasks import TASKS, module_of
 from . import build, questions, repository, structure, style
 
 SEEDS = range(4)  # make audit takes more
@@ -60,6 +62,30 @@ def mistakes_are_current(tasks: Collection[str]) -> Iterator[str]:
     for task in made.stale():
         if task in tasks:
             yield f"starter/support/mistakes.json was made from other sources of {task}: run `make build`"
+
+
+def probes_ask_every_class(tasks: Collection[str]) -> Iterator[str]:
+    """A class of holes that concerns a function is asked by its probe, or switched off with a reason."""
+    from starter.support import checks
+    from starter.support.probes.core import CLASSES, SPARED
+
+    from ..content import known_answers
+
+    for task in (task for task in tasks if task in checks.facts()):
+        function = getattr(known_answers.reference(module_of(task)), TASKS[task]["symbol"])
+        signature, names = (
+            str(inspect.signature(function)).replace("torch.", ""),
+            " ".join(checks.fact(task)["reference"]),
+        )
+        for word, known in CLASSES.items():
+            concerned, asked_for, spared = re.search(known.of, signature), word in names, word in SPARED[task]
+            if concerned and not asked_for and not spared:
+                yield f"{task}: no array of its probe has the words {word!r}: {known.asks}"
+            elif spared and (asked_for or not concerned):
+                why = "asks it" if asked_for else "it does not concern the task"
+                yield f"{task}: its probe spares {word!r}, and {why}"
+        for word in SPARED[task].keys() - CLASSES.keys():
+            yield f"{task}: its probe spares {word!r}, which is no class"
 
 
 def answers_are_judged_rightly(tasks: Collection[str]) -> Iterator[str]:
@@ -163,7 +189,13 @@ REPOSITORY = Floor(
 GENERATED = Floor((), (starter_is_cut, model_answers_are_current, tables_are_current))
 PROBES = Floor((probes_run,))
 BEHAVIOUR = Floor(
-    (checks_are_current, mistakes_are_current, answers_are_judged_rightly, wrong_answers_are_named),
+    (
+        checks_are_current,
+        mistakes_are_current,
+        probes_ask_every_class,
+        answers_are_judged_rightly,
+        wrong_answers_are_named,
+    ),
     (notebooks_are_current, results_are_shown, results_stay_in_their_bands),
 )
 

@@ -7,6 +7,7 @@ import numpy as np
 TOLERANCE = 1e-3  # of an array's largest number: float32 noise stays below 1e-6, wrong answers above 3e-2
 NAMED = TOLERANCE / 10  # as near as that are two answers with the same mistake; right ones are no farther apart
 KEPT = "inputs kept"  # name of the array that says which inputs a blank left as they were
+SETTING = "setting: "  # begins the name of a setting of torch that a blank has changed for everybody
 Arrays = dict[str, np.ndarray]
 
 
@@ -35,6 +36,20 @@ def repeats(later: Arrays, first: Arrays) -> bool:
     """Does a later call, which was asked something else, give numbers of the first?"""
     results = [n for n, a in later.items() if a.dtype.kind == "f" and n in first and not n.startswith("gradient")]
     return any(later[name].size and error(later[name], first[name]) <= TOLERANCE for name in results)
+
+
+def repeats_itself(got: Arrays, want: Arrays) -> bool:
+    """Is the result for one example, of which a probe asks later, the right one of the batch that it asked first?"""
+    later = {name: name.split(" (")[0] for name in want if "(one example" in name and not name.startswith("gradient")}
+    return any(
+        name in got
+        and first in got
+        and error(got[first], want[first]) <= TOLERANCE
+        and got[name].shape != want[name].shape
+        and error(got[name], got[first]) <= TOLERANCE
+        for name, first in later.items()
+        if first in want
+    )
 
 
 @lru_cache(maxsize=256)

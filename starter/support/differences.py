@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compare import KEPT, TOLERANCE, Arrays, error
+from .compare import KEPT, SETTING, TOLERANCE, Arrays, error
 from .patterns import Pair, close, pattern
 
 SHOWN = 2  # names of right arrays in one message
@@ -38,6 +38,8 @@ def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") ->
     got, want = seen.got, seen.want
     order = sorted(want, key=lambda name: (name.startswith("gradient"), name.startswith(KEPT)))
     wrong = [name for name in order if is_wrong(name, got, want)]
+    if changed := [name.removeprefix(SETTING) for name in got if name.startswith(SETTING)]:
+        return f"Your code changes {', '.join(changed)}, for everything that runs after it."
     if not wrong:
         return f"It returns something more: {', '.join(sorted(set(got) - set(want)))}."
     right = [f"`{name}`" for name in order if name not in wrong and not name.startswith(KEPT)]
@@ -55,7 +57,7 @@ def described(name: str, seen: Seen, other: Seen | None, expects: str) -> str:
     if got is None and name.startswith("gradient at "):
         return f"No {name.replace(' at ', ' reaches ', 1)}: {CUT_OFF}"
     if got is None:
-        there = [n for n in seen.got if not n.startswith(("gradient", KEPT))]
+        there = [n for n in seen.got if not n.startswith(("gradient", KEPT)) and not n.endswith(")")]
         return f"`{name}` is missing; you return {', '.join(there[:SHOWN]) or 'nothing'}."
     if "U" in (got.dtype.kind, want.dtype.kind):
         return in_kind(name, got, want, expects)
@@ -105,7 +107,13 @@ def of_another(name: str, seen: Seen) -> str | None:
     """The numbers that should have been another output's."""
     got = seen.got[name]
     for other, want in seen.want.items():
-        usable = other != name and not other.startswith(("gradient", KEPT)) and want.shape == got.shape and want.any()
+        usable = (
+            other != name
+            and not other.startswith(("gradient", KEPT))
+            and not other.endswith(")")
+            and want.shape == got.shape
+            and want.any()
+        )
         if usable and want.dtype == got.dtype and got.dtype.kind == "f" and close(got, want, want):
             return f"has the numbers that `{other}` should have"
     return None

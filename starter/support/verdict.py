@@ -16,6 +16,8 @@ NOISE = "Two calls with the same inputs differ: the noise is an argument, draw n
 LONGEST = 300  # characters of a mistake's name together with its numbers
 STATE = "is a result cached, in a global variable or a mutable default argument?"
 
+REPEATED = f"The second call, with other inputs, gave the numbers of the first: {STATE}"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -100,6 +102,8 @@ def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> V
     """Of an answer that the catalogue does not know."""
     if second is not None and not compare.same(got, second):
         return Verdict("wrong", NOISE, "named")
+    if compare.repeats_itself(got, case.want()):
+        return Verdict("wrong", REPEATED, "named")
     other = case.elsewhere()
     seen = differences.Seen(got, case.want(), case.sizes())
     told = with_names(differences.explain(seen, other, case.expects), case.parts)
@@ -138,7 +142,7 @@ def remembered(first: compare.Arrays, later: compare.Arrays | None, words: str =
         words: how the later call ended, where it gave no arrays.
     """
     if later is not None and compare.repeats(later, first):
-        return f"The second call, with other inputs, gave the numbers of the first: {STATE}"
+        return REPEATED
     ending = f" ({words})" if words else ""
     return f"Right in the first call, and wrong in a second one with other inputs{ending}: {STATE}"
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, gradients_of, observe, probe, whole_numbers
+from .core import Draw, case, first, gradients_of, observe, probe, whole_numbers
 
 
 def drawn_plan(draw: Draw) -> tuple[Conv, ...]:
@@ -17,6 +17,12 @@ def drawn_plan(draw: Draw) -> tuple[Conv, ...]:
     return tuple(Conv(n, m, *kind) for n, m, kind in zip(channels, channels[1:], kinds))
 
 
+def plain_plan(draw: Draw) -> tuple[Conv, ...]:
+    """Of one channel; strides of 3 and 1, no padding behind the first."""
+    channels = draw.rng.choice(np.arange(2, 9), 2, replace=False).tolist()
+    return Conv(1, channels[0], draw.whole(3, 5), 3, 1), Conv(*channels, draw.whole(2, 3), 1, 0)
+
+
 @probe("ae-1")
 def feature_shapes(module: ModuleType, draw: Draw) -> Arrays:
     seen = {}
@@ -24,7 +30,10 @@ def feature_shapes(module: ModuleType, draw: Draw) -> Arrays:
         plan, half = drawn_plan(draw), draw.rng.permutation([draw.whole(9, 12), draw.whole(16, 20)])
         shape = (plan[0].in_channels, int(2 * half[0]), int(2 * half[1] + 1))  # odd and even: rounding shows
         seen[f"shapes of {name} plan"] = whole_numbers(module.feature_shapes(shape, plan))
-    return seen
+    plan = plain_plan(draw)
+    short = plan[0].kernel_size - 2 + 3 * draw.whole(4, 6)  # two of its numbers are left over, or one
+    shape = (1, short + 2, short + 7)
+    return seen | {"shapes of a plan with stride 1": whole_numbers(module.feature_shapes(shape, plan))}
 
 
 @probe("ae-2")
@@ -37,7 +46,11 @@ def mirror(module: ModuleType, draw: Draw) -> Arrays:
         channels = [plan[0].in_channels, *(conv.out_channels for conv in plan)]
         shapes = [(c, *size.tolist()) for c, size in zip(channels, reversed(sizes))]
         seen[f"mirror of {name} plan"] = whole_numbers(module.mirror(plan, shapes))
-    return seen
+    plan, code = plain_plan(draw), draw.rng.choice(np.arange(2, 7), 2, replace=False)
+    middle = code - 1 + plan[1].kernel_size
+    image = 3 * (middle - 1) - 2 + plan[0].kernel_size + [2, 1]
+    shapes = [(c, *size.tolist()) for c, size in zip((1, *(conv.out_channels for conv in plan)), (image, middle, code))]
+    return seen | {"mirror of a plan with stride 1": whole_numbers(module.mirror(plan, shapes))}
 
 
 @probe("ae-3")
@@ -49,24 +62,39 @@ def reconstruction_loss(module: ModuleType, draw: Draw) -> Arrays:
     for kind in ("bce", "mse"):
         found = observe(lambda logits, x, kind=kind: module.reconstruction_loss(logits, x, kind), inputs, ("logits",))
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
-    return seen | {"result (bce) of logits +-60": observe(module.reconstruction_loss, far, kind="bce")["result"]}
+        seen |= case(f"{kind}, one example", observe(module.reconstruction_loss, first(inputs), kind=kind))
+    return seen | case("bce, extreme logits +-60", observe(module.reconstruction_loss, far, kind="bce"))
 
 
-@probe("ae-4")
+FRACTIONS = (7, 10, 22, 50)  # of steps, where 1 / (steps - 1) added to 1 is a little too much
+
+
+@probe("ae-4", spared={"extreme": "codes have no range, and no formula is near one"})
 def interpolate(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim, steps = draw.dims("B", "latent_dim", "steps", low=3)
     inputs = {name: draw.mixed(b, latent_dim) for name in ("z_start", "z_end")}
-    return observe(module.interpolate, inputs, tuple(inputs), steps=steps)
+    seen = observe(module.interpolate, inputs, tuple(inputs), steps=steps)
+    seen |= case("one example, two steps", observe(module.interpolate, first(inputs), steps=2))
+    ends = {name: codes[:1, :1] for name, codes in inputs.items()}
+    lines = [observe(module.interpolate, ends, steps=count)["result"].ravel() for count in FRACTIONS]
+    return seen | {f"result ({', '.join(map(str, FRACTIONS))} steps)": np.concatenate(lines)}
 
 
 @probe("ae-5")
 def corrupt(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     inputs = {"x": draw.uniform(b, c, h, w), "eps": draw.mixed(b, c, h, w)}
-    return observe(module.corrupt, inputs, ("x",), sigma=draw.number(0.3, 0.6))
+    seen = observe(module.corrupt, inputs, ("x",), sigma=draw.number(0.3, 0.6))
+    seen |= case("one example, sigma is 0", observe(module.corrupt, first(inputs), sigma=0.0))
+    return seen | case("extreme noise", observe(module.corrupt, inputs, sigma=20.0))
 
 
-@probe("ae-6", "corrupt", "reconstruction_loss")
+@probe(
+    "ae-6",
+    "corrupt",
+    "reconstruction_loss",
+    spared={"extreme": "that is its neighbours' task", "as found": "nothing is trained"},
+)
 def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     network = nn.Conv2d(c, c, 1)
@@ -79,4 +107,11 @@ def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
         result = module.denoising_loss(network, inputs["x"].clone(), inputs["eps"].clone(), sigma, kind)
         seen |= gradients_of({"result": result}, {f"the network's weight ({kind})": network.weight})
-    return seen | {"training mode, in every call and after": np.array([all(modes), network.training])}
+    seen["training mode, in every call and after"] = np.array([all(modes), network.training])
+    network.eval()
+    modes.clear()
+    one = {name: images[:1] for name, images in inputs.items()}
+    found = observe(lambda x, eps: module.denoising_loss(network, x, eps, sigma), one)
+    seen |= case("one example, evaluation mode", found)
+    seen["evaluation mode, in every call and after"] = np.array([not any(modes), not network.training])
+    return seen

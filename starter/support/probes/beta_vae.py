@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..compare import Arrays
-from .core import Draw, array, observe, probe, tensor
+from .core import Draw, array, case, first, observe, probe, tensor
 
 
-@probe("beta-1")
+@probe("beta-1", spared={"extreme": "sums and means bear any number"})
 def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim = draw.dims("B", "latent_dim", low=3)
     inputs = {"nll": draw.uniform(b, low=1, high=3), "kl_per_dim": draw.uniform(b, latent_dim, low=0.2, high=1)}
@@ -19,14 +19,17 @@ def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.beta_elbo, inputs, ("nll", "kl_per_dim"), beta=beta)
     other = observe(module.beta_elbo, inputs | penalty, ("nll", "penalty"), beta=beta)
     plain = observe(module.beta_elbo, inputs)
+    none = inputs | {"penalty": torch.zeros(())}
     return (
         seen
-        | {f"{name} (penalty given)": value for name, value in other.items()}
+        | case("penalty given", other)
         | {"loss (beta not given)": plain.get("loss", np.array("missing"))}
+        | case("beta below 1, penalty is 0", observe(module.beta_elbo, none, beta=draw.number(0.3, 0.6)))
+        | case("one example, beta is 0", observe(module.beta_elbo, first(inputs), beta=0.0))
     )
 
 
-@probe("beta-2")
+@probe("beta-2", spared={"one example": "a variance needs two"})
 def active_units(module: ModuleType, draw: Draw) -> Arrays:
     """Columns of every kind, in an order of their own: what matters is the variance, on the scale of the threshold."""
     (n,) = draw.dims("N", low=24, high=31)
@@ -40,7 +43,15 @@ def active_units(module: ModuleType, draw: Draw) -> Arrays:
         seen |= {f"{name} (threshold {len(seen) // len(found) + 1})": value for name, value in found.items()}
     draw.sizes["latent_dim"] = mu.shape[1]
     small = 0.4 * mu / mu.std(dim=0) * tensor(np.where(draw.rng.permutation(mu.shape[1]) % 2, 0.15, 0.4))
-    return seen | {"result (threshold not given)": observe(module.active_units, {"mu": small})["result"]}
+    seen["result (threshold not given)"] = observe(module.active_units, {"mu": small})["result"]
+    still = mu * tensor(draw.rng.permutation(np.arange(mu.shape[1]) % 2)) + 0.5  # half of the columns are constant
+    seen |= case("threshold is 0, some alike", observe(module.active_units, {"mu": still}, threshold=0.0))
+    far = torch.stack([column(draw, n, deviation, 1e4) for deviation in (0.3, 1.5) * 6], dim=1)
+    seen |= case("extreme means", observe(module.active_units, {"mu": far}, threshold=0.5))
+    turns = torch.arange(n)[:, None] % 2 == torch.arange(4) % 2  # every other image says nothing
+    return seen | case(
+        "every other image", observe(module.active_units, {"mu": turns * draw.mixed(n, 4)}, threshold=0.1)
+    )
 
 
 def column(draw: Draw, n: int, deviation: float, mean: float) -> Tensor:
@@ -53,6 +64,7 @@ def linear_warmup(module: ModuleType, draw: Draw) -> Arrays:
     n, beta = draw.whole(5, 9), draw.number(2, 3)
     steps = [*range(n + 4), 3 * n + 1]
     seen = {"beta_t": curve(lambda t: module.linear_warmup(t, n, beta), steps)}
+    seen["beta_t (one step, beta is 0)"] = curve(lambda t: module.linear_warmup(t, 1, 0.0), range(3))
     return seen | {"beta_t (beta not given)": curve(lambda t: module.linear_warmup(t, n), steps)}
 
 
@@ -64,6 +76,8 @@ def cyclical(module: ModuleType, draw: Draw) -> Arrays:
         f"beta_t ({shape})": curve(lambda t, shape=shape: module.cyclical(t, period, ramp, beta, shape), steps)
         for shape in ("linear", "cosine")
     }
+    seen["beta_t (beta is 0)"] = curve(lambda t: module.cyclical(t, period, ramp, 0.0), range(3))
+    seen["beta_t (ramp of 1, beta below 1)"] = curve(lambda t: module.cyclical(t, period, 1.0, 0.7), range(period + 2))
     return seen | {"beta_t (defaults)": curve(lambda t: module.cyclical(t, period), steps)}
 
 
@@ -86,7 +100,8 @@ def free_bits(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {"kl_per_dim": kl_per_dim}
     seen = observe(module.free_bits, inputs, ("kl_per_dim",), floor=floor)
     small = {"kl_per_dim": 0.1 * kl_per_dim}  # even their sum is below the floor
-    return seen | {"result (floor above all)": observe(module.free_bits, small, floor=draw.number(1.6, 2))["result"]}
+    seen |= case("extreme floor, above all", observe(module.free_bits, small, floor=draw.number(1.6, 2)))
+    return seen | case("one example, floor is 0", observe(module.free_bits, first(inputs), floor=0.0))
 
 
 def codes_and_factors(draw: Draw) -> dict[str, Tensor]:
@@ -103,17 +118,37 @@ def codes_and_factors(draw: Draw) -> dict[str, Tensor]:
     return {"codes": codes, "factors": torch.from_numpy(factors)}
 
 
-@probe("beta-6")
+def with_copies(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The latent that knows the first factor, twice; one that never moves; and a value that never occurs."""
+    codes, factors = inputs["codes"], inputs["factors"].clone()
+    known = codes.abs().amax(dim=0).argmax()
+    factors[:, 0] += factors[:, 0] > 1  # no example has the value 2
+    return {"codes": torch.cat([codes, codes[:, [known]], 0 * codes[:, :1]], dim=1), "factors": factors}
+
+
+KINDS_OF_CODES = {
+    "one example": "one says nothing about a distribution",
+    "extreme": "codes fall into bins, however far apart",
+}
+
+
+@probe("beta-6", spared=KINDS_OF_CODES)
 def mutual_information(module: ModuleType, draw: Draw) -> Arrays:
     inputs, bins = codes_and_factors(draw), draw.whole(7, 9)
     draw.sizes["bins"] = bins
-    return observe(module.mutual_information, inputs, bins=bins)
+    seen = observe(module.mutual_information, inputs, bins=bins)
+    seen |= case(
+        "some alike, a value that never occurs", observe(module.mutual_information, with_copies(inputs), bins=bins)
+    )
+    single = {name: table[:, :1] for name, table in inputs.items()}
+    return seen | case("one latent, one factor", observe(module.mutual_information, single, bins=bins))
 
 
-@probe("beta-7", "mutual_information")
+@probe("beta-7", "mutual_information", spared=KINDS_OF_CODES)
 def mutual_information_gap(module: ModuleType, draw: Draw) -> Arrays:
     seen = {}
     for i in range(3):
         found = observe(module.mutual_information_gap, codes_and_factors(draw), bins=draw.whole(7, 9))
         seen |= {f"{name} ({i + 1})": value for name, value in found.items()}
-    return seen
+    inputs = with_copies(codes_and_factors(draw))
+    return seen | case("some alike, a value that never occurs", observe(module.mutual_information_gap, inputs, bins=8))

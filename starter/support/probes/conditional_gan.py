@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, array, named, observe, probe, tensor, weights, whole_numbers
+from .core import Draw, array, case, first, named, observe, probe, tensor, weights, whole_numbers
 
 
 def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
@@ -20,18 +20,21 @@ def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
     return torch.from_numpy(y)
 
 
-@probe("cgan-1")
+@probe("cgan-1", spared={"extreme": "numbers only get others beside them"})
 def generator_input(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim, n_classes = draw.dims("B", "latent_dim", "n_classes", low=4, high=8)
     inputs = {"z": draw.mixed(b, latent_dim), "y": labels(draw, b, n_classes)}
-    return observe(module.generator_input, inputs, ("z",), n_classes=n_classes)
+    seen = observe(module.generator_input, inputs, ("z",), n_classes=n_classes)
+    wide = {"z": inputs["z"][:1].double(), "y": torch.tensor([n_classes - 1])}
+    return seen | case("one example, float64, last class", observe(module.generator_input, wide, n_classes=n_classes))
 
 
-@probe("cgan-2")
+@probe("cgan-2", spared={"extreme": "numbers only get others beside them"})
 def discriminator_input(module: ModuleType, draw: Draw) -> Arrays:
     (b, c, h, w), (n_classes,) = draw.batch(), draw.dims("n_classes", low=7, high=9)
     inputs = {"x": draw.mixed(b, c, h, w), "y": labels(draw, b, n_classes), "maps": draw.mixed(n_classes, h, w)}
-    return observe(module.discriminator_input, inputs, ("x", "maps"))
+    seen = observe(module.discriminator_input, inputs, ("x", "maps"))
+    return seen | case("one example", observe(module.discriminator_input, first(inputs, "maps")))
 
 
 def apart(draw: Draw, real: Tensor) -> Tensor:
@@ -45,14 +48,19 @@ def apart(draw: Draw, real: Tensor) -> Tensor:
     return noise - noise.mean(dim=0) + real.mean(dim=0) + gap
 
 
-@probe("cgan-3")
+@probe(
+    "cgan-3",
+    spared={"extreme": "an absolute value"},
+)
 def feature_matching_loss(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     real = draw.mixed(b, *sorted((c, h, w))[:2])  # few numbers: each has a share that can be seen
     inputs = {"real_features": real, "fake_features": apart(draw, real)}
     seen = observe(module.feature_matching_loss, inputs, tuple(inputs))
     images = {f"{side}_features": draw.mixed(b, c, h, w) for side in ("real", "fake")}
-    return seen | {"result of (B, C, H, W)": observe(module.feature_matching_loss, images)["result"]}
+    single = {name: features[:1].flatten(1) for name, features in images.items()}
+    seen |= case("one example (B, D)", observe(module.feature_matching_loss, single))
+    return seen | case("(B, C, H, W)", observe(module.feature_matching_loss, images))
 
 
 @probe("cgan-4", "feature_matching_loss")
@@ -66,10 +74,13 @@ def generator_objective(module: ModuleType, draw: Draw) -> Arrays:
 
     def objective(fake_logits: Tensor, **features: Tensor):
         sides = [[f for name, f in features.items() if name.startswith(side)] for side in ("real", "fake")]
-        return module.generator_objective(fake_logits, *sides, **({"weight": weight} if weight else {}))
+        return module.generator_objective(fake_logits, *sides, **({} if weight is None else {"weight": weight}))
 
     seen = observe(objective, inputs, changing)
     patches = observe(objective, inputs | {"fake_logits": draw.mixed(b, 2, 3)})
+    weight = 0.0
+    one = {name: a[:1] for name, a in inputs.items()} | {"fake_logits": torch.tensor([-120.0])}
+    seen |= case("one example, extreme logit, weight is 0", observe(objective, one))
     weight = None
     plain = observe(objective, inputs)
     missing = np.array("missing")
@@ -92,13 +103,14 @@ class Judge(nn.Module):
         return turned.flatten(1).sum(dim=1), [turned.tanh(), turned.square().flatten(1)]
 
 
-@probe("cgan-5")
+@probe("cgan-5", spared={"extreme": "that is the objective's task"})
 def generator_step(module: ModuleType, draw: Draw) -> Arrays:
+    """Two steps of an optimiser that remembers; the second with one example and networks in evaluation mode."""
     (b, c, h, w), (n_in, n_classes) = draw.batch(), draw.dims("n_in", "n_classes", low=7, high=9)
     generator = nn.Sequential(draw.linear(n_in, c * h * w), nn.Unflatten(1, (c, h, w)), nn.BatchNorm2d(c))
     judge = Judge(draw, n_classes, (c, h, w))
     before, judged = weights(generator), weights(judge)
-    optimizer = torch.optim.SGD(generator.parameters(), lr=draw.number(0.3, 0.5))
+    optimizer = torch.optim.SGD(generator.parameters(), lr=draw.number(0.03, 0.05), momentum=0.8)
     for weight in generator.parameters():
         weight.grad = draw.mixed(*weight.shape)  # of an earlier step
 
@@ -119,14 +131,20 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(step, inputs)
     seen["change of the generator's weights"] = array(weights(generator) - before)
     seen |= {f"the generator's {name}": array(value) for name, value in generator.named_buffers()}
-    seen["the discriminator's weights are kept"] = np.array(torch.equal(weights(judge), judged))
     seen["a gradient reaches the generator"] = np.array(bool(reached))
     seen["terms still have a graph"] = np.array([bool(graph) for graph in graphs.values()])
     seen["both networks are in training mode"] = np.array([generator.training, judge.training])
-    return seen
+    before = weights(generator)
+    generator.eval(), judge.eval()
+    seen |= case("second step, one example", observe(step, {name: a[:1] for name, a in inputs.items()}))
+    seen["change of the generator's weights (second step)"] = array(weights(generator) - before)
+    seen["the discriminator's weights are kept"] = np.array(torch.equal(weights(judge), judged))
+    seen["evaluation mode is left"] = np.array([not generator.training, not judge.training])
+    learns = [weight.requires_grad for net in (generator, judge) for weight in net.parameters()]
+    return seen | {"what can learn is as found": np.array(all(learns))}
 
 
-@probe("cgan-6")
+@probe("cgan-6", spared={"extreme": "shares of a count"})
 def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
     """Classes of different sizes. What is chosen has less than half of p; one wrong sample a class has least.
 
@@ -141,12 +159,15 @@ def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
         wrong = np.flatnonzero(y == k)[: draw.whole(1 if count < counts.max() else count - 2, count - 2)]
         chosen[wrong] = (k + 1 + np.arange(len(wrong)) % 2) % n_classes
         probs[wrong[0], k] = 0.3
+        probs[wrong[1:2], k] = 1.3  # another is nearly right
     probs[np.arange(len(y)), chosen] = 1.4
     probs = tensor(probs / probs.sum(axis=1, keepdims=True))
     seen = observe(module.class_accuracy, {"probs": probs, "y": torch.from_numpy(y)})
     some = y != draw.whole(0, n_classes - 1)
     found = observe(module.class_accuracy, {"probs": probs[some], "y": torch.from_numpy(y[some])})["result"]
-    return seen | {"nan (a class without samples)": np.isnan(found) if found.dtype.kind == "f" else found}
+    seen["nan (a class without samples)"] = np.isnan(found) if found.dtype.kind == "f" else found
+    one = {"probs": probs[(y == 0) & (chosen == 0)][:1], "y": torch.tensor([0])}  # the last class has none
+    return seen | case("one example", observe(module.class_accuracy, one))
 
 
 @probe("cgan-7")
@@ -158,4 +179,5 @@ def receptive_field(module: ModuleType, draw: Draw) -> Arrays:
         plan = tuple(Conv(n, n + 1, *map(int, row)) for n, row in enumerate(zip(kernels, strides, paddings), 2))
         for name, value in named(module.receptive_field(plan)).items():
             seen[f"{name} of plan {i}"] = whole_numbers([[value]])
-    return seen
+    plain = module.receptive_field((Conv(1, 2, draw.whole(3, 5), 1, 0), Conv(2, 3, draw.whole(3, 5), 3, 0)))
+    return seen | {f"{name} (stride 1)": whole_numbers([[value]]) for name, value in named(plain).items()}

@@ -7,23 +7,61 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import standins
-from ..compare import KEPT, Arrays
+from ..compare import KEPT, SETTING, Arrays
 from ..standins import Tables
 
+
+class Class(NamedTuple):
+    """A class of holes: answers that are right but for one corner, which no probe may leave out by mistake."""
+
+    asks: str  # what a probe asks so that none passes
+    of: str  # pattern of the signatures that it concerns, written as text
+
+
+SETS = r"^\((features|codes|mu: Tensor, threshold|real: Tensor, fake: Tensor(, k|\)))"
+CLASSES = {  # a word in the names of the arrays that ask -> the class; `probe` may switch one off, with a reason
+    "one example": Class("A batch of one keeps its dimension, an image of one channel as well.", r"Tensor.*->"),
+    "extreme": Class(
+        "Both ends of a range: what a clamp cuts off, what a naive formula overflows with.", r"Tensor.*->"
+    ),
+    "is 0": Class(
+        "Zero is a number, no missing argument; what it switches off is still reported.", r"(float|Tensor \| None) ="
+    ),
+    "evaluation": Class("Training and evaluation mode: each is asked, and left as it was found.", r"Module|Flow\b"),
+    "as found": Class("What can learn can do so afterwards; in place means the same tensors.", r"Module"),
+    "second step": Class("An optimiser with a memory makes two steps: a fresh one in each is seen.", r"Optimizer"),
+    "alike": Class("Equal rows, a constant column, a value that never occurs.", SETS),
+    "unequal": Class(
+        "Two batches of different sizes.", r"real_logits: Tensor, fake_logits|^\(real: Tensor, fake: Tensor(, k|\))"
+    ),
+    "stride 1": Class("Convolutions of stride 1 and padding 0 beside the usual ones.", r"plan: |layer: Layer"),
+    "points": Class(
+        "Points (B, D) beside images, where the text says (B, …).", r"mask: |^\(real: Tensor, fake: Tensor, eps"
+    ),
+}
 PROBES: dict[str, Callable] = {}
 NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
+SPARED: dict[str, dict[str, str]] = {}  # task -> class that its probe does not ask -> why
 TERMS, NUMBERS = 16, 10_000  # at most: results of an answer, and numbers of one; right ones have some hundred
 
 
-def probe(task: str, *neighbours: str):
+def probe(task: str, *neighbours: str, spared: dict[str, str] | None = None):
+    """Register a task's probe.
+
+    Args:
+        neighbours: other blanks of the module that a task may call.
+        spared: class of holes that the probe does not ask -> why.
+    """
+
     def register(function):
-        PROBES[task], NEIGHBOURS[task] = function, neighbours
+        PROBES[task], NEIGHBOURS[task], SPARED[task] = function, neighbours, spared or {}
         return function
 
     return register
@@ -102,6 +140,37 @@ def at_home():
         torch.backends.mkldnn.enabled = one_dnn
 
 
+SETTINGS = {  # of all that runs in this process -> how to read it, and to put it back
+    "the seed of torch's random numbers": (torch.initial_seed, lambda _: None),  # goes back with the stream
+    "the default type of new tensors": (torch.get_default_dtype, torch.set_default_dtype),
+    "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "the number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "whether torch is deterministic": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+}
+
+
+@contextlib.contextmanager
+def settings():
+    """Yields a dict that in the end names the settings which were changed; all are then as they were.
+
+    Random numbers begin at a seed of their own: to draw some changes no setting, and the caller's go on undisturbed.
+    """
+    stream, changed = torch.get_rng_state(), {}
+    torch.default_generator.seed()
+    before = {name: value() for name, (value, _) in SETTINGS.items()}
+    try:
+        yield changed
+    finally:
+        for name, (value, put_back) in SETTINGS.items():
+            if value() != before[name]:
+                changed[f"{SETTING}{name}"] = np.array(True)
+                put_back(before[name])
+        torch.set_rng_state(stream)
+
+
 def tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(values, dtype=np.float32))
 
@@ -123,8 +192,9 @@ def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed:
 def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
     """What the module's answer to a task does on the inputs of a seed."""
     functions = {name: standins.replay(name, table) for name, table in tables.items()}
-    with at_home(), standins.swapped(module, functions):
-        return PROBES[task](module, Draw(task, seed))
+    with at_home(), standins.swapped(module, functions), settings() as changed:
+        found = PROBES[task](module, Draw(task, seed))
+    return found | changed
 
 
 def words_of(mistake: BaseException) -> str:
@@ -157,6 +227,22 @@ def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str,
     alike = (torch.equal(given[n], inputs[n]) and given[n].requires_grad == leaves[n].requires_grad for n in inputs)
     seen[KEPT] = np.array([*alike])
     return seen | gradients_of(terms, {name: leaves[name] for name in gradients})
+
+
+def case(name: str, found: Arrays) -> Arrays:
+    """Arrays of one more question, each under its name; what the first one told about its inputs is told once."""
+    return {f"{what} ({name})": array for what, array in found.items() if what != KEPT}
+
+
+def first(inputs: dict[str, Tensor], *others: str) -> dict[str, Tensor]:
+    """One example, of an image one channel. `others` have no batch, nor has a scalar."""
+    return {n: a if n in others or not a.ndim else a[:1, :1] if a.ndim == 4 else a[:1] for n, a in inputs.items()}
+
+
+def scaled(found: Arrays, factor: float, name: str = "") -> Arrays:
+    """Results, or the one of this name, as numbers of order 1, beside which nothing small is lost."""
+    large = {n for n, a in found.items() if a.dtype.kind == "f" and name in (n, "")}
+    return {n: (a * factor).astype(a.dtype) if n in large else a for n, a in found.items()}
 
 
 def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, array, observe, probe, whole_numbers
+from .core import Draw, array, case, first, observe, probe, whole_numbers
 
 
-@probe("dc-1")
+@probe("dc-1", spared={"evaluation": "its layers are not called"})
 def initialize(module: ModuleType, draw: Draw) -> Arrays:
     n, m, k = draw.dims("in_channels", "out_channels", "kernel_size", low=2, high=5)
     layers = {
@@ -19,7 +19,6 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
         "unbiased ConvTranspose2d": nn.ConvTranspose2d(n, m, k, bias=False),
         "BatchNorm2d": nn.BatchNorm2d(n * m),
         "Linear": nn.Linear(n, m),
-        "ReLU": nn.ReLU(),
     }
     seen = {}  # name of a layer -> its weight, then its bias
     for name, layer in layers.items():
@@ -27,11 +26,19 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
             parameter.data = draw.mixed(*parameter.shape)
         module.initialize(layer, torch.Generator().manual_seed(draw.whole(0, 10**6)))
         shift = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0  # so that small deviations from 1 show
-        parts = [layer.weight - shift, layer.bias] if name != "ReLU" else []
-        flat = [array(part).ravel() for part in parts if part is not None]
-        seen |= {f"{name}{' - 1' * (shift > 0)}": np.concatenate(flat)} if flat else {}
+        flat = [array(part).ravel() for part in (layer.weight - shift, layer.bias) if part is not None]
+        seen[f"{name}{' - 1' * (shift > 0)}"] = np.concatenate(flat)
+    for layer in (nn.ReLU(), nn.GroupNorm(1, n)):
+        before = [parameter.clone() for parameter in layer.parameters()]
+        module.initialize(layer, torch.Generator().manual_seed(draw.whole(0, 10**6)))
+        kept = all(map(torch.equal, before, layer.parameters()))
+        seen[f"{type(layer).__name__} stays as it is"] = np.array(kept)
     trained = [parameter.requires_grad for layer in layers.values() for parameter in layer.parameters()]
-    return seen | {"can still be trained": np.array(trained)}
+    twins = nn.Conv2d(n, m, 1), nn.Conv2d(n, m, 1)
+    for layer in twins:
+        module.initialize(layer)
+    seen["without rng two layers differ"] = np.array(not torch.equal(twins[0].weight, twins[1].weight))
+    return seen | {"can be trained as found": np.array(trained)}
 
 
 def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool):
@@ -56,33 +63,40 @@ def discriminator_plan(module: ModuleType, draw: Draw) -> Arrays:
     return {f"plan of {name}": whole_numbers(module.discriminator_plan(config)) for name, config in configs.items()}
 
 
-@probe("dc-4")
+@probe("dc-4", spared={"as found": "its layers are new"})
 def block(module: ModuleType, draw: Draw) -> Arrays:
     b, n, m = draw.dims("B", "in_channels", "out_channels", low=2, high=4)
     seen = {}
     for transposed in (False, True):
         for batch_norm in (False, True):
             layer = module.Layer(n, m, tuple(draw.rng.permutation([3, 4]).tolist()), 2, 1, batch_norm)
+            plain = module.block(module.Layer(n, m, (2, 1), 1, 0, batch_norm), nn.Tanh(), transposed)
             x = draw.mixed(b, n, 3, 4)
             built = module.block(layer, nn.Softplus(), transposed)
             for parameter in built.parameters():
                 parameter.data = draw.mixed(*parameter.shape) / parameter[0].numel() ** 0.5
             found = observe(lambda x, built=built: built(x), {"x": x}, ("x",))
             found["parameters' sizes"] = np.array([parameter.numel() for parameter in built.parameters()])
-            found["evaluated"] = array(built.eval()(x[:1]))
+            found["one example, evaluation mode"] = array(built.eval()(x[:1]))
+            plain[0].weight.data = draw.mixed(*plain[0].weight.shape) / n
+            if plain[0].bias is not None:
+                plain[0].bias.data = draw.mixed(m)
+            found["stride 1"] = array(plain(x))
             kind = ("transposed" if transposed else "plain") + ", BatchNorm" * batch_norm
             seen |= {f"{name} ({kind})": value for name, value in found.items()}
     return seen
 
 
-@probe("dc-5")
+@probe("dc-5", spared={"one example": "corners have no batch", "extreme": "codes have no range"})
 def interpolate_2d(module: ModuleType, draw: Draw) -> Arrays:
-    latent_dim, steps = draw.dims("latent_dim", "steps", low=3)
+    latent_dim, steps = draw.dims("latent_dim", "steps", low=4)  # of 3 steps the middle one is a simple mean
     corners = {name: draw.mixed(latent_dim) for name in ("z00", "z01", "z10", "z11")}
-    return observe(module.interpolate_2d, corners, tuple(corners), steps=steps)
+    seen = observe(module.interpolate_2d, corners, tuple(corners), steps=steps)
+    single = {name: corner[:1] for name, corner in corners.items()}
+    return seen | case("one latent, two steps", observe(module.interpolate_2d, single, steps=2))
 
 
-@probe("ls-1")
+@probe("ls-1", spared={"extreme": "squares bear any logit"})
 def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs = {name: draw.mixed(b) for name in ("real_logits", "fake_logits")}
@@ -90,14 +104,18 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     loss, targets = module.least_squares_discriminator_loss, {"a": draw.number(-2, -1), "b": draw.number(2, 3)}
     seen = observe(loss, inputs, tuple(inputs), **targets)
     seen["result (a, b not given)"] = observe(loss, inputs)["result"]
-    return seen | {f"{name} (patches)": value for name, value in observe(loss, patches, tuple(inputs)).items()}
+    unequal = inputs | {"fake_logits": draw.mixed(2 * b)}
+    seen |= case("unequal batches, b is 0", observe(loss, unequal, a=targets["a"], b=0.0))
+    seen |= case("one example", observe(loss, first(inputs), **targets))
+    return seen | case("patches", observe(loss, patches, tuple(inputs)))
 
 
-@probe("ls-2")
+@probe("ls-2", spared={"extreme": "squares bear any logit"})
 def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs, patches = {"fake_logits": draw.mixed(b)}, {"fake_logits": draw.mixed(b, 1, h, w)}
     loss = module.least_squares_generator_loss
     seen = observe(loss, inputs, tuple(inputs), c=draw.number(2, 3))
     seen["result (c not given)"] = observe(loss, inputs)["result"]
-    return seen | {f"{name} (patches)": value for name, value in observe(loss, patches, tuple(inputs)).items()}
+    seen |= case("one example, c is 0", observe(loss, first(inputs), c=0.0))
+    return seen | case("patches", observe(loss, patches, tuple(inputs)))

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, gradients_of, named, observe, probe
+from .core import Draw, case, first, gradients_of, named, observe, probe, scaled
 
 
 def parameters_of_step(draw: Draw, b: int, d: int) -> dict[str, Tensor]:
@@ -24,21 +24,32 @@ def u_hat(module: ModuleType, draw: Draw) -> Arrays:
     far = {"w": inputs["w"], "u": 120 * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
     far["u"] = far["u"] + 0.1 * inputs["u"]  # w . u near 120: exp() of it is infinite in float32
     seen = observe(module.u_hat, inputs, ("w", "u"))
-    return seen | {"result where w . u is near 120": observe(module.u_hat, far)["result"]}
+    seen |= case("one example", observe(module.u_hat, first(inputs)))
+    short = {"w": inputs["w"] / 100, "u": 100 * inputs["u"]}
+    seen |= case("extreme w, 100 times as short", scaled(observe(module.u_hat, short), 0.01))
+    below = {"w": inputs["w"], "u": 0.1 * inputs["u"] - 1 / 40 * (far["u"] - 0.1 * inputs["u"])}  # w . u near -3
+    seen |= case("w . u is near -3", observe(module.u_hat, below))
+    seen |= case("extreme w . u near -120", observe(module.u_hat, {"w": far["w"], "u": 0.2 * inputs["u"] - far["u"]}))
+    return seen | case("extreme w . u near 120", observe(module.u_hat, far))
 
 
-@probe("flow-2", "u_hat")
+@probe("flow-2", "u_hat", spared={"extreme": "tanh bears any number; far u are u_hat's task"})
 def planar(module: ModuleType, draw: Draw) -> Arrays:
     b, d = draw.dims("B", "latent_dim")
     inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
-    return observe(module.planar, inputs, tuple(inputs))
+    seen = observe(module.planar, inputs, tuple(inputs))
+    return seen | case("one example", observe(module.planar, first(inputs)))
 
 
 @probe("flow-3", "u_hat")
 def planar_log_det(module: ModuleType, draw: Draw) -> Arrays:
     b, d = draw.dims("B", "latent_dim", low=3)
     inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
-    return observe(module.planar_log_det, inputs, tuple(inputs))
+    seen = observe(module.planar_log_det, inputs, tuple(inputs))
+    seen |= case("one example", observe(module.planar_log_det, first(inputs)))
+    flat = inputs | {"u": inputs["u"] - 5 * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
+    flat["b"] = -(inputs["w"] * inputs["z"]).sum(dim=1)  # on the plane itself the step presses hardest
+    return seen | case("extreme: a determinant near 0", observe(module.planar_log_det, flat))
 
 
 class Step(nn.Module):
@@ -57,7 +68,7 @@ class Step(nn.Module):
         return moved[:, :-1], moved[:, -1]
 
 
-@probe("flow-4")
+@probe("flow-4", spared={"extreme": "each flow's own task", "evaluation": "as each flow has it"})
 def chain(module: ModuleType, draw: Draw) -> Arrays:
     b, d, count = draw.dims("B", "latent_dim", "flows", low=3, high=6)
     x, seen = draw.mixed(b, d), {}
@@ -68,6 +79,8 @@ def chain(module: ModuleType, draw: Draw) -> Arrays:
         if direction == "inverse":
             weights = {"weights of the first flow": steps[0].back.weight, "weights of the last": steps[-1].back.weight}
         found |= gradients_of(named(module.chain(steps, x.clone(), direction)), weights)
+        single = observe(lambda x, s=steps[:1], to=direction: module.chain(s, x, to), {"x": x[:1]})
+        found |= case("one example and flow", single)
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen
 
@@ -85,7 +98,9 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
 
     seen = observe(with_prior, inputs, ("logits", "mu", "log_var", "z_0", "z_k", "log_det"))
     plain = observe(module.flow_elbo, inputs)
-    return seen | {f"{name} (prior and beta not given)": a for name, a in plain.items() if name in ("loss", "kl")}
+    seen |= {f"{name} (prior and beta not given)": a for name, a in plain.items() if name in ("loss", "kl")}
+    far = first(inputs | {"logits": 60 * inputs["logits"].sign()})
+    return seen | case("one example, extreme logits +-60, beta is 0", observe(module.flow_elbo, far, beta=0.0))
 
 
 @probe("flow-6")
@@ -101,15 +116,25 @@ def coupling(module: ModuleType, draw: Draw) -> Arrays:
         found = observe(lambda x, to=direction, net=net: module.coupling(x, net, to), {"x": x}, ("x",))
         results = named(module.coupling(x.clone(), net, direction))
         found |= gradients_of(results, {"the net's weight": layer.weight})
+
+        def steep(first: Tensor, net=net, to=direction) -> tuple[Tensor, ...]:
+            log_s, t = net(first)
+            return (7 if to == "forward" else -7) * log_s.square(), t
+
+        far = observe(lambda x, to=direction, net=steep: module.coupling(x, net, to), {"x": x[:1]})
+        found |= case("one example, extreme log_s, in hundreds", scaled(far, 0.01, "item 0"))
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen
 
 
-@probe("flow-7")
+@probe("flow-7", spared={"extreme": "log_normal bears any number"})
 def flow_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     b, d = draw.dims("B", "dim")
     step = Step(draw, d)
     seen = observe(lambda x: module.flow_log_prob(step, x), {"x": draw.mixed(b, d)}, ("x",))
     seen["training before and after"] = np.array([True, step.training])
     result = module.flow_log_prob(step, draw.mixed(b, d))
+    one = {"x": draw.mixed(1, d)}
+    seen |= case("one example, evaluation mode", observe(lambda x: module.flow_log_prob(step.eval(), x), one))
+    seen["evaluation mode before and after"] = np.array([True, not step.training])
     return seen | gradients_of({"result": result}, {"the flow's weight": step.there.weight})

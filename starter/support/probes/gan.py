@@ -1,13 +1,16 @@
 """Probes of lab 7: starter/gan.py."""
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..compare import Arrays
-from .core import Draw, array, observe, probe, tensor, weights
+from .core import Draw, array, case, first, observe, probe, tensor, weights
 
 
 def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
@@ -18,16 +21,17 @@ def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Ar
     patches = {f"{name}_logits": draw.mixed(size, h, w) for name, size in sizes.items()}
     far = {name: 120 * logits.sign() for name, logits in inputs.items()}  # half of them on the wrong side
     seen = observe(function, inputs, tuple(inputs), **constants)
-    for what, logits in (("of patches", patches), ("of logits +-120", far)):
-        seen[f"result {what}"] = observe(function, logits, **constants).get("result", np.array("missing"))
+    for what, logits in (("patches", patches), ("extreme logits +-120", far), ("one example", first(inputs))):
+        seen |= case(what, observe(function, logits, **constants))
     return seen
 
 
-@probe("gan-1")
+@probe("gan-1", spared={"is 0": "real_label must be above 0"})
 def discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     seen = from_logits(draw, module.discriminator_loss, ("real", "fake"), real_label=draw.number(0.6, 0.8))
-    plain = observe(module.discriminator_loss, {"real_logits": draw.mixed(4), "fake_logits": draw.mixed(5)})
-    return seen | {"result (real_label not given)": plain.get("result", np.array("missing"))}
+    unequal = {"real_logits": draw.mixed(4), "fake_logits": draw.mixed(5)}
+    seen |= case("unequal batches, real_label not given", observe(module.discriminator_loss, unequal))
+    return seen | case("extreme real_label", observe(module.discriminator_loss, unequal, real_label=0.05))
 
 
 @probe("gan-2")
@@ -41,9 +45,12 @@ def saturating_loss(module: ModuleType, draw: Draw) -> Arrays:
 
 
 class Game:
-    """Two small networks in training mode, their inputs, and what became of them."""
+    """Two small networks, their inputs, and what becomes of them in two steps of an optimiser with a memory.
 
-    def __init__(self, draw: Draw) -> None:
+    The first step is one of training mode; in the second both networks are in evaluation mode, and see one example.
+    """
+
+    def __init__(self, draw: Draw, moved: str, kept: str) -> None:
         n, c, h, w = draw.batch()
         m, latent_dim = draw.dims("M", "latent_dim", low=7, high=10)
         self.inputs = {"real": draw.mixed(n, c, h, w), "z": draw.mixed(m, latent_dim)}
@@ -51,59 +58,69 @@ class Game:
         self.generator = nn.Sequential(draw.linear(latent_dim, c * h * w), norm, nn.Tanh(), nn.Unflatten(1, (c, h, w)))
         hidden = (nn.Flatten(), draw.linear(c * h * w, 5), nn.Tanh())
         self.discriminator = nn.Sequential(*hidden, draw.linear(5, 1), nn.Flatten(0))
-        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
-        self.before = {name: weights(net) for name, net in self.networks.items()}
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self.moved, self.kept, self.names = networks[moved], networks[kept], (moved, kept)
+        for weight in self.moved.parameters():
+            weight.grad = draw.mixed(*weight.shape)  # of an earlier step
+        self.optimizer = torch.optim.SGD(self.moved.parameters(), lr=draw.number(0.5, 0.9), momentum=0.8)
         self.modes = []
-        for net in self.networks.values():
+        for net in networks.values():
             net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
 
-    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
-        """Of one network, whose weights still have gradients of an earlier step."""
-        for weight in self.networks[name].parameters():
-            weight.grad = draw.mixed(*weight.shape)
-        return torch.optim.SGD(self.networks[name].parameters(), lr=draw.number(0.5, 0.9))
+    def played(self, step: Callable, inputs: dict[str, Tensor]) -> Arrays:
+        seen = self.observed(step, inputs, training=True)
+        for net in (self.moved, self.kept):
+            net.eval()
+        one = {name: a[:1] for name, a in inputs.items()}
+        second = self.observed(step, one, training=False)
+        return seen | case("second step, one example, evaluation mode", second)
 
-    def outcome(self, moved: str, kept: str) -> Arrays:
-        learns = [weight.requires_grad for net in self.networks.values() for weight in net.parameters()]
-        return {
-            f"change of the {moved}'s weights": array(weights(self.networks[moved]) - self.before[moved]),
-            f"the {kept}'s weights are kept": np.array(torch.equal(weights(self.networks[kept]), self.before[kept])),
-            "training mode, in every call and after": np.array(
-                all(self.modes) and all(net.training for net in self.networks.values())
-            ),
-            "weights that can still learn": np.array(learns),
+    def observed(self, step: Callable, inputs: dict[str, Tensor], training: bool) -> Arrays:
+        moved, kept = self.names
+        before, self.modes = {name: weights(net) for name, net in zip(self.names, (self.moved, self.kept))}, []
+        learns = [weight.requires_grad for net in (self.moved, self.kept) for weight in net.parameters()]
+        seen = observe(step, inputs)
+        learn = [weight.requires_grad for net in (self.moved, self.kept) for weight in net.parameters()]
+        modes = [*self.modes, self.moved.training, self.kept.training]
+        return seen | {
+            f"change of the {moved}'s weights": array(weights(self.moved) - before[moved]),
+            f"the {kept}'s weights are kept": np.array(torch.equal(weights(self.kept), before[kept])),
+            "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
+            "what can learn is as found": np.array(learn == learns),
         }
 
 
-def returned(value) -> Arrays:
-    graph = isinstance(value, Tensor) and value.requires_grad
-    return {"result": array(value), "the result has a graph": np.array(graph)}
+STEPS = {"extreme": "that is the loss's task"}
 
 
-@probe("gan-4")
+class Stepped(NamedTuple):
+    result: Tensor
+    has_a_graph: Tensor
+
+
+def stepped(value) -> Stepped:
+    return Stepped(value, torch.tensor(isinstance(value, Tensor) and value.requires_grad))
+
+
+@probe("gan-4", spared=STEPS)
 def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, results, calls = Game(draw), draw.number(0.5, 1.5), [], []
-    optimizer = game.optimizer("discriminator", draw)
+    game, a, calls = Game(draw, "discriminator", "generator"), draw.number(0.5, 1.5), []
 
     def loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:  # not the lab's: any will do
         calls.append(True)  # asked again, after the step, it is lower by more than any step can raise it
-        return torch.sin(a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean() + 10 - 8 * len(calls)
+        return torch.sin(a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean() + 18 - 8 * len(calls)
 
-    def step(real: Tensor, z: Tensor) -> None:
-        networks = (game.generator, game.discriminator)
-        results.append(module.discriminator_step(*networks, optimizer, real, z, loss))
+    def step(real: Tensor, z: Tensor) -> Stepped:
+        return stepped(module.discriminator_step(game.generator, game.discriminator, game.optimizer, real, z, loss))
 
-    kept = observe(step, game.inputs)
-    del kept["result"]
+    found = game.played(step, game.inputs)
     reached = any(w.grad is not None and w.grad.any() for w in game.generator.parameters())
-    found = game.outcome("discriminator", "generator") | {"a gradient reaches the generator": np.array(reached)}
-    return kept | returned(results[0]) | found
+    return found | {"a gradient reaches the generator": np.array(reached)}
 
 
-@probe("gan-5")
+@probe("gan-5", spared=STEPS)
 def generator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, results, passed, calls = Game(draw), draw.number(0.5, 1.5), [], [], []
-    optimizer = game.optimizer("generator", draw)
+    game, a, passed, calls = Game(draw, "generator", "discriminator"), draw.number(0.5, 1.5), [], []
 
     def watch(generator: nn.Module, z: tuple, images: Tensor) -> None:  # tells a cut graph from a missing step
         if images.requires_grad:
@@ -113,18 +130,16 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
 
     def loss(fake_logits: Tensor) -> Tensor:
         calls.append(True)  # as in gan-4
-        return 3 * torch.sin(a * fake_logits + 0.5).mean() + 11 - 7 * len(calls)
+        return 3 * torch.sin(a * fake_logits + 0.5).mean() + 18 - 7 * len(calls)
 
-    def step(z: Tensor) -> None:
-        results.append(module.generator_step(game.generator, game.discriminator, optimizer, z, loss))
+    def step(z: Tensor) -> Stepped:
+        return stepped(module.generator_step(game.generator, game.discriminator, game.optimizer, z, loss))
 
-    kept = observe(step, {"z": game.inputs["z"]})
-    del kept["result"]
-    found = game.outcome("generator", "discriminator") | {"a gradient reaches the images": np.array(any(passed))}
-    return kept | returned(results[0]) | found
+    found = game.played(step, {"z": game.inputs["z"]})
+    return found | {"a gradient reaches the images": np.array(any(passed))}
 
 
-@probe("gan-6")
+@probe("gan-6", spared={"extreme": "centres near and far are asked"})
 def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
     """One cloud for every way in which a centre is nearly found, beside centres that really are."""
     (dims,) = draw.dims("D", low=2, high=3)
@@ -154,7 +169,9 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
         seen[f"modes ({name})"] = whole(module.modes_covered(**inputs, radius=radius, least=least))
         if elsewhere:
             seen["modes (least not given)"] = whole(module.modes_covered(**inputs, radius=radius))
-    return seen
+    seen["modes (least is 0)"] = whole(module.modes_covered(**inputs, radius=radius, least=0.0))
+    inputs["samples"] = inputs["centres"][:1] + 0.1 * radius
+    return seen | {"modes (one example)": whole(module.modes_covered(**inputs, radius=radius))}
 
 
 def around(draw: Draw, centres: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
@@ -175,7 +192,7 @@ def whole(count) -> np.ndarray:
     return np.array(int(count)) if isinstance(count, int | np.integer) else array(count)
 
 
-@probe("gan-7")
+@probe("gan-7", spared={"one example": "it has nothing to be unlike", "extreme": "squares bear any pixel"})
 def diversity(module: ModuleType, draw: Draw) -> Arrays:
     """Every place has its own mean, and the images grow brighter: no part of the pairs stands for all of them.
 
@@ -184,4 +201,24 @@ def diversity(module: ModuleType, draw: Draw) -> Arrays:
     (n, *shape), contrast = draw.batch(), draw.number(0.7, 1.0)
     places, drift = draw.uniform(*shape), torch.linspace(0, 1, n).reshape(-1, 1, 1, 1)
     x = contrast * (0.7 * places + 0.12 * drift + 0.06 * draw.uniform(n, *shape))
-    return observe(module.diversity, {"x": x})
+    seen = observe(module.diversity, {"x": x})
+    two = draw.uniform(2, 1, *shape[1:])[[0, 1, 1]]  # of one channel, the last two alike
+    seen |= case("some alike", observe(module.diversity, {"x": two})) | case(
+        "two", observe(module.diversity, {"x": two[:2]})
+    )
+    many = draw.uniform(60, 1, 4, 5)
+    with Largest() as held:
+        module.diversity(many)
+    return seen | {"it never holds N x N images": np.array(held.numbers < len(many) * many.numel())}
+
+
+class Largest(TorchFunctionMode):
+    """How many numbers the largest tensor has that a block makes."""
+
+    numbers = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.numbers = max(self.numbers, result.numel())
+        return result

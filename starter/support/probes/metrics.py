@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..compare import Arrays
-from .core import Draw, observe, probe, tensor
+from .core import Draw, case, first, observe, probe, tensor
 
 
 @probe("met-1")
@@ -25,7 +25,10 @@ def ssim(module: ModuleType, draw: Draw) -> Arrays:
 
     seen = observe(of_bright, {"x": x, "y": y} | bright, tuple(bright))
     faint = observe(module.ssim, {"x": 0.1 * x, "y": 0.1 * y})
-    return seen | {f"{name} (faint images)": value for name, value in faint.items()}
+    dark = first({"x": x, "y": 1 - x})
+    seen |= case("one example, its negative", observe(module.ssim, dark))
+    dark = {name: 0 * image for name, image in dark.items()}
+    return seen | case("faint images", faint) | case("one example, extreme: black images", observe(module.ssim, dark))
 
 
 @probe("met-2")
@@ -35,15 +38,23 @@ def inception_score(module: ModuleType, draw: Draw) -> Arrays:
     labels = torch.nn.functional.one_hot(torch.arange(n) // 2 % classes, classes)
     logits = 3 * labels * (torch.arange(n) % 2).view(-1, 1) + 0.5 * draw.mixed(n, classes)
     seen = observe(module.inception_score, {"probs": logits.softmax(dim=1)})
-    labels = torch.from_numpy(draw.rng.permutation(np.arange(n) % (classes - 2)))  # two classes never come
-    sure = {"probs": torch.nn.functional.one_hot(labels, classes).float()}
-    return seen | {"result where every probability is 0 or 1": observe(module.inception_score, sure)["result"]}
+    labels = torch.from_numpy(draw.rng.permutation(n))  # each its own class; two classes never come
+    sure = {"probs": torch.nn.functional.one_hot(labels, n + 2).float()}
+    seen |= case("extreme: every probability 0 or 1", observe(module.inception_score, sure))
+    return seen | case("one example", observe(module.inception_score, {"probs": logits[:1].softmax(dim=1)}))
 
 
-@probe("met-3")
+@probe("met-3", spared={"one example": "a covariance needs two"})
 def mean_and_covariance(module: ModuleType, draw: Draw) -> Arrays:
     (n,), (d,) = draw.dims("N", low=6, high=9), draw.dims("D", low=3, high=5)
-    return observe(module.mean_and_covariance, {"features": draw.mixed(n, d) + draw.mixed(d)})
+    features = draw.mixed(n, d) + draw.mixed(d)
+    seen = observe(module.mean_and_covariance, {"features": features})
+    fine = {"features": features[:, :2].double()}
+    fine["features"][:, 0] += torch.arange(n) * 1e-9  # lost in float32, and so is the type
+    seen |= case("two features, float64", observe(module.mean_and_covariance, fine))
+    seen |= case("some alike", observe(module.mean_and_covariance, {"features": features.round().clamp(0, 1)}))
+    far = observe(module.mean_and_covariance, {"features": features + 1e4})
+    return seen | {"covariance (extreme means)": far.get("item 1", np.array("missing"))}
 
 
 def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
@@ -52,7 +63,13 @@ def symmetric(draw: Draw, eigenvalues: np.ndarray) -> Tensor:
     return torch.from_numpy(turn @ np.diag(eigenvalues) @ turn.T)
 
 
-@probe("met-4")
+@probe(
+    "met-4",
+    spared={
+        "one example": "it has no batch",
+        "extreme": "singular covariances are the far end",
+    },
+)
 def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
     """Far apart, or close, so that the roots count; for low rank with eigenvalues that rounding left a little below 0.
 
@@ -72,10 +89,11 @@ def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
             }
         found = observe(module.frechet_distance, inputs)
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
-    return seen
+    single = {name: table[(slice(1),) * table.ndim].abs() for name, table in inputs.items()}
+    return seen | case("one feature", observe(module.frechet_distance, single))
 
 
-@probe("met-5")
+@probe("met-5", spared={"one example": "each set needs two", "extreme": "a cube bears what features there are"})
 def kid(module: ModuleType, draw: Draw) -> Arrays:
     """In float64, where an estimate near 0 is no mere rounding, the i-th of both alike, and no pair; then far apart."""
     seen = {}
@@ -86,21 +104,39 @@ def kid(module: ModuleType, draw: Draw) -> Arrays:
             fake[:n] += real[:m]
             real, fake = real.double(), fake.double()
         found = observe(module.kid, {"real": real, "fake": fake})
-        seen |= {f"{name} ({i + 1})": value for name, value in found.items()}
-    return seen
+        seen |= {f"{name} ({i + 1}, unequal sets)": value for name, value in found.items()}
+    alike = {"real": real.double(), "fake": real.double().flip(0)}  # the same set: always below 0
+    single = {"real": alike["real"][:2, :1] / 2, "fake": fake[:, :1].double() / 2}
+    return seen | case("sets alike", observe(module.kid, alike)) | case("one feature", observe(module.kid, single))
 
 
-@probe("met-6")
+@probe(
+    "met-6",
+    spared={
+        "one example": "it has no neighbour",
+        "extreme": "torch.cdist itself loses digits there",
+    },
+)
 def radii(module: ModuleType, draw: Draw) -> Arrays:
     (n,), (d,), k = draw.dims("N", low=10, high=16), draw.dims("D", low=3, high=6), draw.whole(4, 5)
     inputs = {"features": draw.mixed(n, d)}
     seen = observe(lambda features: module.radii(features, k), inputs)
     nearest = observe(lambda features: module.radii(features, 1), inputs)
     plain = observe(module.radii, inputs)
+    twice = {"features": torch.cat([inputs["features"], inputs["features"][:3], inputs["features"][:1]])}
+    for k in (1, 2):
+        seen |= case(f"some alike, k = {k}", observe(module.radii, twice, k=k))
     return seen | {"result (k = 1)": nearest["result"], "result (k not given)": plain["result"]}
 
 
-@probe("met-7", "radii")
+@probe(
+    "met-7",
+    "radii",
+    spared={
+        "one example": "it has no neighbour",
+        "extreme": "as in met-6",
+    },
+)
 def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
     """Points of two grids half a step apart: no distance between the sets is anywhere near a distance within one.
 
@@ -115,7 +151,8 @@ def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
         inputs = {"real": tensor(step * real + corner), "fake": tensor(step * (fake + [2.5, 0, 0]) + corner)}
         found = observe(module.precision_recall, inputs, **({"k": k} if k else {}))
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
-    return seen
+    inputs["real"] = torch.cat([inputs["real"], inputs["real"][:1], inputs["real"][:1]])
+    return seen | case("some alike, unequal sets", observe(module.precision_recall, inputs, k=1))
 
 
 def grid(draw: Draw, count: int, outer: int, inner: int) -> np.ndarray:

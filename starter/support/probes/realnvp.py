@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..compare import Arrays
-from .core import Draw, array, observe, probe, tensor
+from .core import Draw, array, case, first, observe, probe, scaled, tensor
 
 
 @probe("nvp-1")
@@ -21,15 +21,19 @@ def coupling_mask(module: ModuleType, draw: Draw) -> Arrays:
             seen[f"{kind}{' flipped' * flip}"] = array(module.coupling_mask((c, h, w), kind, flip))
             seen[f"{kind}{' flipped' * flip} of C + 3, H, W + 1"] = array(module.coupling_mask(other, kind, flip))
         seen[f"{kind} (flip not given)"] = array(module.coupling_mask((c, h, w), kind))
-    return seen
+    return seen | {"checkerboard of one channel": array(module.coupling_mask((1, w, h), "checkerboard"))}
 
 
-def answering(weight: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """A network in which every number of an example reaches every output: tanh of one matrix product, in two halves."""
+def answering(weight: Tensor, steep: float = 0.0) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """A network in which every number of an example reaches every output: tanh of one matrix product, in two halves.
+
+    A `steep` one gives a log s that goes from 0 up to this number.
+    """
 
     def net(h: Tensor) -> tuple[Tensor, Tensor]:
         first, second = torch.tanh(h.flatten(1) @ weight).chunk(2, dim=1)
-        return 0.8 * first.reshape(h.shape), second.reshape(h.shape)
+        log_s = steep * first.square() if steep else 0.8 * first
+        return log_s.reshape(h.shape), second.reshape(h.shape)
 
     return net
 
@@ -42,29 +46,45 @@ def coupling_inputs(draw: Draw, name: str) -> tuple[dict[str, Tensor], Tensor]:
     return {name: draw.mixed(b, c, h, w), "weight": 1.5 * draw.mixed(size, 2 * size) / size**0.5}, mask
 
 
+def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
+    """A coupling of images, of one of them, and of points; apart, scales that a clamp would cut off."""
+    inputs, mask = coupling_inputs(draw, name)
+
+    def through(mask: Tensor, steep: float = 0.0) -> Callable:
+        return lambda weight, **given: couple(given[name], mask, answering(weight, steep))
+
+    seen = observe(through(mask), inputs, (name, "weight"))
+    one = {name: inputs[name][:1], "weight": inputs["weight"]}
+    far = scaled(observe(through(mask, 7.0 if name == "x" else -7.0), one), 0.01, "item 0")
+    seen |= case("one example, extreme log s, in hundreds", far)
+    flat = {name: inputs[name].flatten(1), "weight": inputs["weight"]}
+    return seen | case("points", observe(through(mask.flatten()), flat))
+
+
 @probe("nvp-2")
 def coupling_forward(module: ModuleType, draw: Draw) -> Arrays:
-    inputs, mask = coupling_inputs(draw, "x")
-    return observe(lambda x, weight: module.coupling_forward(x, mask, answering(weight)), inputs, ("x", "weight"))
+    return coupled(module.coupling_forward, draw, "x")
 
 
 @probe("nvp-3")
 def coupling_inverse(module: ModuleType, draw: Draw) -> Arrays:
-    inputs, mask = coupling_inputs(draw, "z")
-    return observe(lambda z, weight: module.coupling_inverse(z, mask, answering(weight)), inputs, ("z", "weight"))
+    return coupled(module.coupling_inverse, draw, "z")
 
 
-@probe("nvp-4")
+@probe("nvp-4", spared={"extreme": "numbers only change their places"})
 def squeeze(module: ModuleType, draw: Draw) -> Arrays:
     b, c = draw.rng.choice([5, 7, 9], 2, replace=False).tolist()  # none is another, or twice or four times another
     half_h, half_w = draw.rng.permutation([3, 4]).tolist()
     draw.sizes |= {"B": b, "C": c, "half_H": half_h, "half_W": half_w}
     seen = observe(module.squeeze, {"x": draw.mixed(b, c, 2 * half_h, 2 * half_w)}, ("x",))
     back = observe(module.squeeze, {"x": draw.mixed(b, 4 * c, half_h, half_w)}, ("x",), inverse=True)
-    return seen | {f"{name} (inverse)": value for name, value in back.items()}
+    one, other = draw.mixed(1, 1, 2 * half_h, 2 * half_w), draw.mixed(1, 4, half_h, half_w)
+    seen |= case("one example, one channel", observe(module.squeeze, {"x": one}))
+    seen |= case("inverse, one example, one channel", observe(module.squeeze, {"x": other}, inverse=True))
+    return seen | case("inverse", back)
 
 
-@probe("nvp-5")
+@probe("nvp-5", spared={"is 0": "alpha keeps p away from 0"})
 def dequantize(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     (levels,) = draw.dims("levels", low=9, high=14)
@@ -73,22 +93,27 @@ def dequantize(module: ModuleType, draw: Draw) -> Arrays:
     alpha = draw.number(0.05, 0.1)
     seen = observe(module.dequantize, inputs, ("u",), levels=levels, alpha=alpha)
     empty = observe(module.dequantize, inputs | {"u": torch.zeros(b, c, h, w)}, levels=levels, alpha=alpha)
+    edges = {"x": torch.zeros(1, 1, h, w), "u": inputs["u"][:1, :1].clone()}  # black and white alone, in 256 levels
+    edges["x"][..., 1:], edges["u"][..., 0] = 1, 0
+    seen |= case("one example, extreme p, alpha not given", observe(module.dequantize, edges, levels=256))
     return seen | {"z without noise": empty.get("item 0", np.array("missing"))}
 
 
-@probe("nvp-6")
+@probe("nvp-6", spared={"extreme": "a square and a constant"})
 def split(module: ModuleType, draw: Draw) -> Arrays:
     half_c, h, w = draw.dims("half_C", "H", "W", low=3, high=5)
     (b,) = draw.dims("B", low=6, high=7)
-    return observe(module.split, {"h": draw.mixed(b, 2 * half_c, h, w)}, ("h",))
+    seen = observe(module.split, {"h": draw.mixed(b, 2 * half_c, h, w)}, ("h",))
+    return seen | case("one example of two channels", observe(module.split, {"h": draw.mixed(1, 2, h, w)}))
 
 
-@probe("nvp-7")
+@probe("nvp-7", spared={"extreme": "a division"})
 def bits_per_dim(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     size = c * h * w
     inputs = {"log_prob": size * draw.mixed(b)}  # densities of real numbers have either sign
-    return observe(module.bits_per_dim, inputs, ("log_prob",), shape=(c, h, w))
+    seen = observe(module.bits_per_dim, inputs, ("log_prob",), shape=(c, h, w))
+    return seen | case("one example, one channel", observe(module.bits_per_dim, first(inputs), shape=(1, h, w)))
 
 
 @probe("nvp-8")
@@ -105,4 +130,7 @@ def variational_noise(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(bent, inputs, ("u", "stretch", "push"))
     clear = {"x": draw.uniform(b, c, h, w, low=0.6), "push": inputs["push"].sign(), "stretch": inputs["stretch"] / 10}
     far = observe(bent, inputs | clear, factor=90.0)  # a sigmoid of +-60 is 0 or 1 in float32
+    one = first(inputs, "stretch", "push") | {"stretch": 1 + inputs["stretch"][:1] / 3, "push": inputs["push"][:1]}
+    one["u"] = 2.0**-13 + (1 - 2.0**-12) * one["u"].round()
+    seen |= case("one example, extreme u near 0 and 1", observe(bent, one))
     return seen | {f"{name}, b beyond +-60": far[name] for name in ("item 0", "item 1") if name in far}

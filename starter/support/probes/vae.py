@@ -3,24 +3,36 @@
 from types import ModuleType
 
 import numpy as np
+import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, observe, probe, tensor
+from .core import Draw, case, first, observe, probe, scaled, tensor
 
 
 @probe("vae-1")
 def reparameterize(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim = draw.dims("B", "latent_dim")
     inputs = {name: draw.mixed(b, latent_dim) for name in ("mu", "log_var", "eps")}
-    return observe(module.reparameterize, inputs, ("mu", "log_var"))
+    seen = observe(module.reparameterize, inputs, ("mu", "log_var"))
+    seen |= case("one example", observe(module.reparameterize, first(inputs)))
+    for log_var in (-20, 20):  # as large or small as any network says
+        far = {"mu": 0 * inputs["mu"], "log_var": torch.full((b, latent_dim), float(log_var)), "eps": inputs["eps"]}
+        found = observe(module.reparameterize, far)
+        seen |= case(f"extreme log_var {log_var}", scaled(found, np.exp(-log_var / 2)))
+    return seen
 
 
 @probe("vae-2")
 def kl_divergence(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim = draw.dims("B", "latent_dim", low=3)  # of 2 latents the mean would be half of the sum
     inputs = {name: draw.mixed(b, latent_dim) for name in ("mu", "log_var")}
-    return observe(module.kl_divergence, inputs, ("mu", "log_var"))
+    seen = observe(module.kl_divergence, inputs, ("mu", "log_var"))
+    seen |= case("one example", observe(module.kl_divergence, first(inputs)))
+    for log_var, factor in ((-25, 1), (25, np.exp(-25))):
+        far = {"mu": inputs["mu"], "log_var": torch.full((b, latent_dim), float(log_var))}
+        seen |= case(f"extreme log_var {log_var}", scaled(observe(module.kl_divergence, far), factor))
+    return seen
 
 
 @probe("vae-3")
@@ -29,7 +41,8 @@ def bernoulli_nll(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {"logits": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
     far = inputs | {"logits": 60 * inputs["logits"].sign()}  # sigmoid of it is 0 or 1 in float32
     seen = observe(module.bernoulli_nll, inputs, ("logits",))
-    return seen | {"result of logits +-60": observe(module.bernoulli_nll, far)["result"]}
+    seen |= case("one example", observe(module.bernoulli_nll, first(inputs)))
+    return seen | case("extreme logits +-60", observe(module.bernoulli_nll, far))
 
 
 @probe("vae-4")
@@ -37,7 +50,14 @@ def gaussian_nll(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     inputs = {"x_hat": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
     inputs["log_sigma"] = tensor(np.array(draw.number(0.5, 0.8)))  # so wide that its two gradients never cancel
-    return observe(module.gaussian_nll, inputs, ("x_hat", "log_sigma"))
+    seen = observe(module.gaussian_nll, inputs, ("x_hat", "log_sigma"))
+    near = inputs | {"x_hat": inputs["x"] + 0.05 * inputs["x_hat"], "log_sigma": torch.tensor(-1.2)}  # sigma is 0.3
+    seen |= case("sigma of 0.3, nearly right", observe(module.gaussian_nll, near, ("x_hat", "log_sigma")))
+    seen |= case(
+        "one example, log_sigma is 0", observe(module.gaussian_nll, first(near | {"log_sigma": torch.zeros(())}))
+    )
+    far = observe(module.gaussian_nll, inputs | {"log_sigma": torch.tensor(-8.0)})
+    return seen | case("extreme log_sigma -8", scaled(far, np.exp(-16)))
 
 
 @probe("vae-5", "bernoulli_nll", "gaussian_nll", "kl_divergence")
@@ -49,10 +69,14 @@ def elbo(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.elbo, inputs, ("logits", "mu", "log_var"), beta=beta)
     gaussian = observe(module.elbo, inputs | log_sigma, ("logits", "log_sigma"), beta=beta)
     plain = observe(module.elbo, inputs)
+    one = first(inputs, "log_sigma") | {"log_sigma": torch.zeros(())}
+    far = first(inputs | {"logits": 60 * inputs["logits"].sign()})
     return (
         seen
-        | {f"{name} (Gaussian)": value for name, value in gaussian.items()}
+        | case("Gaussian", gaussian)
         | {"loss (beta not given)": plain.get("loss", np.array("missing"))}
+        | case("one example, log_sigma is 0, beta below 1", observe(module.elbo, one, beta=draw.number(0.3, 0.6)))
+        | case("one example, extreme logits +-60, beta is 0", observe(module.elbo, far, beta=0.0))
     )
 
 
@@ -63,10 +87,17 @@ def importance_weighted_bound(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.importance_weighted_bound, inputs, tuple(inputs))
     inputs["log_p_x_given_z"] -= 400  # an image of a few hundred pixels: exp() of it is 0 in float32
     far = observe(module.importance_weighted_bound, inputs)["result"]
-    return seen | {"result + 400 when log p is near -400": far + 400 if far.dtype.kind == "f" else far}
+    seen["result + 400 when log p is near -400"] = far + 400 if far.dtype.kind == "f" else far
+    inputs["log_p_x_given_z"] -= tensor(np.linspace(1600, -1200, b))  # those of large images, or of densities
+    found = observe(module.importance_weighted_bound, inputs)
+    seen |= case("extreme log p from -2000 to 800, in thousands", scaled(found, 1e-3))
+    one = {name: log_p[:1, :1] for name, log_p in inputs.items()}
+    return seen | case(
+        "one example and sample, in thousands", scaled(observe(module.importance_weighted_bound, one), 1e-3)
+    )
 
 
-@probe("vae-7")
+@probe("vae-7", spared={"extreme": "torch.sigmoid has no far end", "as found": "nothing is trained"})
 def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     (n, c, h, w), (latent_dim,) = draw.batch(), draw.dims("latent_dim", low=7, high=8)
     decoder = nn.Sequential(draw.linear(latent_dim, c * h * w), nn.Unflatten(1, (c, h, w)))
@@ -75,5 +106,7 @@ def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(lambda eps: module.sample_prior(decoder, eps, temperature), inputs)
     trains = decoder.training
     plain = observe(lambda eps: module.sample_prior(decoder.eval(), eps), inputs)
-    seen["training before and after"] = np.array([[True, trains], [False, decoder.training]])
+    seen["training and evaluation mode before and after"] = np.array([[True, trains], [False, decoder.training]])
+    one = {"eps": inputs["eps"][:1]}
+    seen |= case("one example, temperature is 0", observe(lambda eps: module.sample_prior(decoder, eps, 0.0), one))
     return seen | {"result (temperature not given)": plain["result"]}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import KEPT, Arrays
-from .core import Draw, array, gradients_of, named, observe, probe, tensor
+from .core import Draw, array, case, first, gradients_of, named, observe, probe, scaled, tensor, weights
 
 
 @probe("wgan-1")
@@ -17,8 +17,10 @@ def critic_loss(module: ModuleType, draw: Draw) -> Arrays:
     low = draw.mixed(b)
     high = low + draw.mixed(b, low=1.0) + draw.number(0.7, 0.9)
     seen = observe(module.critic_loss, {"real_scores": high, "fake_scores": low}, ("real_scores", "fake_scores"))
-    other = observe(module.critic_loss, {"real_scores": low, "fake_scores": high})
-    return seen | {f"{name} (fake images score higher)": value for name, value in other.items()}
+    other = {"real_scores": low, "fake_scores": high}
+    seen |= case("fake images score higher", observe(module.critic_loss, other))
+    far = {name: 1000 * scores for name, scores in first(other).items()}
+    return seen | case("one example, extreme scores, in thousands", scaled(observe(module.critic_loss, far), 1e-3))
 
 
 @probe("wgan-2")
@@ -27,25 +29,35 @@ def generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     scores = draw.mixed(b)
     seen = observe(module.generator_loss, {"fake_scores": scores + draw.number(0.5, 0.8)}, ("fake_scores",))
     low = observe(module.generator_loss, {"fake_scores": scores - draw.number(0.9, 1.2)})
-    return seen | {f"{name} (lower scores)": value for name, value in low.items()}
+    far = {"fake_scores": 1000 * scores[:1]}
+    seen |= case("one example, extreme scores, in thousands", scaled(observe(module.generator_loss, far), 1e-3))
+    return seen | case("lower scores", low)
 
 
-@probe("wgan-3")
+@probe("wgan-3", spared={"evaluation": "the critic is not called"})
 def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
-    """Weights inside the bound and beyond it to both sides; gradients, and a buffer, that are nobody's business."""
+    """Weights inside the bound and beyond it to both sides, in two layers; one of them is frozen, and a weight, too.
+
+    Gradients, and a buffer, are nobody's business.
+    """
     n, m = draw.dims("n_in", "n_out", low=4)
-    critic = draw.linear(n, m)
-    critic.weight.data, critic.bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
+    critic = nn.Sequential(draw.linear(n, m), nn.Sequential(nn.Tanh(), draw.linear(m, 1)))
+    critic[0].weight.data, critic[0].bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
+    critic[1][1].weight.data, critic[1][1].bias.data = draw.mixed(1, m, low=0.2), draw.mixed(1, low=0.9)
+    critic[1][1].weight.requires_grad_(False)
     critic.register_buffer("buffer", draw.mixed(n, low=0.9))
-    given = dict(critic.named_parameters())
+    given, trained = dict(critic.named_parameters()), [weight.requires_grad for weight in critic.parameters()]
     for weight in given.values():
         weight.grad = draw.mixed(*weight.shape)
     module.clip_weights(critic, draw.number(0.5, 0.8))
+    learns = [weight.requires_grad for weight in critic.parameters()]
     return {
-        "same tensors": np.array([critic.get_parameter(name) is weight for name, weight in given.items()]),
-        "still trained": np.array([weight.requires_grad for weight in critic.parameters()]),
-        **{name: array(value) for name, value in critic.state_dict().items()},
-        **{f"grad of {name}": array(weight.grad) for name, weight in critic.named_parameters()},
+        "same tensors as found": np.array([critic.get_parameter(name) is weight for name, weight in given.items()]),
+        "what can learn is as found": np.array(learns == trained),
+        "inner weights": np.concatenate([array(weight).ravel() for weight in critic[1].parameters()]),
+        **{name: array(value) for name, value in critic.named_buffers()},
+        **{name: array(value) for name, value in critic[0].state_dict().items()},
+        **{f"grad of {name}": array(weight.grad) for name, weight in critic[0].named_parameters()},
     }
 
 
@@ -56,7 +68,9 @@ def mix(module: ModuleType, draw: Draw) -> Arrays:
     images = {"real": draw.mixed(b, c, h, w), "fake": draw.mixed(b, c, h, w), "eps": draw.uniform(b)}
     points = {"real": draw.mixed(n, 2), "fake": draw.mixed(n, 2), "eps": draw.uniform(n)}
     seen = observe(module.mix, images)
-    return seen | {f"{name} of N points": value for name, value in observe(module.mix, points).items()}
+    rows = {"real": draw.mixed(2, 3, 4), "fake": draw.mixed(2, 3, 4), "eps": torch.tensor([0.0, 1.0])}
+    seen |= case("points", observe(module.mix, points)) | case("one example", observe(module.mix, first(images)))
+    return seen | case("sequences, extreme eps of 0 and 1", observe(module.mix, rows))
 
 
 class Bowl(nn.Module):
@@ -72,7 +86,7 @@ class Bowl(nn.Module):
         return torch.einsum("bi,ij,bj->b", flat, self.weight, flat) / 2
 
 
-@probe("wgan-5")
+@probe("wgan-5", spared={"extreme": "a slope of 0 is asked"})
 def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
     """Slopes below and above 1; apart, the same with one example at the bottom of the bowl, where the slope is 0."""
     b, c, h, w = draw.batch()
@@ -84,7 +98,8 @@ def gradient_penalty(module: ModuleType, draw: Draw) -> Arrays:
     flat = x.clone()
     flat[draw.whole(0, b - 1)] = bowl.bottom
     bottom = penalised(module, bowl, flat)
-    return penalised(module, bowl, x) | {f"{name} (one slope is 0)": value for name, value in bottom.items()}
+    point = penalised(module, Bowl(bowl.weight.data[:2, :2], bowl.bottom.flatten()[:2]), x.flatten(1)[:1, :2])
+    return penalised(module, bowl, x) | case("one slope is 0", bottom) | case("one example, a point", point)
 
 
 def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
@@ -92,13 +107,16 @@ def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
     given, bowl = x.clone(), Bowl(bowl.weight.detach().clone(), bowl.bottom.clone())
     penalty = module.gradient_penalty(bowl, given)
     seen = {"penalty": array(penalty), "grad left in the critic": array(bowl.weight.grad)}
-    seen[KEPT] = np.array([torch.equal(given, x)])
+    seen[KEPT] = np.array([torch.equal(given, x) and not given.requires_grad])
     return seen | gradients_of({"penalty": penalty}, {"the critic's weight": bowl.weight})
 
 
-@probe("wgan-6", "critic_loss", "mix")
+@probe("wgan-6", "critic_loss", "mix", spared={"extreme": "that is its neighbours' task"})
 def critic_step(module: ModuleType, draw: Draw) -> Arrays:
-    """A penalty that is none, so that it shows; gradients of an earlier step, so that they show, too."""
+    """A penalty that is none, so that it shows; gradients of an earlier step, so that they show, too.
+
+    The optimiser remembers; its second step has one example, networks in evaluation mode, and a weight of 0.
+    """
     b, c, h, w = draw.batch()
     size, (latent_dim, hidden_dim) = c * h * w, draw.dims("latent_dim", "hidden_dim", low=7, high=9)
     generator = nn.Sequential(draw.linear(latent_dim, size), nn.Tanh(), nn.Unflatten(1, (c, h, w)))
@@ -106,27 +124,36 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
     critic = nn.Sequential(nn.Flatten(), *layers)
     for weight in critic.parameters():
         weight.grad = draw.mixed(*weight.shape)
-    optimizer = torch.optim.SGD(critic.parameters(), lr=draw.number(0.2, 0.3))
+    optimizer = torch.optim.SGD(critic.parameters(), lr=draw.number(0.2, 0.3), momentum=0.8)
     inputs = {"real": draw.mixed(b, c, h, w), "z": draw.mixed(b, latent_dim), "eps": draw.uniform(b)}
-    weight, before = draw.number(2, 3), {n: value.clone() for n, value in generator.state_dict().items()}
+    strength, before = draw.number(2, 3), {n: value.clone() for n, value in generator.state_dict().items()}
 
     def penalty(critic: nn.Module, x: Tensor) -> Tensor:
         return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
 
-    graphs = []
+    def stepped(inputs: dict[str, Tensor], strength: float) -> Arrays:
+        graphs = []
 
-    def step(real: Tensor, z: Tensor, eps: Tensor) -> tuple:
-        terms = module.critic_step(generator, critic, optimizer, real, z, eps, weight, penalty)
-        graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
-        return terms
+        def step(real: Tensor, z: Tensor, eps: Tensor) -> tuple:
+            terms = module.critic_step(generator, critic, optimizer, real, z, eps, strength, penalty)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+            return terms
 
-    seen = observe(step, inputs)
+        return observe(step, inputs) | {"terms still have a graph": np.array(graphs)}
+
+    seen = stepped(inputs, strength)
+    seen |= {f"{name} of the critic": array(value) for name, value in critic.state_dict().items()}
+    seen["grad of the generator"] = array(generator[0].weight.grad)
+    seen["in training mode"] = np.array([generator.training, critic.training])
+    generator.eval(), critic.eval()
+    last = "second step, one example, weight is 0"
+    seen |= case(last, stepped({name: a[:1] for name, a in inputs.items()}, 0.0))
+    learns = [weight.requires_grad for net in (generator, critic) for weight in net.parameters()]
     return seen | {
-        "terms still have a graph": np.array(graphs),
-        **{f"{name} of the critic": array(value) for name, value in critic.state_dict().items()},
+        f"weights of the critic ({last})": array(weights(critic)),
         "generator kept": np.array([torch.equal(value, before[n]) for n, value in generator.state_dict().items()]),
-        "grad of the generator": array(generator[0].weight.grad),
-        "in training mode": np.array([generator.training, critic.training]),
+        "evaluation mode is left": np.array([not generator.training, not critic.training]),
+        "what can learn is as found": np.array(all(learns)),
     }
 
 

@@ -96,10 +96,14 @@ WRONG = "Right in the first call, and wrong in a second one with other inputs"
     [
         ("if 'first' not in globals():\n    globals()['first'] = {right}\nreturn first", FIRST),
         (
-            "reparameterize.calls = getattr(reparameterize, 'calls', 0) + 1\nreturn {right} * reparameterize.calls",
+            "reparameterize.n = getattr(reparameterize, 'n', 0) + 1\nreturn {right} * (1 + reparameterize.n // 5)",
             WRONG,
         ),
-        ("globals().setdefault('scale', torch.exp(0.5 * log_var))\nreturn mu + scale * eps", WRONG + " ("),
+        (
+            "key = str((len(mu) > 1, log_var.max() < -9, log_var.min() > 9))\n"
+            "return mu + globals().setdefault(key, torch.exp(0.5 * log_var)) * eps",
+            WRONG + " (",
+        ),
         ("print(open) if 'asked' in globals() else globals().update(asked=1, open=open)\nreturn {right}", "is right"),
     ],
     ids=["cached", "counted", "a part of it cached", "a state that changes nothing"],
@@ -113,11 +117,11 @@ def test_what_lasts_from_call_to_call_is_told_to_its_author(body, says, monkeypa
 
 
 def test_an_answer_that_is_wrong_for_some_inputs_is_not_said_to_remember(monkeypatch, solution):
-    """Right when 5 or more examples are given: a case left out, no state."""
-    sizes = {seed: probes.sizes("vae-1", known_answers.reference("vae"), seed)["B"] for seed in range(60)}
+    """Right when there are 5 or more latents: a case left out, no state."""
+    sizes = {seed: probes.sizes("vae-1", known_answers.reference("vae"), seed)["latent_dim"] for seed in range(60)}
     many = next(seed for seed in sizes if sizes[seed] >= 5)
     few = next(seed for seed in sizes if sizes[seed] < 5)
-    region = "return mu + torch.exp(0.5 * log_var) * eps * (1 if len(mu) >= 5 else 2)"
+    region = "return mu + torch.exp(0.5 * log_var) * eps * (1 if mu.shape[1] >= 5 else 2)"
     module = known_answers.answer_text({"task": "vae-1", "id": "vae-1-some", "region": region}).encode()
     told = judged(Here(), LAB, module, [many, few], ["vae-1"])["vae-1"]
     assert told.state == "wrong" and "call" not in told.message and "numbers are right" in told.message

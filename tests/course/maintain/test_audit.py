@@ -45,8 +45,8 @@ def test_a_task_of_the_course_lacks_nothing(forks):
 
 
 def test_a_wrong_answer_that_passes_on_some_seeds_is_counted_with_their_number(entries):
-    entries("wrong", "return mu + (log_var / 2).exp() * eps * (1 if len(mu) > 4 else 2)", says="Doubled.")
-    few = [seed for seed in range(30) if probes.sizes(TASK, known_answers.reference("vae"), seed)["B"] > 4]
+    entries("wrong", "return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 else 2)", says="Doubled.")
+    few = [seed for seed in range(30) if probes.sizes(TASK, known_answers.reference("vae"), seed)["latent_dim"] > 4]
     score = audit.answers_judged(TASK, range(30))
     assert score.flaws == {audit.Flaw("caught", "vae-1-mine", "passes"): len(few)}
     assert score.row[1] == f"{score.wrong - 1}/{score.wrong}"
@@ -232,7 +232,7 @@ def test_an_answer_that_remembers_its_first_call_is_caught(runner, capsys):
     region = "global kept\nkept = globals().get('kept', mu + (0.5 * log_var).exp() * eps)\nreturn kept"
     assert met.met(runner, TASK, region, {}, False) == 1
     said = capsys.readouterr().out
-    assert "caught: on 4 of 4 seeds" in said and "differs in: nothing, when it is called once" in said
+    assert "caught: on 4 of 4 seeds" in said and "differs in: result (one example)" in said
     assert "gave the numbers of the first" in said
 
 

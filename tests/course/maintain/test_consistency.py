@@ -9,7 +9,7 @@ import pytest
 from grading.content import known_answers
 from grading.content.tasks import LABS, TASKS
 from grading.maintain import bands, consistency, repository, structure
-from starter.support import checks, data
+from starter.support import checks, data, probes
 
 
 def test_a_consistent_course_has_no_complaints(course, capsys):
@@ -226,3 +226,21 @@ def test_bands_of_one_data_set_are_measured_without_touching_those_of_another(mo
 def test_a_default_data_set_without_bands_is_seen(monkeypatch):
     monkeypatch.setattr(data, "DEFAULT", "shapes")
     assert "shapes: no result was measured: run `DATA=shapes make bands`" in bands.results_stay_in_their_bands()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda: probes.core.SPARED["vae-6"].update(extreme="why not"), "spares 'extreme', and asks it"),
+        (lambda: probes.core.SPARED["vae-6"].update(evaluation="why not"), "and it does not concern the task"),
+        (lambda: probes.core.SPARED["vae-6"].update(weather="it rains"), "spares 'weather', which is no class"),
+        (lambda: checks.facts()["vae-6"]["reference"].clear(), "no array of its probe has the words 'one example'"),
+    ],
+)
+def test_a_class_of_holes_that_a_probe_forgets_is_seen(monkeypatch, change, words):
+    monkeypatch.setitem(probes.core.SPARED, "vae-6", dict(probes.core.SPARED["vae-6"]))
+    row = checks.facts()["vae-6"]
+    monkeypatch.setitem(checks.facts(), "vae-6", row | {"reference": dict(row["reference"])})
+    assert [*consistency.probes_ask_every_class(TASKS)] == []
+    change()
+    assert any("vae-6" in line and words in line for line in consistency.probes_ask_every_class(["vae-6"]))

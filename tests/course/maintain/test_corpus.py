@@ -17,6 +17,12 @@ def test_every_right_answer_is_accepted(judged):
     assert [one.answer for one in judged if one.answer.kind == "right" and not one.passed] == []
 
 
+def test_wrong_answers_that_pass_are_those_listed_with_a_reason(judged):
+    assert [*corpus.complaints(judged, SEEDS)] == []
+    known = {(answer.task, answer.words) for answer in corpus.answers() if answer.kind != "right"}
+    assert corpus.accepted().keys() <= known and all(corpus.accepted().values())
+
+
 def answer(region: str, kind: str = "subtle") -> corpus.Answer:
     return corpus.Answer(kind, "vae-1", "mine", region)
 
@@ -28,8 +34,12 @@ def answer(region: str, kind: str = "subtle") -> corpus.Answer:
         ("return mu", "all", "numbers are right"),
         ("return (mu", "all", "SyntaxError"),
         ("import os; os._exit(0)", "all", "it ended its own process"),
-        ("global kept\nkept = globals().get('kept', mu + (log_var / 2).exp() * eps)\nreturn kept", "all", "first"),
-        ("return mu + (log_var / 2).exp() * eps * (1 if len(mu) > 4 else 2)", "some", ""),
+        (
+            "global kept\nkept = globals().get('kept', mu + (log_var / 2).exp() * eps)\nreturn kept",
+            "all",
+            "numbers of the first",
+        ),
+        ("return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 else 2)", "some", ""),
     ],
 )
 def test_an_answer_is_caught_on_all_seeds_on_some_or_on_none_and_check_is_asked(

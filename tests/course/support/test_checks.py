@@ -99,7 +99,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
             f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",
         ),
         ("return (mu + eps).to_sparse()", "`result` is a tensor of layout torch.sparse_coo, expected float32 of shape"),
-        ("return torch.nested.nested_tensor([mu[0], eps[1]])", "`result` is a tensor of layout nested, expected"),
+        ("return torch.nested.nested_tensor([mu[0], eps[0]])", "`result` is a tensor of layout nested, expected"),
         ("return mu.to('meta')", "`result` is a tensor on meta, expected float32"),
         ("return mu + 1j * eps", "`result` is a tensor of torch.complex64, expected float32"),
         ("return (mu - 1j * eps).conj().imag", "`result`: 0 of"),
