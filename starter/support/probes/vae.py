@@ -17,7 +17,7 @@ def reparameterize(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.reparameterize, inputs, ("mu", "log_var"))
     seen |= case("one example", observe(module.reparameterize, first(inputs)))
     for log_var in (-20, 20):  # as large or small as any network says
-        far = {"mu": 0 * inputs["mu"], "log_var": torch.full((b, latent_dim), float(log_var)), "eps": inputs["eps"]}
+        far = {"mu": 0 * inputs["mu"], "log_var": tensor(np.full((b, latent_dim), log_var)), "eps": inputs["eps"]}
         found = observe(module.reparameterize, far)
         seen |= case(f"extreme log_var {log_var}", scaled(found, np.exp(-log_var / 2)))
     return seen
@@ -30,7 +30,7 @@ def kl_divergence(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.kl_divergence, inputs, ("mu", "log_var"))
     seen |= case("one example", observe(module.kl_divergence, first(inputs)))
     for log_var, factor in ((-25, 1), (25, np.exp(-25))):
-        far = {"mu": inputs["mu"], "log_var": torch.full((b, latent_dim), float(log_var))}
+        far = {"mu": inputs["mu"], "log_var": tensor(np.full((b, latent_dim), log_var))}
         seen |= case(f"extreme log_var {log_var}", scaled(observe(module.kl_divergence, far), factor))
     return seen
 
