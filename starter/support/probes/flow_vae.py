@@ -106,7 +106,7 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
 @probe("flow-6")
 def coupling(module: ModuleType, draw: Draw) -> Arrays:
     b, half = draw.dims("B", "half of latent_dim", low=3)
-    x, seen = draw.mixed(b, 2 * half), {}
+    x, seen, steepest = draw.mixed(b, 2 * half), {}, {}
     for direction in ("forward", "inverse"):
         layer = draw.linear(half, 2 * half)
 
@@ -122,9 +122,9 @@ def coupling(module: ModuleType, draw: Draw) -> Arrays:
             return (7 if to == "forward" else -7) * log_s.square(), t
 
         far = observe(lambda x, to=direction, net=steep: module.coupling(x, net, to), {"x": x[:1]})
-        found |= case("one example, extreme log_s, in hundreds", scaled(far, 0.01, "item 0"))
+        steepest |= case(f"{direction}, one example, extreme log_s, in hundreds", scaled(far, 0.01, "item 0"))
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
-    return seen
+    return seen | steepest
 
 
 @probe("flow-7", spared={"extreme": "log_normal bears any number"})

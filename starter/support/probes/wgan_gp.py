@@ -107,7 +107,7 @@ def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
     given, bowl = x.clone(), Bowl(bowl.weight.detach().clone(), bowl.bottom.clone())
     penalty = module.gradient_penalty(bowl, given)
     seen = {"penalty": array(penalty), "grad left in the critic": array(bowl.weight.grad)}
-    seen[KEPT] = np.array([torch.equal(given, x) and not given.requires_grad])
+    seen[KEPT] = np.array([torch.equal(given, x)])
     return seen | gradients_of({"penalty": penalty}, {"the critic's weight": bowl.weight})
 
 
