@@ -53,7 +53,7 @@ def helped() -> dict[str, int]:
     from grading.__main__ import COMMANDS, main
 
     found = {}
-    for command in (run.__name__ for run in COMMANDS):
+    for command in (run.__name__.replace("_", "-") for run in COMMANDS):
         with contextlib.redirect_stdout(io.StringIO()):
             try:
                 main([command, "--help"])

@@ -27,7 +27,7 @@ def test_every_module_of_the_course_can_be_imported(found):
 
 
 def test_every_command_explains_itself(found):
-    assert found[1] == dict.fromkeys((run.__name__ for run in COMMANDS), 0)
+    assert found[1] == dict.fromkeys((run.__name__.replace("_", "-") for run in COMMANDS), 0)
 
 
 def test_every_test_is_collected(found):
