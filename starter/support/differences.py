@@ -161,7 +161,10 @@ def stripes(right: np.ndarray) -> str:
         rest = tuple(i for i in range(right.ndim) if i != axis)
         good, bad = right.all(axis=rest), (~right).all(axis=rest)
         if rest and (good | bad).all() and good.any() and bad.any():
-            return f", all but those at {', '.join(map(str, np.flatnonzero(bad)[:FEW]))} of dimension {axis}"
+            runs = np.split(places := np.flatnonzero(bad), np.flatnonzero(np.diff(places) > 1) + 1)
+            if len(runs) <= FEW:  # a list that is cut short would say that the others are right
+                told = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+                return f", all but those at {', '.join(told)} of dimension {axis}"
     return ""
 
 

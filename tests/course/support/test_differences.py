@@ -9,7 +9,7 @@ from grading.content import known_answers
 from grading.content.tasks import TASKS, module_of
 from grading.maintain import mutants
 from starter.support import checks, compare
-from starter.support.differences import Seen, explain
+from starter.support.differences import Seen, explain, stripes
 
 WANT = np.float32([[0.0, 0.5, 1.0], [0.0, 0.25, 2.0]])
 SAMPLED = 25  # every so many of the changes of a reference
@@ -150,3 +150,12 @@ def test_every_sentence_about_a_wrong_answer_is_true_of_it(task):
         asked += len(said)
         assert all(said), f"{name}: {text}"
     assert asked
+
+
+def test_places_that_are_wrong_are_all_named_or_none():
+    right = np.ones((3, 20), dtype=bool)
+    right[:, 4:12] = False
+    assert stripes(right) == ", all but those at 4 to 11 of dimension 1"
+    right[:, ::2] = False
+    right[:, 1::2] = True
+    assert stripes(right) == ""
