@@ -1,7 +1,6 @@
 """What is generated: the blanks, what check() and answer know, tables of tasks.toml, RESULTS.md, and the notebooks."""
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,22 +57,18 @@ def asked(task: str) -> dict:
     row = TASKS[task]
     reference = known_answers.reference(module_of(task))
     public, other = known_answers.tables(task, PUBLIC_SEED), known_answers.tables(task, AUTOTEST_SEED, ("right",))
-    wrong = [
-        {
-            "says": entry["says"],
-            "fingerprint": compare.fingerprint(
-                known_answers.observed(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, public)
-            ),
-        }
-        for i, entry in enumerate(known_answers.answers("wrong")[task])
-    ]
+    want = probes.arrays(task, reference, PUBLIC_SEED, public)
+    wrong = []
+    for i, entry in enumerate(known_answers.answers("wrong")[task]):
+        got = known_answers.observed(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, public)
+        wrong.append({"says": entry["says"], "fingerprint": compare.fingerprint(got, want)})
     elsewhere = probes.arrays(task, reference, AUTOTEST_SEED, other)
     return {
         "lab": row["lab"],
         "module": module_of(task),
         **{key: row[key] for key in ("symbol", "points", "statement", "hints")},
         "sizes": probes.sizes(task, reference, PUBLIC_SEED),
-        "reference": compare.stored(probes.arrays(task, reference, PUBLIC_SEED, public)),
+        "reference": compare.stored(want),
         "fingerprint": compare.fingerprint(elsewhere),
         "elsewhere": {
             "sizes": probes.sizes(task, reference, AUTOTEST_SEED),
@@ -98,9 +93,18 @@ def answers() -> str:
 
 
 def compact(table: dict) -> str:
-    """JSON with one line per list of numbers: short, and it diffs."""
-    text = json.dumps(rounded(table), indent=1, ensure_ascii=False)
-    return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
+    """JSON with one line for each array, wrong answer and row of a table: short, and it diffs."""
+    return lines(rounded(table), 0) + "\n"
+
+
+def lines(value: Any, depth: int) -> str:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if not ("[{" in text or isinstance(value, dict) and value and depth < 3):
+        return text
+    pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    items = [(f"{json.dumps(name)}: " if name else "") + lines(item, depth + 1) for name, item in pairs]
+    before = "\n" + depth * " "
+    return f"{text[0]}{before} {f',{before} '.join(items)}{before}{text[-1]}"
 
 
 def alike(one: Any, other: Any, key: str = "") -> bool:

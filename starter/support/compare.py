@@ -68,14 +68,28 @@ def projections(flat: np.ndarray, count: int = 6) -> np.ndarray:
     return (flat[..., None, :] * directions(flat.shape[-1], count)).sum(axis=-1)
 
 
-def fingerprint(arrays: Arrays) -> str:
-    """Form | projections: recognises arrays within the tolerance without holding them."""
+def fingerprint(arrays: Arrays, like: Arrays | None = None) -> str:
+    """Form | projections: recognises arrays within the tolerance without holding them.
+
+    Args:
+        like: arrays that are known, such as the reference's: the form then says only what is not as in these.
+    """
     ordered = sorted(arrays.items())
-    form = ", ".join(
-        f"{name} {a.item() if a.dtype.kind == 'U' else f'{a.dtype}{list(a.shape)}'}" for name, a in ordered
-    )
     flat = np.concatenate([np.zeros(0), *(a.astype(float).ravel() for _, a in ordered if a.dtype.kind != "U")])
-    return f"{form} | {' '.join(f'{number:.6g}' for number in projections(flat))}"
+    return f"{', '.join(form(arrays, like or {}))} | {' '.join(f'{number:.6g}' for number in projections(flat))}"
+
+
+def form(arrays: Arrays, like: Arrays) -> list[str]:
+    """Every array's name, with its type and shape or its text; of two that have something in common, the difference."""
+    parts, known = ({name: kind(a) for name, a in sorted(some.items())} for some in (arrays, like))
+    if not parts.items() & known.items():
+        known = {}
+    here = [f"{name} {what}" for name, what in parts.items() if known.get(name) != what]
+    return here + [f"no {name}" for name in known if name not in parts]
+
+
+def kind(array: np.ndarray) -> str:
+    return array.item() if array.dtype.kind == "U" else f"{array.dtype}{list(array.shape)}"
 
 
 def alike(one: str, other: str, room: float = TOLERANCE) -> bool:
@@ -98,7 +112,7 @@ def stored(arrays: Arrays) -> dict[str, list]:
 
 
 def short(value):
-    return float(f"{value:.7g}") if isinstance(value, float) else value
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def restored(entry: dict[str, list]) -> Arrays:

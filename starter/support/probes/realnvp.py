@@ -1,5 +1,6 @@
 """Probes of lab 5: starter/realnvp.py."""
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 
@@ -73,14 +74,20 @@ def coupling_inverse(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("nvp-4", spared={"extreme": "numbers only change their places"})
 def squeeze(module: ModuleType, draw: Draw) -> Arrays:
-    b, c = draw.rng.choice([5, 7, 9], 2, replace=False).tolist()  # none is another, or twice or four times another
+    """Numbers that only change their places are short to store, and each another one."""
+    b, c = draw.rng.permutation([5, 7]).tolist()  # none is another, or twice or four times another
     half_h, half_w = draw.rng.permutation([3, 4]).tolist()
     draw.sizes |= {"B": b, "C": c, "half_H": half_h, "half_W": half_w}
-    seen = observe(module.squeeze, {"x": draw.mixed(b, c, 2 * half_h, 2 * half_w)}, ("x",))
-    back = observe(module.squeeze, {"x": draw.mixed(b, 4 * c, half_h, half_w)}, ("x",), inverse=True)
-    one, other = draw.mixed(1, 1, 2 * half_h, 2 * half_w), draw.mixed(1, 4, half_h, half_w)
-    seen |= case("one example, one channel", observe(module.squeeze, {"x": one}))
-    seen |= case("inverse, one example, one channel", observe(module.squeeze, {"x": other}, inverse=True))
+
+    def hundredths(*shape: int) -> Tensor:
+        size = math.prod(shape)
+        return tensor(draw.rng.permutation(np.arange(size) - size // 2).reshape(shape) / 100)
+
+    seen = observe(module.squeeze, {"x": hundredths(b, c, 2 * half_h, 2 * half_w)})
+    back = observe(module.squeeze, {"x": hundredths(b, 4 * c, half_h, half_w)}, inverse=True)
+    one, other = {"x": hundredths(1, 1, 2 * half_h, 2 * half_w)}, {"x": hundredths(1, 4, half_h, half_w)}
+    seen |= case("one example, one channel", observe(module.squeeze, one, ("x",)))
+    seen |= case("inverse, one example, one channel", observe(module.squeeze, other, ("x",), inverse=True))
     return seen | case("inverse", back)
 
 

@@ -1,5 +1,7 @@
 """Probes, stand-ins and comparison: what decides between right and wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from grading.content import known_answers
 from grading.content.tasks import TASKS, module_of
 from grading.maintain import audit
-from starter.support import compare, differences, probes, standins
+from starter.support import checks, compare, differences, probes, standins
 
 REFERENCE = {task: known_answers.reference(module_of(task)) for task in TASKS}
 
@@ -184,3 +186,19 @@ def test_fingerprints_recognise_arrays_within_the_tolerance_and_nothing_else():
 def test_stored_arrays_come_back_as_they_were():
     arrays = {"a": ONE, "b": np.array([[1, 2]]), "c": np.array(True), "d": np.float64(np.pi) * np.ones(2)}
     assert compare.distance(compare.restored(compare.stored(arrays)), arrays) < 1e-6
+
+
+def test_of_a_fingerprint_like_known_arrays_only_the_difference_is_kept():
+    known = {"a": ONE, "b": np.array("a list")}
+    assert compare.fingerprint(known, known).startswith(" | ")
+    other = {"a": ONE[None], "c": np.array(True)}
+    assert compare.fingerprint(other, known | {"c": np.array(False)}).startswith("a float32[1, 3], no b | ")
+    assert compare.fingerprint({"raises": np.array("ValueError")}, known).startswith("raises ValueError | ")
+    assert compare.fingerprint(other, known).rsplit(" | ", 1)[0] == compare.fingerprint(other).rsplit(" | ", 1)[0]
+
+
+def test_what_is_stored_of_all_tasks_is_short_and_has_a_line_for_each_wrong_answer():
+    path = Path(checks.__file__).with_name("checks.json")
+    assert path.stat().st_size < 1_200_000
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert sum('"says":' in line for line in lines) == sum(len(fact["wrong"]) for fact in checks.facts().values())
