@@ -108,11 +108,14 @@ def matches(mark: str, expected: str, what: str) -> None:
 
 def stored(arrays: Arrays) -> dict[str, list]:
     """As JSON takes it: dtype, shape, numbers."""
-    return {name: [str(a.dtype), list(a.shape), [short(x) for x in a.ravel().tolist()]] for name, a in arrays.items()}
+    return {
+        name: [str(a.dtype), list(a.shape), [short(x, 6) for x in a.ravel().tolist()]] for name, a in arrays.items()
+    }
 
 
-def short(value):
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def short(value, digits: int = 7):
+    """Seven are all of float32, which stand-ins need; six are enough of what is only compared."""
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def restored(entry: dict[str, list]) -> Arrays:

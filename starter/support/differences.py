@@ -135,8 +135,11 @@ def in_place(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]
         return f"`{name}` {ordered}."
     where = tuple(int(i) for i in np.argwhere(~right)[0])
     noun = "values" if want.dtype.kind == "b" else "numbers"
-    which = f"{int(right.sum())} of {right.size} {noun} are right{stripes(right) or always(got, right)}"
-    return f"`{name}`: {which}; the first wrong one, at {where}, is {show(got[where])}, expected {show(want[where])}."
+    first = f"at {where}, is {show(got[where])}, expected {show(want[where])}."
+    if places := stripes(right):
+        return f"`{name}` is right but {places}; the first, {first}"
+    which = f"{int(right.sum())} of {right.size} {noun} are right{always(got, right)}"
+    return f"`{name}`: {which}; the first wrong one, {first}"
 
 
 def all_of(values: np.ndarray, show: Callable) -> str:
@@ -164,7 +167,7 @@ def stripes(right: np.ndarray) -> str:
             runs = np.split(places := np.flatnonzero(bad), np.flatnonzero(np.diff(places) > 1) + 1)
             if len(runs) <= FEW:  # a list that is cut short would say that the others are right
                 told = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-                return f", all but those at {', '.join(told)} of dimension {axis}"
+                return f"at {', '.join(told)} of dimension {axis}"
     return ""
 
 

@@ -75,10 +75,10 @@ def factors(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
         short = f"({name})" if "*" in name else name
         yield (
             f"1/{short}",
-            f"1/{short} = 1/{n}, as a mean in place of a sum over {name.replace('*', 'and')} gives",
+            f"1/{short} = 1/{n}, as a mean, not a sum, over {name.replace('*', 'and')} gives",
             1 / n,
         )
-        yield short, f"{name} = {n}, as a sum in place of a mean over {name.replace('*', 'and')} gives", float(n)
+        yield short, f"{name} = {n}, as a sum, not a mean, over {name.replace('*', 'and')} gives", float(n)
         yield f"-1/{short}", f"-1/{short} = -1/{n}", -1 / n
         yield f"-{short}", f"-{short} = -{n}", -float(n)
     for name, n in sizes.items():
