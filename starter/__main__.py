@@ -1,80 +1,129 @@
-"""python -m starter check vae-1 | progress | answer vae-q1 | recipes | train | reproduce | figures | keep | lab"""
+"""python -m starter COMMAND: what learners run. --help lists the commands."""
 
 import argparse
+import difflib
 import io
+import re
 import sys
+from typing import NoReturn
+
+FULL = {
+    "train": "train a named system in full size; --help lists its options",
+    "reproduce": "train many of them, and write RESULTS.md",
+    "figures": "draw from runs what the reports draw",
+    "keep": "keep the weights of finished runs in the repository",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        if unknown := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            names = re.findall(r"[a-z]+", unknown[2])
+            near = difflib.get_close_matches(unknown[1].lower(), names, n=1)
+            guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+            message = f"there is no command {unknown[1]!r}; {guess}"
+        self.exit(2, f"{self.prog}: {message.partition(': ')[2] if message.startswith('argument ') else message}\n")
+
+
+def parser() -> Parser:
+    top = Parser(prog="python -m starter", description="Work on the labs from a shell. NAME: vae-1, vae, 2, 02_vae.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str, argument: str = "", many: str | None = None) -> None:
+        added = commands.add_parser(name, help=words, description=words)
+        if argument:
+            added.add_argument("name", metavar="NAME", nargs=many, help=argument)
+
+    command("check", "check tasks: one line each; exit code 1 if one is not right", "a task, or a lab: all of it", "+")
+    command("progress", "what is right, wrong, blank or written, and the points", "labs; all of them by default", "*")
+    command("submit", "check a lab once more, and pack what is handed in", "a lab, such as 02_vae, vae or 2")
+    command(
+        "answer", "a model answer, once yours stands in the notebook", "a written question; or a lab: its exercises"
+    )
+    command("recipes", "list the named systems, or tell all about some", "a recipe, such as vae-mlp", "*")
+    commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
+    for name, words in FULL.items():
+        commands.add_parser(name, help=words, add_help=False)
+    return top
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m starter", description="Check your blanks from a shell.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("check", help="check tasks: one line each; exit code 1 if one is not right")
-    command.add_argument("task", nargs="+", help="a task id, such as vae-1")
-    commands.add_parser("progress", help="which tasks are right, wrong or blank, and the points")
-    command = commands.add_parser("answer", help="a model answer, once yours stands in the notebook")
-    command.add_argument("name", help="a written question, such as vae-q1; or a lab, such as 02_vae, for its exercises")
-    command = commands.add_parser("recipes", help="list the named systems, or tell all about some")
-    command.add_argument("name", nargs="*", help="a recipe, such as vae-mlp")
-    commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
-    commands.add_parser("train", help="train a named system in full size; --help lists its options", add_help=False)
-    commands.add_parser("reproduce", help="train many of them, and write RESULTS.md", add_help=False)
-    commands.add_parser("figures", help="draw from runs what the reports draw", add_help=False)
-    commands.add_parser("keep", help="keep the weights of finished runs in the repository", add_help=False)
-    given, more = parser.parse_known_args(arguments)
+    given, more = parser().parse_known_args(arguments)
     if given.command == "lab":
         from .support import lab
 
         return lab.main(more)
-    if given.command in ("train", "reproduce", "figures", "keep"):
+    if given.command in FULL:
         from .support.full import cli
 
         return getattr(cli, given.command)(more)
-    if more:
-        parser.error(f"unknown: {' '.join(more)}")
-    if given.command == "answer":
-        return answer(given.name)
-    if given.command == "recipes":
-        from .support.full import describe
-
-        try:
-            print("\n\n".join(map(describe.description, given.name)) if given.name else describe.listing())
-        except ValueError as unknown:
-            print(f"recipes: {unknown}", file=sys.stderr)
-            return 2
-        return 0
-    from .support import checks  # torch: not for whoever only reads
-
-    if given.command == "progress":
-        print(checks.progress())
-        return 0
-    failed = 0
-    for task in given.task:
-        try:
-            checks.check(task)
-        except checks.Wrong as wrong:
-            print(wrong)
-            failed = 1
-        except checks.UnknownTask as unknown:
-            print(unknown, file=sys.stderr)
-            return 2
-    return failed
-
-
-def answer(name: str) -> int:
-    from .support import questions
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="namereplace")  # a pipe on Windows has no β
     try:
-        print(questions.shown(name))
+        if more:
+            raise ValueError(f"it has no option {more[0]}; --help lists what it takes")
+        return COMMANDS[given.command](given)
+    except ValueError as wrong:  # what a learner can put right: one line
+        print(f"{given.command}: {wrong}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def check(given: argparse.Namespace) -> int:
+    from .support import course
+
+    tasks = [task for name in given.name for task in course.tasks_named(name)]
+    from .support import checks, progress  # torch: not for a name that stands for nothing
+
+    right = []
+    for task in dict.fromkeys(tasks):
+        try:
+            checks.check(task)
+            right.append(task)
+        except checks.Wrong as wrong:
+            print(wrong)
+    if right:
+        print(progress.after(right[-1]))
+    return int(len(right) < len(set(tasks)))
+
+
+def show_progress(given: argparse.Namespace) -> int:
+    from .support import course, progress
+
+    labs = [course.lab_named(name) for name in given.name]
+    print(progress.table(labs or None, colour=progress.in_colour()))
+    return 0
+
+
+def submit(given: argparse.Namespace) -> int:
+    from .support import course, submit
+
+    print(submit.submit(course.lab_named(given.name)))
+    return 0
+
+
+def answer(given: argparse.Namespace) -> int:
+    from .support import questions
+
+    try:
+        print(questions.shown(given.name))
     except questions.Unwritten as first:
         print(first)
         return 1
-    except questions.Refused as wrong:
-        print(f"answer: {wrong}", file=sys.stderr)
-        return 2
     return 0
 
+
+def recipes(given: argparse.Namespace) -> int:
+    from .support.full import describe
+
+    print("\n\n".join(map(describe.description, given.name)) if given.name else describe.listing())
+    return 0
+
+
+COMMANDS = {"check": check, "progress": show_progress, "submit": submit, "answer": answer, "recipes": recipes}
 
 if __name__ == "__main__":
     sys.exit(main())

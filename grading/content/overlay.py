@@ -9,7 +9,13 @@ from .knife import cut
 
 ROOT = Path(__file__).parents[2]
 NO_SOURCES = ("__pycache__", ".*")
-NOT_FOR_A_JUDGE = ("checks.json", "questions.json", "reference_runs", "*.png")  # answers, and what notebooks show
+NOT_FOR_A_JUDGE = (
+    "checks.json",
+    "questions.json",
+    "given.json",
+    "reference_runs",
+    "*.png",
+)  # answers, and what notebooks show
 
 
 def overlay(

@@ -25,6 +25,8 @@ from ..content.tasks import (
 
 CHECKS = ROOT / "starter/support/checks.json"
 ANSWERS = ROOT / "starter/support/questions.json"
+NAMES = ROOT / "starter/support/labs.json"
+GIVEN = ROOT / "starter/support/given.json"
 RESULTS = ROOT / "RESULTS.md"
 Row = tuple[object, ...]  # of a table
 
@@ -88,8 +90,32 @@ def answers() -> str:
         for name, row in QUESTIONS.items()
     }
     exercises = {lab: [text.strip() for text in outcomes_of(lab)] for lab in LABS}
-    table = {"unanswered": UNANSWERED, "questions": questions, "exercises": exercises}
+    table = {"questions": questions, "exercises": exercises}
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
+
+
+def labs() -> str:
+    """What a learner's commands know of labs, tasks and questions: names, points, minutes."""
+    names = {module: name for name, module in MODULES.items()}
+    table = {
+        name: {
+            **{key: lab[key] for key in ("title", "teaches", "minutes")},
+            "module": lab.get("module"),
+            "builds_on": sorted(names[module] for module in published(name)),
+            "tasks": {
+                task: {key: TASKS[task][key] for key in ("symbol", "points", "minutes", "statement")}
+                for task in tasks_of(name)
+            },
+            "questions": {question: row["points"] for question, row in QUESTIONS.items() if row["lab"] == name},
+        }
+        for name, lab in LABS.items()
+    }
+    return json.dumps({"unanswered": UNANSWERED, "labs": table}, indent=1, ensure_ascii=False) + "\n"
+
+
+def given() -> str:
+    """Every module with its blanks, for `python -m starter reset`: a learner's own copy is filled."""
+    return json.dumps({path.stem: text for path, text in blanks().items()}, indent=1, ensure_ascii=False) + "\n"
 
 
 def compact(table: dict) -> str:
@@ -190,7 +216,7 @@ def build() -> list[Path]:
 
     try:
         made = {**blanks(), CHECKS: compact(facts()), RESULTS: table.text(ROOT / "results")}
-        made[ANSWERS] = answers()
+        made |= {ANSWERS: answers(), NAMES: labs(), GIVEN: given()}
         made |= {ROOT / name: page(name) for name in PAGES}
         late = [twin for twin in notebooks.texts() if notebooks.stale(twin)]
     except ValueError as wrong:

@@ -132,6 +132,13 @@ def model_answers_are_current() -> Iterator[str]:
         yield "starter/support/questions.json differs from grading/content/questions.toml: run `make build`"
 
 
+def names_are_current() -> Iterator[str]:
+    if not build.NAMES.exists() or build.NAMES.read_text(encoding="utf-8") != build.labs():
+        yield "starter/support/labs.json differs from grading/content/tasks.toml: run `make build`"
+    if not build.GIVEN.exists() or build.GIVEN.read_text(encoding="utf-8") != build.given():
+        yield "starter/support/given.json differs from what solutions/ builds: run `make build`"
+
+
 def results_are_shown() -> Iterator[str]:
     from starter.support.full import table
 
@@ -186,7 +193,7 @@ REPOSITORY = Floor(
         style.types_agree,
     ),
 )
-GENERATED = Floor((), (starter_is_cut, model_answers_are_current, tables_are_current))
+GENERATED = Floor((), (starter_is_cut, model_answers_are_current, names_are_current, tables_are_current))
 PROBES = Floor((probes_run,))
 BEHAVIOUR = Floor(
     (

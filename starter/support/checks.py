@@ -1,24 +1,19 @@
 """check("vae-1"): is this blank right, and if not, which mistake is it?"""
 
-import contextlib
-import difflib
 import hashlib
 import importlib.util
 import json
 import textwrap
 import warnings
 from functools import cache, partial
-from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 
-from . import compare, mistakes, probes
+from . import compare, course, ladder, mistakes, probes
 from .differences import Seen
 from .verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, stop, stopped
 
 PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
-PACKAGE = __package__.split(".")[0]
-TRIES = Path(__file__).parents[1] / ".tries.json"  # failed tries so far, for the ladder of hints
 
 
 @cache
@@ -37,28 +32,16 @@ class Wrong(AssertionError):
         return [str(self)]
 
 
-class UnknownTask(ValueError):
-    """There is no such task; names the nearest."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
 def fact(task: str) -> dict:
-    if task not in facts():
-        near = difflib.get_close_matches(task, facts(), n=1, cutoff=0.0)
-        raise UnknownTask(f"There is no task {task!r}; did you mean {near[0]!r}? All tasks: {', '.join(facts())}.")
     return facts()[task]
 
 
 def path_of(task: str) -> Path:
-    """The file that holds the blank: found as Python would import it, without importing it."""
-    name = f"{PACKAGE}.{fact(task)['module']}"
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        where = place(task)
-        raise Wrong(f"There is no file {where}: `git checkout {where}` restores it, or take it from the lab's zip.")
-    return Path(spec.origin)
+    """The file that holds the blank."""
+    try:
+        return course.module_of(course.lab_of(task))
+    except course.Missing as missing:
+        raise Wrong(str(missing)) from None
 
 
 def place(task: str) -> str:
@@ -73,8 +56,8 @@ def source_of(path: Path) -> str:
 def load(task: str) -> ModuleType:
     """The module as it stands on disk now. Autoreload would keep the last text that parsed, so it is not asked."""
     path = path_of(task)
-    module = ModuleType(f"{PACKAGE}.{path.stem}")
-    module.__file__, module.__package__ = str(path), PACKAGE
+    module = ModuleType(f"{course.PACKAGE}.{path.stem}")
+    module.__file__, module.__package__ = str(path), course.PACKAGE
     exec(compile(source_of(path), str(path), "exec"), vars(module))
     return module
 
@@ -164,8 +147,13 @@ def recognised(task: str, got: compare.Arrays) -> str | None:
     )
 
 
-def check(task: str) -> None:
-    """Print that the task is right, or raise Wrong with what is wrong and the next hint."""
+def check(name: str) -> None:
+    """Print that the task is right, or raise Wrong with what is wrong and the next hint.
+
+    Raises:
+        course.Unknown: there is no such task.
+    """
+    task = course.task_named(name)
     found = verdict(task)
     if found.right:
         print(found.message)
@@ -183,32 +171,8 @@ def next_hint(task: str, named: bool) -> str:
     """
     hints = fact(task)["hints"]
     digest = hashlib.sha256(path_of(task).read_bytes()).hexdigest()[:12]
-    tries = {}
-    with contextlib.suppress(OSError, ValueError):
-        tries = json.loads(TRIES.read_text(encoding="utf-8"))
-    seen = tries.get(task, [])
-    if digest not in seen:
-        seen = [*seen, digest]
-        with contextlib.suppress(OSError):  # a read-only copy still gets its first hint
-            TRIES.write_text(json.dumps(tries | {task: seen}), encoding="utf-8")
-    level = min(seen.index(digest) + 1, len(hints))
+    level = min(ladder.climbed(task, digest), len(hints))
     return "" if named and level == 1 else f" Hint {level} of {len(hints)}: {hints[level - 1]}"
-
-
-def progress() -> str:
-    """A table of all tasks: which are right, wrong or blank, and the points; one line for a module that cannot run."""
-    rows, right = [], []
-    for _, group in groupby(facts(), place):
-        tasks = [*group]
-        if trouble := broken(tasks[0]):
-            rows.append(f"{trouble} ({tasks[0]} to {tasks[-1]} cannot be checked)")
-            continue
-        for task in tasks:
-            found, known = verdict(task), fact(task)
-            right += [task] * found.right
-            rows.append(f"{task:8} {found.state:6} {known['points']:2}  {place(task)}, {known['symbol']}")
-    earned, total = (sum(fact(task)["points"] for task in tasks) for tasks in (right, facts()))
-    return "\n".join([*rows, f"{len(right)} of {len(facts())} tasks right, {earned} of {total} points."])
 
 
 def broken(task: str) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from grading.content.tasks import LABS, MODEL_ANSWERS, QUESTIONS, UNANSWERED
 from starter.__main__ import main
-from starter.support import questions
+from starter.support import course, questions
 
 
 def book(cells: list) -> str:
@@ -23,7 +23,7 @@ def cell(text, name="vae-q1", rules=True) -> dict:
 
 @pytest.fixture(params=["notebooks/02_vae.ipynb", "02_vae.ipynb"], ids=["repository", "zip"])
 def write(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(questions, "TOP", tmp_path)
+    monkeypatch.setattr(course, "TOP", tmp_path)
     path = tmp_path / request.param
     path.parent.mkdir(exist_ok=True)
     return path.write_text
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_notebook_is_one_line(write, text):
 
 
 def test_a_notebook_that_is_not_there_is_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr(questions, "TOP", tmp_path)
+    monkeypatch.setattr(course, "TOP", tmp_path)
     with pytest.raises(questions.Refused, match="there is no 02_vae.ipynb in"):
         questions.shown("vae-q1")
 
@@ -76,14 +76,15 @@ def test_the_exercises_of_a_lab_need_no_answer():
 def test_the_shell_tells_it_in_its_exit_code(write, capsys):
     write(book([cell(UNANSWERED)]))
     assert main(["answer", "vae-q1"]) == 1 and "write your answer" in capsys.readouterr().out
-    assert main(["answer", "vae-q9"]) == 2 and "did you mean 'vae-q" in capsys.readouterr().err
+    assert main(["answer", "vae-q9"]) == 2 and "the questions vae-q1 and vae-q2" in capsys.readouterr().err
+    assert main(["answer", "vae-1"]) == 2 and "vae-1 is a task" in capsys.readouterr().err
     assert main(["answer", "02_vae"]) == 0
 
 
 def test_a_shell_without_greek_letters_gets_their_names_and_waits_for_no_torch():
     code = "import sys, starter.__main__ as m; m.main(['answer', '03_beta_vae']); sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
-    run = subprocess.run([sys.executable, "-c", code], cwd=questions.TOP, env=environment, capture_output=True)
+    run = subprocess.run([sys.executable, "-c", code], cwd=course.TOP, env=environment, capture_output=True)
     assert run.returncode == 0 and rb"\N{GREEK SMALL LETTER LAMDA}" in run.stdout
 
 
