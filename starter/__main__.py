@@ -39,11 +39,17 @@ def parser() -> Parser:
     command("check", "check tasks: one line each; exit code 1 if one is not right", "a task, or a lab: all of it", "+")
     command("progress", "what is right, wrong, blank or written, and the points", "labs; all of them by default", "*")
     command("submit", "check a lab once more, and pack what is handed in", "a lab, such as 02_vae, vae or 2")
+    command("hint", "the next hint of a task, and those before it", "a task, such as vae-1")
+    command("reset", "make a task or a whole module blank again; your text is kept", "a task, or a lab")
+    command("solution", "the reference's answer, once yours is right", "a task, such as vae-1")
+    commands.choices["solution"].add_argument("--give-up", action="store_true", help="show it all the same; recorded")
+    command("watch", "check whenever a module is saved, until Ctrl-C", "labs; all of them by default", "*")
     command(
         "answer", "a model answer, once yours stands in the notebook", "a written question; or a lab: its exercises"
     )
     command("recipes", "list the named systems, or tell all about some", "a recipe, such as vae-mlp", "*")
-    commands.add_parser("lab", help="open JupyterLab; further options are its own", add_help=False)
+    words = "open JupyterLab on your own copy: lab, or lab 2; further options are its own"
+    commands.add_parser("lab", help=words, add_help=False)
     for name, words in FULL.items():
         commands.add_parser(name, help=words, add_help=False)
     return top
@@ -51,10 +57,6 @@ def parser() -> Parser:
 
 def main(arguments: list[str] | None = None) -> int:
     given, more = parser().parse_known_args(arguments)
-    if given.command == "lab":
-        from .support import lab
-
-        return lab.main(more)
     if given.command in FULL:
         from .support.full import cli
 
@@ -62,6 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="namereplace")  # a pipe on Windows has no β
     try:
+        if given.command == "lab":
+            from .support import lab
+
+            return lab.main(more)
         if more:
             raise ValueError(f"it has no option {more[0]}; --help lists what it takes")
         return COMMANDS[given.command](given)
@@ -105,6 +111,43 @@ def submit(given: argparse.Namespace) -> int:
     return 0
 
 
+def hint(given: argparse.Namespace) -> int:
+    from .support import course, ladder
+
+    print(ladder.hint(course.task_named(given.name)))
+    return 0
+
+
+def reset(given: argparse.Namespace) -> int:
+    from .support import blanks, course
+
+    found = course.named(given.name)
+    if isinstance(found, course.Lab):
+        print(blanks.reset_module(found))
+    else:
+        print(blanks.reset(course.task_named(found)))
+    return 0
+
+
+def solution(given: argparse.Namespace) -> int:
+    from .support import blanks, course
+
+    print(blanks.solution(course.task_named(given.name), given.give_up))
+    return 0
+
+
+def watch(given: argparse.Namespace) -> int:
+    from .support import course
+
+    labs = [course.lab_named(name) for name in given.name] or [*course.labs().values()]
+    if not (labs := [lab for lab in labs if lab.module]):
+        raise ValueError("that lab has no module, only questions")
+    from .support import watch  # torch: not for a name that stands for nothing
+
+    watch.watch(labs)
+    return 0
+
+
 def answer(given: argparse.Namespace) -> int:
     from .support import questions
 
@@ -123,7 +166,17 @@ def recipes(given: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"check": check, "progress": show_progress, "submit": submit, "answer": answer, "recipes": recipes}
+COMMANDS = {
+    "check": check,
+    "progress": show_progress,
+    "submit": submit,
+    "hint": hint,
+    "reset": reset,
+    "solution": solution,
+    "watch": watch,
+    "answer": answer,
+    "recipes": recipes,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

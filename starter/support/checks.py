@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
-from . import compare, course, ladder, mistakes, probes
+from . import compare, course, kernel, ladder, mistakes, probes, progress
 from .differences import Seen
 from .verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, stop, stopped
 
@@ -157,6 +157,8 @@ def check(name: str) -> None:
     found = verdict(task)
     if found.right:
         print(found.message)
+        if kernel.is_watched():
+            print(progress.after(task))
     elif found.state == "blank":
         raise Wrong(found.message)
     else:
@@ -186,3 +188,6 @@ def broken(task: str) -> str | None:
     except (Exception, SystemExit) as mistake:
         return stopped(stop(mistake, str(path_of(task))), place(task), fact(task)["symbol"])
     return None
+
+
+kernel.install()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 FACTS = Path(__file__).with_name("labs.json")  # generated: python -m grading build
 TOP = Path(__file__).parents[2]  # holds starter/
+WORK = "work"  # in the repository: a learner's own copy, see desk.py
 PACKAGE = __package__.split(".")[0]
 
 
@@ -169,8 +170,9 @@ def task_named(text: str) -> str:
 
 
 def own() -> Path:
-    """The folder that a learner works in."""
-    return TOP
+    """The folder that a learner works in: her own copy in the repository, or all of a lab's zip."""
+    copy = TOP / WORK
+    return copy if (copy / PACKAGE).is_dir() else TOP
 
 
 def module_of(lab: Lab) -> Path:
@@ -181,21 +183,20 @@ def module_of(lab: Lab) -> Path:
     """
     spec = importlib.util.find_spec(f"{PACKAGE}.{lab.module}")
     if spec is None or spec.origin is None:
-        where = lab.place
-        raise Missing(f"There is no file {where}: `git checkout {where}` restores it, or take it from the lab's zip.")
+        raise Missing(f"There is no file {lab.place}: `python -m {PACKAGE} reset {lab.module}` restores it, blank.")
     return Path(spec.origin)
 
 
 def notebook_of(lab: str) -> Path:
-    """In the repository it lies in notebooks/, in a lab's zip beside starter/.
+    """In a learner's own copy and in a lab's zip it lies beside starter/, in the repository in notebooks/.
 
     Raises:
         Missing: there is none.
     """
-    places = [TOP / "notebooks" / f"{lab}.ipynb", TOP / f"{lab}.ipynb"]
+    places = [own() / f"{lab}.ipynb", TOP / "notebooks" / f"{lab}.ipynb"]
     if found := next((path for path in places if path.exists()), None):
         return found
-    raise Missing(f"there is no {lab}.ipynb in {TOP} or in its folder notebooks: your answers are looked for there")
+    raise Missing(f"there is no {lab}.ipynb in {own()}: your answers are looked for there")
 
 
 def cells_of(notebook: Path) -> list[dict]:

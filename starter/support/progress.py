@@ -90,11 +90,19 @@ def verdicts(lab: course.Lab) -> tuple[dict[str, Standing], str]:
         key = content_of(lab)
     except course.Missing as missing:
         return dict.fromkeys(lab.tasks, Standing("wrong", str(missing))), str(missing)
+    if as_given(lab):  # nothing to ask: most labs, most of the time
+        return dict.fromkeys(lab.tasks, Standing("blank", "")), ""
     known = stored().get(lab.name, {})
     if known.get("key") != key:
         known = {"key": key, **judged(lab)}
         keep(lab.name, known)
     return {task: Standing(*known["tasks"][task]) for task in lab.tasks}, known["trouble"]
+
+
+def as_given(lab: course.Lab) -> bool:
+    from . import blanks
+
+    return course.module_of(lab).read_bytes().replace(b"\r\n", b"\n") == blanks.given()[str(lab.module)].encode()
 
 
 def judged(lab: course.Lab) -> dict:

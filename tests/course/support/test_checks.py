@@ -256,7 +256,7 @@ def test_progress_has_one_line_for_a_module_that_cannot_run(blank_course, tmp_pa
     assert run.returncode == 0 and run.stderr == ""
     broken = [row.strip() for row in run.stdout.splitlines() if row.endswith("cannot be checked)")]
     assert broken == [
-        "There is no file starter/vae.py: `git checkout starter/vae.py` restores it, or take it from the lab's zip. "
+        "There is no file starter/vae.py: `python -m starter reset vae` restores it, blank. "
         "(vae-1 to vae-7 cannot be checked)",
         *(row for row in broken if "No module named 'starter.vae'" in row),
         "line 1 of starter/realnvp.py raises SyntaxError: '(' was never closed. (nvp-1 to nvp-8 cannot be checked)",

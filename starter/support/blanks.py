@@ -1,0 +1,164 @@
+"""A blank as it was given, and the reference's answer to it."""
+
+import ast
+import contextlib
+import io
+import json
+import re
+import textwrap
+import tokenize
+from functools import cache
+from pathlib import Path
+
+from . import course, progress
+
+GIVEN = Path(__file__).with_name("given.json")  # generated: python -m grading build
+SHOWN = Path(__file__).parents[1] / ".solutions_shown.json"
+
+
+class Refused(ValueError):
+    """Nothing was done: why, in one line."""
+
+
+@cache
+def given() -> dict[str, str]:
+    """Module -> its text with every blank."""
+    return json.loads(GIVEN.read_text(encoding="utf-8"))
+
+
+def function(lines: list[str], name: str) -> slice | None:
+    """The lines of a function at the top of a module, decorators included; also of a module that does not parse."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.parse("\n".join(lines)).body:
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                return slice(min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1, node.end_lineno)
+        return None
+    start = next((n for n, line in enumerate(lines) if re.match(rf"def {name}\b", line)), None)
+    if start is None:
+        return None
+    end = next(
+        (n for n in range(start + 1, len(lines)) if re.match(r"(@|def |class |[A-Z_]+ = )", lines[n])), len(lines)
+    )
+    while start and lines[start - 1].startswith("@"):
+        start -= 1
+    while not lines[end - 1].strip():
+        end -= 1
+    return slice(start, end)
+
+
+def read(path: Path) -> tuple[list[str], str, str]:
+    """Lines of a module, its encoding, and the end of its lines.
+
+    Raises:
+        Refused: it is no text.
+    """
+    data = path.read_bytes()
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError):
+        raise Refused(f"{path.name} cannot be read as text: `reset {path.stem}` gives back the whole module") from None
+    end = "\r\n" if "\r\n" in text else "\n"
+    return text.replace("\r\n", "\n").split("\n"), encoding, end
+
+
+def reset(task: str) -> str:
+    """Make a task blank again. Its text is kept in a file.
+
+    Raises:
+        Refused: it is as it was given, or the module cannot be read.
+    """
+    lab = course.lab_of(task)
+    symbol = lab.tasks[task].symbol
+    path = located(lab)
+    lines, encoding, end = read(path)
+    original = given()[str(lab.module)].split("\n")
+    blank = original[function(original, symbol)]
+    place = function(lines, symbol)
+    if place is None:
+        raise Refused(f"{lab.place} has no function {symbol}: `reset {lab.module}` gives back the whole module")
+    old = lines[place]
+    if old == blank:
+        raise Refused(f"{task} is as it was given: there is nothing to reset")
+    kept = keep(task, "\n".join([*old, ""]).encode())
+    lines[place] = blank
+    write(path, end.join(lines).encode(encoding))
+    return f"{task} is blank again: {progress.line_of(task)}. Your text is kept in {kept}."
+
+
+def reset_module(lab: course.Lab) -> str:
+    """Give a lab's whole module back. What stood there is kept in a file.
+
+    Raises:
+        Refused: it is as it was given, or the lab has none.
+    """
+    if lab.module is None:
+        raise Refused(f"{lab.name} has no module")
+    fresh = given()[lab.module].encode()
+    try:
+        path = course.module_of(lab)
+    except course.Missing:
+        path = course.own() / str(lab.place)
+        write(path, fresh)
+        return f"{lab.place} is there again, with every blank."
+    if path.read_bytes() == fresh:
+        raise Refused(f"{lab.place} is as it was given: there is nothing to reset")
+    kept = keep(lab.module, path.read_bytes())
+    write(path, fresh)
+    return f"{lab.place} is as it was given, every task is blank. Your text is kept in {kept}."
+
+
+def located(lab: course.Lab) -> Path:
+    try:
+        return course.module_of(lab)
+    except course.Missing as missing:
+        raise Refused(str(missing)) from None
+
+
+def keep(name: str, content: bytes) -> str:
+    """Write a text to a file of its own; the file, from the learner's folder. No .py: nobody takes it for a module."""
+    folder = course.own() / "kept"
+    folder.mkdir(exist_ok=True)
+    names = (f"{name}{n and f'-{n + 1}' or ''}.txt" for n in range(10_000))
+    path = next(path for name in names if not (path := folder / name).exists())
+    path.write_bytes(content)
+    return path.relative_to(course.own()).as_posix()
+
+
+def write(path: Path, content: bytes) -> None:
+    """All of it or nothing."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
+def solution(task: str, give_up: bool = False) -> str:
+    """The reference's lines for a task that is right, or given up, which is recorded.
+
+    Raises:
+        Refused: neither; or this copy of the course has no solutions.
+    """
+    lab = course.lab_of(task)
+    path = course.TOP / "solutions" / f"{lab.module}.py"
+    if not path.exists():
+        raise Refused("this copy of the course has no solutions: ask whoever gave it to you")
+    before = shown()
+    if task not in before and progress.of_lab(lab).tasks[task].state != "right":
+        if not give_up:
+            words = f"`hint {task}` helps; `solution {task} --give-up` shows it, and that is recorded"
+            raise Refused(f"{task} is not right yet: {words}")
+        with contextlib.suppress(OSError):
+            SHOWN.write_text(json.dumps([*before, task]), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    region = re.search(rf"# BEGIN SOLUTION {task}\n(.*?)\n *# END SOLUTION", text, re.DOTALL)
+    words = f"{task}, {lab.tasks[task].symbol}, as the reference has it. Yours: {progress.line_of(task)}."
+    return f"{words}\n\n{textwrap.indent(textwrap.dedent(region[1] if region else ''), '    ')}\n"
+
+
+def shown() -> list[str]:
+    """The tasks that were given up."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(SHOWN.read_text(encoding="utf-8"))
+        if isinstance(found, list):
+            return found
+    return []
