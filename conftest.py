@@ -31,8 +31,9 @@ def pytest_addoption(parser):
 def pytest_report_header(config):
     if config.getoption("impl") == "starter":
         return "implementation: your own starter/"
-    filled = [path.name for path in (ROOT / "starter").glob("*.py") if own_work(path)]
-    yours = f"; starter/ holds your work in {', '.join(sorted(filled))}, which is not tested here" if filled else ""
+    places = [path for folder in ("starter", "work/starter") for path in (ROOT / folder).glob("*.py")]
+    filled = sorted(path.relative_to(ROOT).as_posix() for path in places if own_work(path))
+    yours = f"; your work in {', '.join(filled)} is not tested here" if filled else ""
     return f"implementation: the reference (your own modules: --impl=starter){yours}"
 
 

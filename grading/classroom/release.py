@@ -26,7 +26,7 @@ from .gradebook import not_lost
 NOTEBOOKS = ROOT / "notebooks"
 README = """# {title}
 
-1. `pip install -r requirements.txt` (Python 3.11 or newer; one environment serves all labs), then `python -m starter lab`.
+1. `pip install -r requirements.txt` (Python 3.11 or newer; once for all labs), then `python -m starter lab`.
 2. {work}
 {earlier}3. `python -m starter submit {lab}` packs what you hand in, a zip with {files}; nothing else is read.
 

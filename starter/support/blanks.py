@@ -73,11 +73,10 @@ def reset(task: str) -> str:
     path = located(lab)
     lines, encoding, end = read(path)
     original = given()[str(lab.module)].split("\n")
-    blank = original[function(original, symbol)]
-    place = function(lines, symbol)
-    if place is None:
+    given_place, place = function(original, symbol), function(lines, symbol)
+    if place is None or given_place is None:
         raise Refused(f"{lab.place} has no function {symbol}: `reset {lab.module}` gives back the whole module")
-    old = lines[place]
+    old, blank = lines[place], original[given_place]
     if old == blank:
         raise Refused(f"{task} is as it was given: there is nothing to reset")
     kept = keep(task, "\n".join([*old, ""]).encode())

@@ -32,6 +32,10 @@ class Wrong(AssertionError):
         return [str(self)]
 
 
+class Blank(Wrong):
+    """Nothing has been written yet."""
+
+
 def fact(task: str) -> dict:
     return facts()[task]
 
@@ -160,7 +164,7 @@ def check(name: str) -> None:
         if kernel.is_watched():
             print(progress.after(task))
     elif found.state == "blank":
-        raise Wrong(found.message)
+        raise Blank(found.message + " Filled in already? Then save the file." * kernel.is_watched())
     else:
         hint = "" if found.clue == "broken" else next_hint(task, found.clue == "named")
         raise Wrong(f"{task} is not right yet ({place(task)}, {fact(task)['symbol']}): {found.message}{hint}")

@@ -6,6 +6,7 @@ modules with blanks. A lab's zip is such a copy already. Nothing of it is ever o
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import course, progress
@@ -59,7 +60,7 @@ def prepare() -> list[str]:
     return [path.relative_to(package.parent).as_posix() for path in made]
 
 
-def copied(target: Path, content) -> list[Path]:
+def copied(target: Path, content: Callable[[], bytes]) -> list[Path]:
     """The file, when it was not there."""
     if target.exists():
         return []
