@@ -7,6 +7,7 @@ modules with blanks. A lab's zip is such a copy already. Nothing of it is ever o
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from . import course, progress
@@ -53,7 +54,7 @@ def prepare() -> list[str]:
         book = course.TOP / "notebooks" / f"{lab.name}.ipynb"
         module = course.TOP / str(lab.place)
         if book.exists():
-            made += copied(package.parent / book.name, lambda book=book: without_results(book))
+            made += copied(package.parent / book.name, partial(without_results, book))
         if lab.module and module.exists():
             made += copied(package / module.name, module.read_bytes)
     found_first(package)
