@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     command["release"].add_argument(
         "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
     )
+    command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
         metavar="DOWNLOAD",
@@ -102,7 +103,8 @@ def parser() -> argparse.ArgumentParser:
     command["export"].add_argument(
         "--partial", action="store_true", help="unfinished labs, too, in what an LMS imports"
     )
-    command["bands"].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
+    for name in ("bands", "equal-budgets"):
+        command[name].add_argument("labs", metavar="LAB", nargs="*", help="only these (default: all)")
     command["bands"].add_argument("--fresh", type=positive, default=0, metavar="N", help="try N other seeds instead")
     command["check"].add_argument("names", metavar="TASK|LAB", nargs="*", help="only these tasks, and their answers")
     command["check"].add_argument(
@@ -218,6 +220,13 @@ def bands(given: Namespace) -> int:
     return measured.main([lab_named(lab) for lab in given.labs], given.fresh)
 
 
+def equal_budgets(given: Namespace) -> int:
+    """Train every model for the same seconds, three seeds each, for the comparison in the last lab."""
+    from .maintain import equal_budgets as trained
+
+    return trained.main([lab_named(lab) for lab in given.labs])
+
+
 def release(given: Namespace) -> int:
     """Make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners."""
     labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
@@ -225,6 +234,14 @@ def release(given: Namespace) -> int:
 
     for lab in labs:
         print(released(Course(given.course), lab, answers=not given.no_answers))
+    return 0
+
+
+def student_repo(given: Namespace) -> int:
+    """Write the repository that students get into a new folder: all labs with blanks, no answers, no grading."""
+    from .classroom.student_repo import student_repo as made
+
+    print(f"{made(given.folder)}: look at it, then `git init` there.")
     return 0
 
 
@@ -352,7 +369,9 @@ COMMANDS = (
     new_task,
     audit,
     bands,
+    equal_budgets,
     release,
+    student_repo,
     collect,
     autograde,
     feedback,
