@@ -1,38 +1,51 @@
-"""Pictures for notebooks: each function draws one PNG that reads well on a light and on a dark page.
+"""Pictures for notebooks: each function draws one PNG, dark on white, which reads well on a light and on a dark page.
 
 Every function shows its picture and returns nothing, so that a cell may end with it. Numbers belong into titles and
-labels: tests compare what a cell prints, and never its pictures.
+labels: tests compare what a cell prints, and never its pictures. Curves differ by colour and by line or marker, in the
+colours of Okabe and Ito, which colour-blind readers tell apart; each picture carries its own words (alt_text.py).
 """
 
 import base64
+import html
 import io
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import matplotlib
+import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
+from PIL import Image
 from torch import Tensor
 
-GREY = "#808080"  # as far from white as from black: text and axes on any page
-COLOURS = matplotlib.colormaps["tab10"].colors
+from .alt_text import described
+
+GREY = "#595959"  # 7 to 1 on white
+# Okabe & Ito 2008; yellow, which white swallows, and black come last. Two more, because there are ten digits.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C6D31", "#000000", "#F0E442")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+MARKERS = "os^Dv*PX"
 STYLE = {
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
     "legend.framealpha": 0.0,
-    "text.color": GREY,
-    "axes.labelcolor": GREY,
-    "axes.titlecolor": GREY,
+    "text.color": "black",
+    "axes.labelcolor": "black",
+    "axes.titlecolor": "black",
     "axes.edgecolor": GREY,
     "xtick.color": GREY,
     "ytick.color": GREY,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
     "axes.axisbelow": True,
     "grid.color": GREY,
     "grid.alpha": 0.25,
@@ -41,31 +54,46 @@ STYLE = {
     "figure.titlesize": 11,
     "axes.titlesize": 10,
 }
-WIDEST = 8.5  # inches of a figure, at 100 pixels each
+WIDEST = 8.5  # inches of a figure, at 100 pixels each on the page
+SHARPNESS = 2  # pixels of the file for each on the page, in each direction: legible at 200 % zoom
 
 
 @contextmanager
-def figure(width: float, height: float, title: str = "", **subplots) -> Iterator[np.ndarray]:
-    """Axes (rows, columns) to draw into, in the course's style; shown at the end of the block."""
+def figure(width: float, height: float, title: str = "", alt: str = "", **subplots) -> Iterator[np.ndarray]:
+    """Axes (rows, columns) to draw into, in the course's style; shown at the end of the block.
+
+    `alt` is what a reader hears who cannot see it; by default it is made from what was drawn.
+    """
     with matplotlib.rc_context(STYLE):
         fig = Figure((min(width, WIDEST), height), layout="constrained")
         axes = fig.subplots(squeeze=False, **subplots)
         if title:
             fig.suptitle(title)
         yield axes
-        show(fig)
+        show(fig, alt)
 
 
-def show(fig: Figure) -> None:
+def show(fig: Figure, alt: str = "") -> None:
     """Display the picture, and the same word beside every one: tools want a text, tests want it not to change."""
     from IPython.display import display
 
-    display({"image/png": base64.b64encode(png(fig)).decode(), "text/plain": "picture"}, raw=True)
+    picture = Image.open(io.BytesIO(png(fig)))
+    size = {"width": picture.width // SHARPNESS, "height": picture.height // SHARPNESS}
+    about = {"image/png": size | {"alt": alt or described(fig)}}
+    display({"image/png": base64.b64encode(small(picture)).decode(), "text/plain": "picture"}, metadata=about, raw=True)
 
 
 def png(fig: Figure) -> bytes:
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=100, transparent=True, bbox_inches="tight", pad_inches=0.05)
+    fig.savefig(buffer, format="png", dpi=100 * SHARPNESS, bbox_inches="tight", pad_inches=0.05)
+    return buffer.getvalue()
+
+
+def small(picture: Image.Image) -> bytes:
+    """PNG with at most 256 colours: a third of the size, and no eye sees it."""
+    buffer = io.BytesIO()
+    flat = picture.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    flat.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 
@@ -161,32 +189,61 @@ def lines(
         finish(ax, x, y, legend=len(curves) + len(levels or {}) > 1)
 
 
-def points(named: Mapping[str, tuple[float, float]], title: str = "", x: str = "", y: str = "") -> None:
+def points(
+    named: Mapping[str, tuple[float, float]], title: str = "", x: str = "", y: str = "", log_x: bool = False
+) -> None:
     """One point for every name, with the name beside it."""
-    with figure(6.5, 3.6, title) as axes:
+    with figure(7.5, 4.2, title) as axes:
         ax = axes[0, 0]
-        for i, (name, (across, up)) in enumerate(named.items()):
-            ax.scatter(float(across), float(up), color=COLOURS[i % 10])
-            ax.annotate(name, (float(across), float(up)), (5, 3), textcoords="offset points", fontsize=9)
-        ax.margins(x=0.12)
+        places = [(float(across), float(up)) for across, up in named.values()]
+        for i, place in enumerate(places):
+            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)])
+        ax.margins(0.18, 0.12)
+        if log_x:
+            ax.set_xscale("log")
         finish(ax, x, y)
+        ax.figure.draw_without_rendering()
+        name_points(ax, list(named), places)
+
+
+def name_points(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, float]]) -> None:
+    """Each name beside its point: at the nearest height, left or right, where it covers no other name and no point."""
+    taken = [Bbox.from_bounds(*(ax.transData.transform(place) - 4), 8, 8) for place in places]
+    heights = sorted(range(-44, 45, 11), key=abs)
+    for name, place in zip(names, places):
+        tried = []
+        for up, across in itertools.product(heights, (6, -6)):
+            look = {"ha": "left" if across > 0 else "right", "va": "center", "fontsize": 9}
+            thread = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5} if up else None
+            text = ax.annotate(name, place, (across, up), textcoords="offset points", arrowprops=thread, **look)
+            box = Text.get_window_extent(text)
+            outside = box.x0 < ax.bbox.x0 or box.x1 > ax.bbox.x1 or box.y0 < ax.bbox.y0 or box.y1 > ax.bbox.y1
+            tried.append((box.count_overlaps(taken) + 9 * outside, abs(up), text, box))
+        best, *others = sorted(tried, key=lambda one: one[:2])
+        for _, _, text, _ in others:
+            text.remove()
+        taken.append(best[3])
 
 
 def panels(plots: Mapping[str, Curves], title: str = "", x: str = "", y: str = "") -> None:
-    """Plots of named curves side by side: name of the plot -> its curves."""
+    """Plots of named curves side by side: name of the plot -> its curves. Without `y` its name says what goes up."""
     with figure(3.2 * len(plots), 2.9, title, ncols=len(plots)) as axes:
-        for i, (ax, (name, curves)) in enumerate(zip(axes[0], plots.items(), strict=True)):
+        for ax, (name, curves) in zip(axes[0], plots.items(), strict=True):
             draw_curves(ax, curves)
-            ax.set_title(name)
-            finish(ax, x, "" if i else y, legend=len(curves) > 1)
+            if y:
+                ax.set_title(name)
+            finish(ax, x, y or name, legend=len(curves) > 1)
 
 
 def draw_curves(ax: Axes, curves: Curves, style: str = "-") -> None:
+    """`style` as matplotlib writes it; a line's dashes and a marker's shape then change from curve to curve."""
     for i, (name, (xs, ys)) in enumerate(curves.items()):
-        ax.plot(array(xs), array(ys), style, color=COLOURS[i % 10], label=name)
+        look = {"linestyle": LINES[i % len(LINES)] if "-" in style else "none"}
+        look |= {"marker": MARKERS[i % len(MARKERS)], "markersize": 5} if style.strip("-") else {}
+        ax.plot(array(xs), array(ys), color=COLOURS[i % len(COLOURS)], label=name, **look)
         for axis, values in ((ax.xaxis, array(xs)), (ax.yaxis, array(ys))):
             if values.dtype.kind == "i":
-                axis.set_major_locator(MaxNLocator(6, integer=True))
+                axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def finish(ax: Axes, x: str = "", y: str = "", legend: bool = False) -> None:
@@ -205,11 +262,11 @@ def training(terms: Mapping[str, Sequence[float]], title: str = "", y: str = "na
         for i, (ax, (name, values)) in enumerate(zip(axes[0], terms.items(), strict=True)):
             smooth, late = running_mean(values), values[len(values) // 20 :]
             ax.plot(values, color=COLOURS[i], alpha=0.35, linewidth=0.8)
-            ax.plot(smooth, color=COLOURS[i])
+            ax.plot(smooth, color=COLOURS[i], label="running mean")
             margin = 0.05 * (max(late) - min(values)) + 1e-6
             ax.set_ylim(min(values) - margin, max(late) + margin)
             ax.set_title(f"{name} {smooth[-1]:.4g}")
-            finish(ax, "step", "" if i else y)
+            finish(ax, "step", y or name)
 
 
 def running_mean(values: Sequence[float], count: int = 20) -> np.ndarray:
@@ -236,7 +293,7 @@ def bars(
             heights = np.array([float(part.get(kind, 0)) for part in parts.values()])
             drawn = ax.bar(list(parts), heights, 0.6, bottom, color=COLOURS[i], label=kind)
             labels = [f"{height:.{digits}f}" if kind in part else "" for height, part in zip(heights, parts.values())]
-            inside = {"label_type": "center", "color": "white"} if kinds != [""] else {"color": GREY}
+            inside = {"label_type": "center", "color": on(COLOURS[i])} if kinds != [""] else {}
             ax.bar_label(drawn, labels, **inside)
             bottom = bottom + heights
         ax.grid(axis="x", visible=False)
@@ -246,39 +303,53 @@ def bars(
             ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def table(
-    rows: Mapping[str, Mapping[str, float | str | None]], title: str = "", better: Mapping[str, str] | None = None
-) -> None:
-    """Name -> column -> what stands there; None is a dash.
+def on(colour: str) -> str:
+    """The colour of a text that stands on this one."""
+    light = np.array(matplotlib.colors.to_rgb(colour)) ** 2.2 @ [0.21, 0.72, 0.07]
+    return "black" if light > 0.18 else "white"
+
+
+def table(rows: Mapping[str, Mapping[str, "Cell"]], title: str = "", better: Mapping[str, str] | None = None) -> None:
+    """Name -> column -> what stands there; None is a dash, several numbers are their mean and half their range.
+
+    As HTML: it can be read aloud, and copied.
 
     `better` says of a column which of its numbers stands out as the best, the lowest or the highest: "low" or "high".
     """
+    from IPython.display import display
+
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     best = {column: winners(rows, column, kind) for column, kind in (better or {}).items()}
-    with figure(1.9 + 0.95 * len(columns), 0.4 + 0.27 * (len(rows) + 1) + 0.3 * bool(title), title) as axes:
-        ax = axes[0, 0]
-        ax.set(xlim=(-2, len(columns) - 0.4), ylim=(len(rows) + 0.6, -0.6))
-        ax.axis("off")
-        ax.axhline(0.5, color=GREY, linewidth=0.8)
-        for i, column in enumerate(columns):
-            ax.text(i, 0, column, ha="center", va="center", fontsize=9)
-        for j, (name, row) in enumerate(rows.items(), 1):
-            ax.text(-1.95, j, name, va="center")
-            for i, column in enumerate(columns):
-                chosen = name in best.get(column, ())
-                look = {"color": COLOURS[2], "fontweight": "bold"} if chosen else {}
-                ax.text(i, j, cell(row.get(column)), ha="center", va="center", **look)
+    head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in columns)
+    lines = [f"<table><caption>{html.escape(title)}</caption><thead><tr><td></td>{head}</tr></thead><tbody>"]
+    for name, row in rows.items():
+        lines.append(f"<tr><th scope='row'>{html.escape(name)}</th>")
+        for column in columns:
+            text = html.escape(cell(row.get(column)))
+            lines.append(f"<td>{f'<b>{text}</b>' if name in best.get(column, ()) else text}</td>")
+        lines.append("</tr>")
+    display({"text/html": "\n".join([*lines, "</tbody></table>"]), "text/plain": "table"}, raw=True)
 
 
-def cell(value: float | str | None) -> str:
+Cell = float | str | Sequence[float] | None
+
+
+def cell(value: Cell) -> str:
     if value is None or isinstance(value, str):
         return value or "–"
+    if isinstance(value, Sequence):
+        return f"{cell(middle(value))} ± {cell((max(value) - min(value)) / 2)}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def middle(value: float | Sequence[float]) -> float:
+    return sum(value) / len(value) if isinstance(value, Sequence) else value
 
 
 def winners(rows: Mapping[str, Mapping], column: str, kind: str) -> list[str]:
     """Names of the rows with the best number of a column."""
-    numbers = {name: row[column] for name, row in rows.items() if isinstance(row.get(column), float | int)}
+    given = {name: row.get(column) for name, row in rows.items()}
+    numbers = {name: middle(value) for name, value in given.items() if value is not None and not isinstance(value, str)}
     best = {"low": min, "high": max}[kind](numbers.values(), default=None)
     return [name for name, value in numbers.items() if value == best]
 
@@ -301,7 +372,7 @@ def scatter(clouds: Mapping[str, Tensor | tuple[Tensor, Tensor]], title: str = "
                 ax.plot(*(2 * np.stack([np.cos(TURN), np.sin(TURN)])), color=GREY, linestyle="--", linewidth=1.2)
             ax.set_aspect("equal")
             ax.set_title(name)
-            finish(ax, "$z_1$", "$z_2$" if ax is axes[0, 0] else "")
+            finish(ax, "$z_1$", "$z_2$")
 
 
 TURN = np.linspace(0, 2 * np.pi, 200)
@@ -314,9 +385,10 @@ def draw_points(ax: Axes, points: np.ndarray, classes: Tensor | None) -> None:
         return
     for label in classes.unique().tolist():
         own = points[array(classes) == label]
-        ax.scatter(*own.T, s=9, alpha=0.7, linewidths=0, color=COLOURS[label % 10])
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": COLOURS[label % 10], "edgecolor": "none"}
-        ax.text(*np.median(own, axis=0), str(label), color="white", ha="center", va="center", fontsize=8, bbox=box)
+        ax.scatter(*own.T, s=9, alpha=0.7, linewidths=0, color=COLOURS[label % len(COLOURS)])
+        colour = COLOURS[label % len(COLOURS)]
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": colour, "edgecolor": "white"}
+        ax.text(*np.median(own, axis=0), str(label), color=on(colour), ha="center", va="center", fontsize=8, bbox=box)
 
 
 @torch.no_grad()

@@ -34,10 +34,10 @@ def snapshots(runs: Mapping[str, Mapping[str, Tensor]], title: str = "") -> None
     width = plots.WIDEST / columns
     turn = np.linspace(0, 2 * np.pi, 60)
     circle = 3 * SIGMA * np.stack([np.cos(turn), np.sin(turn)])
-    grid = {"nrows": len(runs), "ncols": columns, "sharex": True, "sharey": True}
-    with plots.figure(plots.WIDEST, (width + 0.1) * len(runs) + 0.5, title, **grid) as axes:
+    height = (width + 0.1) * len(runs) + 0.5
+    with plots.figure(plots.WIDEST, height, title, nrows=len(runs), ncols=columns, sharex=True, sharey=True) as axes:
         for row, (name, clouds) in zip(axes, runs.items()):
-            row[0].set_ylabel(name)
+            row[0].set_ylabel(name.replace(" ", "\n"))
             for ax, (moment, cloud) in zip(row, clouds.items()):
                 for centre in CENTRES.numpy():
                     ax.plot(*(centre[:, None] + circle), color=plots.GREY, linewidth=0.8)

@@ -1,10 +1,14 @@
 """starter/support/plots.py: pictures show what they are given, in the order and the colours they are given."""
 
+import base64
 import io
+import re
 
+import matplotlib.colors
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from starter.support import plots
 
@@ -13,7 +17,7 @@ from starter.support import plots
 def shown(monkeypatch):
     """Every figure that was shown, as the figure and its PNG."""
     figures = []
-    monkeypatch.setattr(plots, "show", lambda fig: figures.append((fig, plots.png(fig))))
+    monkeypatch.setattr(plots, "show", lambda fig, alt="": figures.append((fig, plots.png(fig))))
     return figures
 
 
@@ -150,17 +154,46 @@ def test_clouds_share_one_scale_and_classes_their_colours(shown):
     assert [text.get_text() for text in left.texts] == ["0", "1", "2"]
 
 
-def test_a_page_of_any_colour_shows_through_and_no_figure_is_too_wide(shown):
+def test_pictures_are_dark_on_white_twice_as_sharp_as_the_page_and_none_is_too_wide(shown):
     import matplotlib.image
 
     plots.rows({"a long name of a row": constant_images(*[0.5] * 30)}, "title")
     plots.panels({f"plot {i}": {"": ([0, 1], [0, 1])} for i in range(3)})
     for _, png in shown:
         picture = matplotlib.image.imread(io.BytesIO(png))
-        assert picture.shape[1] <= 100 * (plots.WIDEST + 0.5)
-        assert picture[0, 0, 3] == 0  # the corner is transparent
-        text = picture[(picture[..., 3] > 0.9)][:, :3]
-        assert len(text) and not ((text > 0.95).all(axis=1)).any()  # nothing is white on a white page
+        assert 150 * plots.WIDEST < picture.shape[1] <= 200 * (plots.WIDEST + 0.5)
+        assert picture[0, 0].tolist() == [1, 1, 1, 1]
+
+
+def luminance(colour):
+    channels = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    """WCAG 2: from 1 to 21."""
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_can_be_read_on_the_page_and_on_every_colour():
+    texts = [value for key, value in plots.STYLE.items() if key in ("text.color", "axes.labelcolor", "xtick.color")]
+    assert min(contrast(text, plots.STYLE["figure.facecolor"]) for text in texts) >= 4.5
+    assert min(contrast(plots.on(colour), colour) for colour in plots.COLOURS) >= 4.5
+
+
+def test_curves_differ_without_their_colour(shown):
+    plots.lines({str(i): ([0, 1], [i, i]) for i in range(7)})
+    plots.lines({str(i): ([0, 1], [i, i]) for i in range(7)}, style="o-")
+    dashes, shapes = (fig.axes[0].lines for fig, _ in shown)
+    assert len({str(line._dash_pattern) for line in dashes}) == 7
+    assert len({line.get_marker() for line in shapes}) == 7
+
+
+def test_a_panel_without_a_common_unit_is_labelled_with_its_name(shown):
+    plots.panels({"FID": {"": ([0, 1], [0, 1])}, "nats": {"": ([0, 1], [0, 1])}}, x="step")
+    assert [ax.get_ylabel() for ax in only(shown).axes] == ["FID", "nats"]
 
 
 def test_enlarged_pixels_are_squares():
@@ -170,23 +203,66 @@ def test_enlarged_pixels_are_squares():
     assert picture.shape[:2] == (32, 32)
 
 
-def test_a_picture_has_a_text_that_never_changes(monkeypatch):
+@pytest.fixture
+def displayed(monkeypatch):
+    """What reaches the page: data, and what is said about it."""
     bundles = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append((bundle, raw)))
-    assert plots.grid(constant_images(0.5)) is None
-    assert [(bundle["text/plain"], raw) for bundle, raw in bundles] == [("picture", True)]
+    keep = lambda data, metadata=None, raw=False: bundles.append((data, metadata or {}))  # noqa: E731
+    monkeypatch.setattr("IPython.display.display", keep)
+    return bundles
 
 
-def test_a_table_has_every_number_a_dash_for_none_and_the_best_in_colour(shown):
-    rows = {"a": {"FID": 3.0, "size": 1200}, "b": {"FID": 2.5, "size": None}, "real": {"FID": "0", "size": None}}
-    plots.table(rows, better={"FID": "low"})
-    texts = {(round(t.get_position()[0]), round(t.get_position()[1])): t for t in only(shown).axes[0].texts}
-    assert [texts[0, j].get_text() for j in range(4)] == ["FID", "3", "2.5", "0"]
-    assert [texts[1, j].get_text() for j in range(4)] == ["size", "1,200", "–", "–"]
-    assert [texts[0, j].get_fontweight() == "bold" for j in (1, 2, 3)] == [False, True, False]
+def test_a_picture_has_a_text_that_never_changes_and_words_that_say_what_is_seen(displayed):
+    assert plots.grid(constant_images(0.5, 0.5), "Two greys", row_labels=["x"]) is None
+    plots.lines({"loss": ([1, 2, 3], [5.0, 2.0, 1.0])}, "It falls", "step", levels={"floor": 0.5})
+    plots.bars({"a": 1.0, "b": 2.0}, y="nats")
+    assert [data["text/plain"] for data, _ in displayed] == ["picture"] * 3
+    said = [about["image/png"]["alt"] for _, about in displayed]
+    assert said[0] == "Two greys. Images; rows: x"
+    assert said[1] == "It falls. loss from 5 to 1; floor at 0.5; across: step; up: axis without a label"
+    assert said[2] == "a 1, b 2; up: nats"
+
+
+def test_a_curve_without_points_is_no_error(displayed):
+    plots.lines({"nothing": ([], [])}, "Too short a run", "step", "nats")
+    assert displayed[0][1]["image/png"]["alt"] == "Too short a run. across: step; up: nats"
+
+
+def test_a_picture_is_shown_at_half_its_pixels(displayed):
+    from PIL import Image
+
+    plots.lines({"": ([0, 1], [0, 1])}, x="x", y="y")
+    ((data, about),) = displayed
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.width // 2 == about["image/png"]["width"] and picture.height // 2 == about["image/png"]["height"]
+
+
+def test_a_table_has_every_number_a_dash_for_none_and_the_best_in_bold(displayed):
+    rows = {"a": {"FID": 3.0, "size": 1200}, "b": {"FID": 2.5, "size": None}, "<i>": {"FID": "0", "size": None}}
+    plots.table(rows, "A <title>", better={"FID": "low"})
+    ((data, _),) = displayed
+    assert data["text/plain"] == "table"
+    found = re.findall(r"<(?:th scope='row'|td)>(.*?)</t[hd]>", data["text/html"])
+    assert found[1:] == ["a", "3", "1,200", "b", "<b>2.5</b>", "–", "&lt;i&gt;", "0", "–"]
+    assert "A &lt;title&gt;" in data["text/html"]
+
+
+def test_several_numbers_are_a_mean_and_a_spread_and_the_best_mean_stands_out(displayed):
+    plots.table({"a": {"FID": [1.0, 3.0]}, "b": {"FID": [2.5, 2.5, 4.0]}}, better={"FID": "low"})
+    assert re.findall(r"<td>(.*?)</td>", displayed[0][0]["text/html"].replace("\n", ""))[1:] == [
+        "<b>2 ± 1</b>",
+        "3 ± 0.75",
+    ]
 
 
 def test_every_point_has_its_name(shown):
     plots.points({"vae": (1.0, 2.0), "gan": (torch.tensor(3.0), 4)}, "t", "x", "y")
     ax = only(shown).axes[0]
     assert {text.get_text(): text.xy for text in ax.texts} == {"vae": (1, 2), "gan": (3, 4)}
+
+
+def test_names_of_near_points_do_not_cover_each_other(shown):
+    near = {f"model {i}": (1 + 0.01 * (i % 2), 2 + 0.02 * i) for i in range(4)} | {"far": (3.0, 5.0)}
+    plots.points(near, "t", "x", "y")
+    boxes = [Text.get_window_extent(text) for text in only(shown).axes[0].texts]
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
