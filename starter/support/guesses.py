@@ -1,0 +1,70 @@
+"""What you expect, kept before the outcome is shown, and set beside it at the end of a lab.
+
+Guesses lie in guesses.json beside your runs (see runs.py). They count nothing: who has guessed looks closer.
+"""
+
+import json
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+from . import plots, runs, widgets
+
+Guesses = dict[str, dict[str, str]]  # name -> question, and guess and outcome as soon as they are there
+
+
+def predict(name: str, question: str, choices: Sequence[str]) -> None:
+    """Ask, and keep the choice; one that comes after the outcome is not kept.
+
+    Args:
+        name: begins with the lab's tasks, such as "gan-gradient": `summary` finds it by that.
+    """
+    print(question, *(f"  {letter}) {choice}" for letter, choice in zip(ascii_lowercase, choices)), sep="\n")
+    keep(name, question=question)
+    if widgets.live():
+        show_buttons(name, choices)
+
+
+def show_buttons(name: str, choices: Sequence[str]) -> None:
+    import ipywidgets
+    from IPython.display import display
+
+    letters = list(ascii_lowercase[: len(choices)])
+    mine = read()[name].get("guess")
+    chosen = letters[choices.index(mine)] if mine in choices else None
+    buttons = ipywidgets.ToggleButtons(options=letters, value=chosen, description="I expect")
+    buttons.observe(lambda change: guess(name, choices[letters.index(change["new"])]), names="value")
+    display(buttons)
+
+
+def guess(name: str, choice: str) -> None:
+    if "outcome" not in read().get(name, {}):
+        keep(name, guess=choice)
+
+
+def outcome(name: str, right: str) -> None:
+    """Say what came out, beside what was expected."""
+    keep(name, outcome=right)
+    mine = read()[name].get("guess")
+    print(f"Outcome: {right}." + (f" You expected: {mine}." if mine else ""))
+
+
+def summary(prefix: str) -> None:
+    """All questions of a lab, what you expected and what came out."""
+    mine = {name: entry for name, entry in read().items() if name.startswith(f"{prefix}-")}
+    rows = {e["question"]: {"you expected": e.get("guess"), "it was": e.get("outcome")} for e in mine.values()}
+    plots.table(rows, "What you expected, and what came out")
+
+
+def read() -> Guesses:
+    """All that was kept; nothing where the file is missing or damaged: guesses are no work to lose."""
+    try:
+        kept = json.loads((runs.folder() / "guesses.json").read_text(encoding="utf-8"))
+        return {name: dict(entry) for name, entry in kept.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def keep(name: str, **what: str) -> None:
+    kept = read()
+    kept[name] = kept.get(name, {}) | what
+    runs.replace(runs.folder() / "guesses.json", json.dumps(kept, indent=1, ensure_ascii=False).encode())
