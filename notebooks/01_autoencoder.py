@@ -28,8 +28,11 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, nets, plots, runs, training
+from starter.support import data, diagrams, guesses, nets, plots, runs, training
 from starter import autoencoder as ae
+
+# %%
+diagrams.show("autoencoder")
 
 # %% [markdown]
 # ## 1.1 An image is many numbers; a digit is few
@@ -80,7 +83,7 @@ check("ae-1")  # starter/autoencoder.py, feature_shapes
 plan = (nets.Conv(train.shape[0], 16, stride=2), nets.Conv(16, 32, stride=2))
 shapes = ae.feature_shapes(train.shape, plan)
 stages = {"×".join(map(str, shape)): shape[0] * shape[1] * shape[2] for shape in shapes}
-plots.bars({**stages, "code": 16}, "Numbers at every stage (channels × rows × columns)", digits=0)
+plots.bars({**stages, "code": 16}, "Numbers at every stage (channels × rows × columns)", "numbers", digits=0)
 
 # %% [markdown]
 # Convolutions do not compress here: they trade rows and columns for channels. Only the last step is narrow.
@@ -148,13 +151,15 @@ check("ae-3")  # starter/autoencoder.py, reconstruction_loss
 # Two numbers to compare with, before training. Answering every image with the *mean image* needs no code at all. And
 # a *perfect* answer does not reach zero: the cross-entropy of a grey pixel with itself is its entropy.
 #
-# **Predict.** Where between the two will 16 numbers land?
+# Where between the two will 16 numbers land?
 
 # %%
 mean_image = train.pixels().mean(dim=0).expand_as(x)
 perfect = ae.reconstruction_loss(x.logit(eps=1e-6), x, "bce").item()
 ignorant = ae.reconstruction_loss(mean_image.logit(eps=1e-6), x, "bce").item()
 levels = {f"mean image {ignorant:.0f}": ignorant, f"perfect {perfect:.0f}": perfect}
+places = ["nearer to the mean image", "about half-way", "nearer to the perfect answer"]
+guesses.predict("ae-sixteen", "Where will the test loss of 16 numbers lie?", places)
 
 # %% tags=["training"]
 @torch.no_grad()
@@ -167,6 +172,8 @@ steps = range(history.steps)
 curve = {"training batches": (steps[10:], history.terms["loss"][10:])}
 plots.lines(curve, f"Test loss {test_loss(model):.1f}", "step", "nats per image", levels)
 training.within("reconstruction loss", test_loss(model))
+share = (ignorant - test_loss(model)) / (ignorant - perfect)
+guesses.outcome("ae-sixteen", places[(share > 0.4) + (share > 0.6)])
 
 # %% [markdown]
 # ## 1.5 What survives
@@ -192,7 +199,11 @@ plots.rows({"x": x[:12], "from 16 numbers": x_hat, "|difference|": (x_hat - x[:1
 #
 # A fully connected encoder and decoder train in half a second, so let us try many sizes of code.
 #
-# **Predict.** The loss falls with every number you add. Where does the curve bend?
+# The loss falls with every number you add. Where does the curve bend?
+
+# %%
+bends = ["4", "16", "64, or later"]
+guesses.predict("ae-bend", "From which size of code on does doubling it gain less than 5 nats?", bends)
 
 # %% tags=["training"]
 def fully_connected(latent_dim, hidden=(256,), **kwargs):
@@ -205,9 +216,11 @@ dims = [1, 2, 4, 8, 16, 32, 64]
 models = {latent_dim: fully_connected(latent_dim) for latent_dim in dims}
 for narrow in models.values():
     training.fit(narrow, train, steps=360, lr=3e-3)
-curve = {"test": (dims, [test_loss(narrow) for narrow in models.values()])}
+losses = [test_loss(narrow) for narrow in models.values()]
 title = "Loss against the size of the code"
-plots.lines(curve, title, "numbers in the code", "nats per image", levels, log_x=True, style="o-")
+plots.lines({"test": (dims, losses)}, title, "numbers in the code", "nats per image", levels, log_x=True, style="o-")
+bend = next((n for n, now, doubled in zip(dims, losses, losses[1:]) if now - doubled < 5), 64)
+guesses.outcome("ae-bend", bends[(bend > 4) + (bend > 16)])
 
 # %%
 pictures = {str(n): models[n].reconstruct(x[:12]) for n in (1, 2, 4, 16, 64)}
@@ -216,19 +229,19 @@ plots.rows({"x": x[:12], **pictures}, "The same images from 1, 2, 4, 16 and 64 n
 # %% [markdown]
 # The first few numbers buy most: one number picks something like a class, four a class and a style, and with eight most of
 # the way is done.
-# Beyond 16 the curve is nearly flat. About ten numbers seem to be what these digits really vary in.
+# Beyond 16 the curve is nearly flat. Ten or twenty numbers seem to be what these digits really vary in.
 
 # %% [markdown]
 # ## 1.7 A run that learns nothing
 #
-# Deeper encoders are touchier. The same four convolutions, trained three times with the squared error: with a small
-# learning rate, with a large one, and with a large one behind batch normalisation.
+# Deeper encoders are touchier. The same four convolutions, trained four times with the squared error: with a small learning
+# rate, with a large one, with the large one and batch normalisation, and with a third of it and batch normalisation.
 #
 # **Predict.** Which curve is lowest at the end?
 
 # %% tags=["training"]
 deep = (plan[0], nets.Conv(16, 16), plan[1], nets.Conv(32, 32))
-settings = {"5e-4": (5e-4, False), "1e-2": (1e-2, False), "1e-2, BatchNorm": (1e-2, True)}
+settings = {"5e-4": (5e-4, False), "3e-2": (3e-2, False), "3e-2, BatchNorm": (3e-2, True), "1e-2, BatchNorm": (1e-2, True)}
 trained, curves = {}, {}
 for name, (lr, batch_norm) in settings.items():
     torch.manual_seed(training.SEED)
@@ -237,13 +250,13 @@ for name, (lr, batch_norm) in settings.items():
     values = training.fit(trained[name], train, steps=300, lr=lr).terms["loss"]
     curves[name] = (range(10, len(values)), values[10:])
 stuck = {"mean image": ae.reconstruction_loss(mean_image, x, "mse").item()}
-plots.lines(curves, "Three learning rates", "step", "squared pixels per image", stuck)
+plots.lines(curves, "Four settings", "step", "squared pixels per image", stuck)
 
 # %%
 plots.rows({"x": x[:12], **{name: run.reconstruct(x[:12]) for name, run in trained.items()}})
 
 # %% [markdown]
-# The large rate stops at the loss of the mean image: it gives the *same* answer to every input. Why? A ReLU whose input
+# The large rate gets no better than the mean image: it gives the *same* answer to every input. Why? A ReLU whose input
 # is negative for every image has slope 0, so its weights get no gradient any more: it is *dead*. A few large steps
 # suffice. Count the dead units of every layer:
 
@@ -263,8 +276,8 @@ plots.lines(shares, "Dead units", "ReLU layer", "% of units", style="o-")
 
 # %% [markdown]
 # Where nearly all units of a layer are dead, hardly anything of the image passes, and hardly any gradient comes back.
-# Batch normalisation centres the inputs of every ReLU, so that some are positive for some images: with it, the large
-# rate is the fastest.
+# Batch normalisation centres the inputs of every ReLU, so that some are positive for some images: with it, the same large rate
+# does learn. It is still too large to be good; a third of it, twenty times the small rate, does as well as the small one.
 
 # %% [markdown]
 # ## 1.8 A map with two coordinates
@@ -388,7 +401,60 @@ plots.manifold(flat.images, "The plane of the codes, decoded evenly", span=codes
 # Your answer.
 
 # %% [markdown]
-# ## 1.12 The same with photographs
+# ## 1.12 Neighbours, and strangers
+#
+# A code is good for more than rebuilding. *Retrieval*: find the images that are most like a given one, by the distance of 256
+# pixels, or by that of 16 numbers.
+#
+# Which of the two finds more images of the same class among the five nearest?
+
+# %%
+finders = ["clearly the pixels", "clearly the codes", "both about as well"]
+guesses.predict("ae-neighbours", "Which distance finds more neighbours of the same class?", finders)
+
+# %%
+known, wanted = train.pixels(slice(4000)), x[:1000]
+with torch.no_grad():
+    places = {"pixels": (wanted.flatten(1), known.flatten(1)), "codes": (model.encoder(wanted), model.encoder(known))}
+nearest = {name: torch.cdist(*pair).topk(5, largest=False).indices for name, pair in places.items()}
+same = {name: 100 * (train.y[found] == test.y[:1000, None]).float().mean().item() for name, found in nearest.items()}
+rows = {"asked for": wanted[1:13], **{f"by {name}": known[found[1:13, 0]] for name, found in nearest.items()}}
+plots.rows(rows, ", ".join(f"by {name}: {share:.0f} % of the same class" for name, share in same.items()))
+ahead = same["codes"] - same["pixels"]
+guesses.outcome("ae-neighbours", finders[2 if abs(ahead) < 4 else int(ahead > 0)])
+
+# %% [markdown]
+# Sixteen numbers find neighbours as well as all the pixels do, and a list of a million images is sixteen times as short.
+#
+# *Strangers*: images unlike all that it has learned should be rebuilt badly. Then the loss could warn us. Its part above the
+# floor of 1.4, for images that the network has never seen the like of:
+#
+# **Predict.** Which of them will look familiar to it?
+
+# %%
+def above_floor(images):
+    floor = torch.nn.functional.binary_cross_entropy(images, images, reduction="none").flatten(1).sum(dim=1).mean()
+    with torch.no_grad():
+        return (model.terms(images).loss - floor).item()
+
+
+scrambled = torch.randperm(x[0].numel(), generator=torch.Generator().manual_seed(training.SEED))
+drawn = data.resized(data.load("shapes"), train.shape[1]).pixels(slice(500))
+strangers = {"digits": x[:500], "mirrored": x[:500].flip(3), "upside down": x[:500].flip(2), "drawn shapes": drawn}
+strangers["pixels shuffled"] = x[:500].flatten(1)[:, scrambled].reshape(x[:500].shape)
+losses = {name: above_floor(images) for name, images in strangers.items()}
+plots.bars(losses, "What test digits and strangers cost above the floor", "nats per image")
+pairs = {name: torch.stack([some[:6], model.reconstruct(some[:6])], dim=1) for name, some in strangers.items()}
+plots.rows({name: pair.flatten(0, 1) for name, pair in pairs.items()}, "Each image, and what comes back")
+print("drawn shapes cost less than digits:", losses["drawn shapes"] < losses["digits"])
+
+# %% [markdown]
+# Shuffled pixels are found out at once, mirrored digits cost twice as much as real ones. But the drawn shapes, which are no digits
+# at all, cost *less* than digits: they are small and simple, and whoever can draw strokes can draw them. A low loss says "easy",
+# and not "known".
+
+# %% [markdown]
+# ## 1.13 The same with photographs
 #
 # Nothing above knows about digits. Two photographs come with scikit-learn. Cut the picture of a flower into small
 # colour patches, train on them, and rebuild a picture of a temple, patch by patch.
@@ -426,8 +492,11 @@ plots.grid(pair, column_labels=["temple", "from 24 numbers a patch, 1/32 of the 
 # Light, colour and edges survive; texture and the borders of the patches do not. Other data sets need no edit either:
 # prepare one with `python datasets/prepare.py fashion-mnist`, start Jupyter with `DATA=fashion-mnist`, run all.
 
+# %%
+guesses.summary("ae")
+
 # %% [markdown]
-# ## 1.13 Exercises
+# ## 1.14 Exercises
 #
 # 1. **Linear.** Leave out every ReLU and train with `"mse"`. Compare with `torch.pca_lowrank` at equal code sizes. What do
 #    you find, and why?

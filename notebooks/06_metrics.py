@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, image_folders, inception_features, nets, plots, training
+from starter.support import data, features, guesses, image_folders, inception_features, nets, plots, training
 from starter import autoencoder as ae, metrics as met, vae
 
 # %% [markdown]
@@ -38,7 +38,11 @@ from starter import autoencoder as ae, metrics as met, vae
 # copies: noise, blur, haze, and a copy that moved to the right by less than a pixel. Each fault is just strong enough to
 # make the *same* mean squared error, 0.02.
 #
-# **Predict.** Which copy is the worst, and which the best? Would a stranger agree with you?
+# Which copy is the worst, and which the best? Would a stranger agree with you?
+
+# %%
+kinds = ["noise", "blur", "haze", "moved"]
+guesses.predict("met-worst", "Which copy is the worst, for a measure that looks for structure?", kinds)
 
 # %%
 from torchvision.transforms.functional import gaussian_blur
@@ -87,10 +91,11 @@ check("met-1")  # starter/metrics.py, ssim
 # %%
 similarity = {name: met.ssim(x, y).mean() for name, y in copies.items()}
 plots.bars(similarity, "SSIM of copies with the same squared error", "SSIM", digits=2)
+guesses.outcome("met-worst", min(similarity, key=similarity.get))
 
 # %% [markdown]
 # Haze is nearly forgiven: every stroke is there. Blur takes contrast out of every window and comes last. But a copy that
-# moved by less than a pixel, which no eye would mind, is punished like noise: SSIM compares place by place, too.
+# moved by less than a pixel, which no eye would mind, is punished more than noise: SSIM compares place by place, too.
 #
 # ## 6.2 Do the packages agree?
 #
@@ -138,14 +143,18 @@ agrees("KL, torch", vae.kl_divergence(mu, log_var), kl_divergence(*normals).sum(
 #
 # A sample of a generator has no original. Some reports take SSIM anyway, between each sample and *some* real image.
 #
-# **Predict.** Four sets, each image compared with an unrelated real one: other real digits, the same digits blurred, the
-# mean of all digits again and again, and black images. Which set scores best?
+# Four sets, each image compared with an unrelated real one: other real digits, the same digits blurred, the mean of all digits
+# again and again, and black images. Which set scores best?
+
+# %%
+guesses.predict("met-unpaired", "Which set has the best SSIM?", ["other digits", "blurred", "mean image", "black"])
 
 # %%
 mean_image = x.mean(dim=0, keepdim=True).expand_as(x)
 sets = {"other digits": others, "blurred": faults["blur"](others, 1.0), "mean image": mean_image, "black": 0 * x}
 unpaired = {name: met.ssim(x, y).mean() for name, y in sets.items()}
 plots.bars(unpaired, "SSIM with unrelated real images", "SSIM", digits=3)
+guesses.outcome("met-unpaired", max(unpaired, key=unpaired.get))
 plots.rows({name: y[:12] for name, y in sets.items()})
 
 # %% [markdown]
@@ -181,7 +190,7 @@ check("met-2")  # starter/metrics.py, inception_score
 from torchmetrics.image.inception import InceptionScore
 
 probs = {name: features.class_probs(y) for name, y in sets.items()}
-plots.bars({name: met.inception_score(p) for name, p in probs.items()}, "Inception score, 10 at best", digits=2)
+plots.bars({name: met.inception_score(p) for name, p in probs.items()}, "Inception score, 10 at best", "IS", digits=2)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it warns of its own memory, and of one split
     package = InceptionScore(feature=torch.nn.Identity(), splits=1)  # takes logits; its default is ten splits
@@ -301,7 +310,7 @@ title = "FID of real images against real images"
 plots.lines({"mean of 20 draws": over_draws(met.fid, clean)}, title, "images", "FID", log_x=True, style="o-")
 
 # %% [markdown]
-# Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.15. The estimate is *biased*: a
+# Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.1. The estimate is *biased*: a
 # covariance that is
 # estimated from few points fits these points too well. Below 33 images for 32 features it is even singular, and `fid`
 # refuses.
@@ -352,6 +361,7 @@ with plots.figure(8, 3.8, "Digits on which you and the packages agree") as axes:
     axes[0, 0].barh(list(error), agreement, color=plots.COLOURS[0])
     axes[0, 0].axvline(5, color=plots.GREY, linestyle="--")
     axes[0, 0].invert_yaxis()
+    axes[0, 0].set_xlabel("decimal digits")
     axes[0, 0].grid(axis="y", visible=False)
 
 # %% [markdown]
@@ -376,11 +386,12 @@ with plots.figure(8, 4, ncols=2) as axes:
         for points, name in ((ring, "real"), (arc, "fake")):
             ax.scatter(*points.T, s=12, label=name)
         ax.set(title=title, aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.6, 1.6))
+        plots.finish(ax, "feature 1", "feature 2")
 
 # %% [markdown]
 # *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball of
 # the
-# fake set (right). Blue: real, orange: fake.
+# fake set (right). Blue: real, red: fake.
 #
 # **Predict.** These fakes have dropped half of the ring. Which of the two suffers?
 
@@ -395,9 +406,9 @@ five = met.precision_recall(real, paths["digits dropped"][5])
 training.within("lab 6 precision of five digits", five.precision.item())
 
 # %% [markdown]
-# Dropping digits costs recall alone: what is left is perfect. Noise costs precision first. Blur costs recall,
-# because all digits become alike, and then precision as well. Look where its curve crosses that of dropped digits: there the
-# two faults have the same recall and the same precision. So even two numbers do not tell spoilt images from missing ones.
+# Dropping digits costs recall alone: what is left is perfect. Noise costs both. A little blur costs recall, because all digits
+# become alike, and more of it precision as well. Look where its curve crosses that of dropped digits: there the two faults have
+# the same recall and the same precision. So even two numbers do not tell spoilt images from missing ones.
 #
 # ## 6.10 Judge a generator
 #
@@ -464,9 +475,12 @@ if inception_features.ready():
     for eyes, look in {"Inception": inception_features.features, "the course's network": features.features}.items():
         clouds = {name: torch.from_numpy(look(images[:count])) for name, images in {"x": x, **sets}.items()}
         kids = {name: met.kid(clouds["x"], clouds[name]) for name in sets}
-        plots.bars(kids, f"KID in the eyes of {eyes}", digits=2)
+        plots.bars(kids, f"KID in the eyes of {eyes}", "KID", digits=2)
 else:
     print(f"Inception's weights are not here. To see this picture: {inception_features.COMMAND}")
+
+# %%
+guesses.summary("met")
 
 # %% [markdown]
 # ## 6.12 Exercises

@@ -28,14 +28,14 @@ import torch
 from torch import nn
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, nets, plots, runs, training, widgets
+from starter.support import data, features, guesses, nets, plots, runs, training, widgets
 from starter import dcgan, gan
 
 # %% [markdown]
 # ## 8.1 Where lab 7 ended
 #
 # A fully connected GAN, and how far its samples are from real images in FID: 500 samples against 1,000 real images, before
-# the first step and after every 50.
+# the first step and after every 50. As in lab 7, a moving average of the generator's weights draws the samples.
 #
 # **Predict.** Shuffle the pixels of all images, with one and the same permutation. Would this GAN train any worse?
 
@@ -49,15 +49,15 @@ def fid(model):
     return {"FID": features.frechet(features.features(model.sample(model.noise(500))), real)}
 
 
-def play(name, networks, steps=350, latent_dim=10, run=None, **losses):
-    models[name] = gan.GAN(*networks, latent_dim, lr=1e-3, **losses)
+def play(name, networks, steps=1200, latent_dim=10, lr=3e-3, run=None, **losses):
+    models[name] = gan.GAN(*networks, latent_dim, lr=lr, ema=0.99, **losses)
     curves[name] = training.play(models[name], images, steps=steps, watch=fid, every=50, run=run).curve("FID")
 
 
 models, curves = {}, {}  # curves: the steps, and the FID at each of them
 torch.manual_seed(training.SEED)
 connected = nets.mlp_generator(10, (128, 256), images.shape), nets.mlp_discriminator(images.shape, (256, 128))
-play("fully connected", connected)
+play("fully connected", connected, lr=1e-3)
 
 # %%
 z = torch.randn(24, 10, generator=torch.Generator().manual_seed(training.SEED))
@@ -128,7 +128,7 @@ plots.grid(pictures, "Brightest: painted 4 times", 2, (), ("3x3, stride 2", "4x4
 check("dc-2")  # starter/dcgan.py, generator_plan
 
 # %%
-config = dcgan.DCGANConfig(images.shape, latent_dim=10, channels=(48, 24))
+config = dcgan.DCGANConfig(images.shape, latent_dim=10, channels=(64, 32))
 for layer in dcgan.generator_plan(config):
     print(layer)
 
@@ -161,14 +161,18 @@ for name, network in zip(("generator", "discriminator"), pair):
     print(f"{name:13} {nets.parameter_count(network):6} parameters, by layer:", *map(nets.parameter_count, network))
 
 # %% [markdown]
-# 10 · 48 · 4 · 4 weights, and a weight and a bias for each of the 48 normalised channels. What makes networks of the blocks
+# 10 · 64 · 4 · 4 weights, and a weight and a bias for each of the 64 normalised channels. What makes networks of the blocks
 # stands under the blanks, in a few lines: read `generator_of` and `discriminator_of`.
 #
 # ## 8.6 The first convolutional GAN
 #
-# The same game, loss and learning rate as in 8.1.
+# The same game and the same loss as in 8.1. The learning rate is three times as large: small networks bear it.
 #
-# **Predict.** After how many of the 350 steps will it be better than the fully connected GAN is at the end?
+# After how many of the 1,200 steps will it be better than the fully connected GAN is at the end?
+
+# %%
+when = ["within 200", "between 200 and 600", "later, or never"]
+guesses.predict("dc-overtakes", "After how many steps is the DCGAN better than the connected one will be at the end?", when)
 
 # %% tags=["training"]
 def convolutional(config):
@@ -183,14 +187,18 @@ runs.measure("dcgan", images, lambda count: models["DCGAN"].sample(models["DCGAN
 level = {"real images": features.frechet(features.features(images.pixels(slice(1000, 1500))), real)}
 plots.lines(curves, "Distance to real images: lower is better", "step", "FID", levels=level)
 training.within("lab 8 FID of the DCGAN", curves["DCGAN"][1][-1])
+goal = curves["fully connected"][1][-1]
+overtaken = next((step for step, value in zip(*curves["DCGAN"]) if value < goal), 1200)
+print("better than the connected one ever was within 300 steps:", overtaken <= 300)
+guesses.outcome("dc-overtakes", when[(overtaken > 200) + (overtaken > 600)])
 
 # %%
 plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
 
 # %% [markdown]
-# Strokes instead of pixels, and about half of them are digits that one can read. A convolution is local: what stands in the
-# upper half of the start map
-# paints the upper half of the image. So take the upper half of one code's map and the lower half of another's.
+# Strokes instead of pixels, and most of them are digits that one can read. A convolution is local: what stands in the upper half
+# of the start map paints the upper half of the image. So take the upper half of one code's map and the lower half of
+# another's.
 #
 # **Predict.** Will there be a seam?
 
@@ -233,14 +241,14 @@ plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hu
 
 # %% [markdown]
 # Larger weights before BatchNorm do not change what the network computes. They change how fast it learns: a step of Adam has
-# the size of the learning rate, and a weight ten times as large needs ten times as many steps. First weights and learning
-# rate belong
-# together. Without BatchNorm the signal of 8.2 dies away, and training must first bring it back. (At step 0 the curves may
-# differ: FID is measured in evaluation mode, in which BatchNorm has not seen any batch yet.)
+# the size of the learning rate, and moves a weight ten times as large by a tenth of what it would need. Look at step 50. First
+# weights and learning rate belong together. Without BatchNorm the small signal of 8.2 costs little here, for these networks
+# have only three layers; after a hundred steps they are behind. (At step 0 the curves may differ: FID is measured in
+# evaluation mode, in which BatchNorm has not seen any batch yet.)
 
 # %% [markdown]
-# **Question 1.** Somebody concludes: "Without BatchNorm a DCGAN does not train." Which two explanations do these runs leave
-# open, and which runs would tell them apart?
+# **Question 1.** Somebody concludes: "Without BatchNorm a DCGAN does not train." Which two other explanations do such runs of
+# a hundred steps, at one learning rate and with one set of first weights, leave open, and which runs would tell them apart?
 
 # %% [markdown] answer="dc-q1"
 # Your answer.
@@ -293,6 +301,8 @@ family = ("fully connected", "DCGAN", "LSGAN")
 shown = {f"{name}: {curves[name][1][-1]:.1f}": curves[name] for name in family}
 plots.lines(shown, "Distance to real images: lower is better", "step", "FID", levels=level)
 training.within("lab 8 FID of the LSGAN", curves["LSGAN"][1][-1])
+ends = {name: curves[name][1][-1] for name in family}
+print("at most a fifth of the connected one's FID:", max(ends["DCGAN"], ends["LSGAN"]) < ends["fully connected"] / 5)
 
 # %%
 plots.rows({name: models[name].sample(z[:12]) for name in family}, "The same twelve codes")
@@ -312,8 +322,8 @@ plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what 
 # %% [markdown]
 # The LSGAN's discriminator answers between its targets, the DCGAN's gives log-odds: for real images,
 # too, they may be negative, for D has just been fooled by many fakes. And FID? From fully connected to convolutional it falls
-# to less than half. The two losses lie close together, here rather in favour of cross-entropy. On
-# photographs the authors of LSGAN report better images and steadier training.
+# to a fifth or less. The two losses lie close together. On photographs the authors of LSGAN report better images and
+# steadier training.
 #
 # **Question 2.** One run each, one seed: may you write "LSGAN is no better than DCGAN on these digits"? Describe the
 # experiment that would let you, and say what FID cannot see.
@@ -324,8 +334,12 @@ plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what 
 # %% [markdown]
 # ## 8.10 How large a code?
 #
-# Reports use codes of 10, 100 and 2000 numbers. **Predict.** Ten images of a digit differ in a handful of ways. Is a code of
-# 2000 numbers 200 times as rich? What will it cost?
+# Reports use codes of 10, 100 and 2000 numbers. Ten images of a digit differ in a handful of ways. Is a code of 2000 numbers
+# 200 times as rich? What will it cost?
+
+# %%
+codes = ["10 numbers", "100 numbers", "2000 numbers"]
+guesses.predict("dc-code", "Which code gives the worst FID after a hundred steps?", codes)
 
 # %% tags=["training"]
 for latent_dim in (100, 2000):
@@ -333,12 +347,12 @@ for latent_dim in (100, 2000):
 curves["10 numbers"] = curves["DCGAN"]
 
 # %%
-plots.lines(first_steps("10 numbers", "100 numbers", "2000 numbers"), "The size of the code", "step", "FID")
+plots.lines(first_steps(*codes), "The size of the code", "step", "FID")
+guesses.outcome("dc-code", max(codes, key=lambda name: first_steps(name)[name][1][-1]))
 
 # %% [markdown]
-# In a hundred steps 2000 numbers give no better digits. They start later, and the first layer alone has 1.5 million
-# weights: what a
-# code can say is limited by the generator. Exercise 3 asks for the other end.
+# In a hundred steps 2000 numbers give no better digits. They start later, and the first layer alone has 2 million weights: what
+# a code can say is limited by the generator. Exercise 3 asks for the other end.
 
 # %% [markdown]
 # ## 8.11 A square of codes
@@ -379,6 +393,9 @@ def at(st):  # (N, 2) from -1 to 1, in steps of 0.1
 
 
 widgets.explore_latent(at, torch.zeros(2), span=1.0, title="Through the middle: downwards (1) and to the right (2)")
+
+# %%
+guesses.summary("dc")
 
 # %% [markdown]
 # ## 8.12 Exercises

@@ -33,9 +33,12 @@ import torch
 from scipy import optimize, spatial, stats
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, nets, plots, runs, training
+from starter.support import data, diagrams, features, guesses, nets, plots, runs, training
 from starter import dcgan, gan
 from starter import wgan_gp as wgan
+
+# %%
+diagrams.show("wgan_gp")
 
 # %% [markdown]
 # ## 9.1 Two lines that do not touch
@@ -57,7 +60,7 @@ for theta in thetas:
     js.append(spatial.distance.jensenshannon(p, q) ** 2)
     w1.append(stats.wasserstein_distance(at_zero, at_theta))
 curves = {"JS": (thetas, js), "$W_1$": (thetas, w1)}
-plots.lines(curves, "Two parallel lines at distance θ", "θ", levels={"log 2": math.log(2)})
+plots.lines(curves, "Two parallel lines at distance θ", "θ", "JS in nats; $W_1$", levels={"log 2": math.log(2)})
 
 # %% [markdown]
 # JS is log 2 wherever the lines do not overlap: it says that they differ, never by how much, and its slope is 0. $W_1$
@@ -73,12 +76,33 @@ plots.lines(curves, "Two parallel lines at distance θ", "θ", levels={"log 2": 
 #
 # $$W_1 = \max_{|f'| \le 1}\ \mathbb E[f(x)] - \mathbb E[f(G(z))]$$
 
+# <details><summary>Why the two are the same</summary>
+#
+# One direction takes two lines. Let a plan $\gamma(x, y)$ move the mass of $p$ onto that of $p_g$. If the slope of $f$ is at most 1,
+# $f(x) - f(y) \le |x - y|$. So $\mathbb E_p[f] - \mathbb E_{p_g}[f] = \mathbb E_\gamma[f(x) - f(y)] \le \mathbb E_\gamma |x - y|$: no
+# critic sees more than any plan costs. That the best critic reaches the cheapest plan is the duality of linear programs, which
+# the next cell shows on three points.
+#
+# </details>
+
+# %%
+places = torch.tensor([0.0, 1.0, 3.0])
+have, want = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.7])
+cost = (places[:, None] - places).abs()
+rows, columns = torch.eye(3).repeat_interleave(3, 1), torch.eye(3).repeat(1, 3)  # sums of the plan's rows and columns
+plan = optimize.linprog(cost.flatten(), A_eq=torch.cat([rows, columns]), b_eq=torch.cat([have, want]))
+slopes = (torch.eye(3)[:, None] - torch.eye(3)).reshape(9, 3)  # f(x) - f(y) for every pair
+critic = optimize.linprog(want - have, A_ub=slopes, b_ub=cost.flatten(), bounds=[(0, 3)] * 3)
+print(f"cheapest plan {plan.fun:.2f}, best critic {-critic.fun:.2f}, its scores {critic.x.round(2)}")
+
 # %% [markdown]
 # Each such $f$, a *critic*, gives a lower bound. Your two losses come from here: the critic maximises the difference,
 # the generator minimises what it can change of it.
 #
-# **Predict.** Real points lie around −2 and 2, generated ones around 0. Which $f$ comes closest to $W_1$: $x$, $\tanh
-# x$, $-\cos x$, $|x|$?
+# Real points lie around −2 and 2, generated ones around 0. Which $f$ comes closest to $W_1$?
+
+# %%
+guesses.predict("wgan-critic", "Which critic sees most of the distance?", ["x", "tanh x", "−cos x", "|x|"])
 
 # %%
 check("wgan-1")  # starter/wgan_gp.py, critic_loss
@@ -93,7 +117,8 @@ fake = 0.5 * torch.randn(2000)
 critics = {"x": lambda x: x, "tanh x": torch.tanh, "−cos x": lambda x: -x.cos(), "|x|": torch.abs}
 bounds = {name: -wgan.critic_loss(f(real), f(fake)).item() for name, f in critics.items()}
 w1 = stats.wasserstein_distance(real, fake)
-plots.bars(bounds | {"$W_1$ (scipy)": w1}, "What four critics see, and the distance", digits=2)
+plots.bars(bounds | {"$W_1$ (scipy)": w1}, "What four critics see, and the distance", "E f(x) − E f(G(z))", digits=2)
+guesses.outcome("wgan-critic", max(bounds, key=bounds.get))
 
 # %% [markdown]
 # $|x|$ finds nearly all of it: it rises with slope 1 from the generated points to the real ones. $x$ itself sees
@@ -161,7 +186,7 @@ x_hat = wgan.mix(real, fake, torch.rand(500))
 with plots.figure(4.6, 4.4) as axes:
     for name, points in {"real": real, "generated": fake, "between": x_hat}.items():
         axes[0, 0].scatter(*points.T, s=8, linewidths=0, label=name)
-    axes[0, 0].set_aspect("equal")
+    axes[0, 0].set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% [markdown]
@@ -182,7 +207,7 @@ check("wgan-5")  # starter/wgan_gp.py, gradient_penalty
 # %%
 slopes = torch.linspace(0, 3, 31)
 penalty = [wgan.gradient_penalty(lambda x, a=a: a * x[:, 0], x_hat).item() for a in slopes]
-plots.lines({"": (slopes, penalty)}, "Penalty of f(x) = a x₁", "a", style="o-")
+plots.lines({"": (slopes, penalty)}, "Penalty of f(x) = a x₁", "a", "penalty", style="o-")
 
 # %% [markdown]
 # Two-sided: too flat costs as well. And your function needs no neighbour in the batch: each score must depend on its
@@ -193,7 +218,11 @@ plots.lines({"": (slopes, penalty)}, "Penalty of f(x) = a x₁", "a", style="o-"
 #
 # $$\text{loss} = \mathbb E[f(G(z))] - \mathbb E[f(x)] + \lambda\, \text{penalty}$$
 #
-# **Predict.** The generator stays where it is, in the middle of the ring. What number should the critic arrive at?
+# The generator stays where it is, in the middle of the ring, whose radius is 2. What number should the critic arrive at?
+
+# %%
+numbers = ["about 0", "a little less than 2", "more than 2"]
+guesses.predict("wgan-number", "What will the critic with the penalty say of the distance?", numbers)
 
 # %%
 check("wgan-6")  # starter/wgan_gp.py, critic_step
@@ -229,8 +258,9 @@ def exact_distance(x, y):
 
 w1 = exact_distance(real, fake)
 seen = {name: -wgan.critic_loss(f(real), f(fake)).item() for name, f in critics.items()}
-plots.bars({"$W_1$ (scipy)": w1} | seen, "The distance, and what two critics make of it", digits=4)
+plots.bars({"$W_1$ (scipy)": w1} | seen, "The distance, and what two critics make of it", "distance", digits=4)
 training.within("lab 9 critic over W1", seen["penalty"] / w1)
+guesses.outcome("wgan-number", numbers[(seen["penalty"] > 1) + (seen["penalty"] > 2)])
 
 # %%
 plane = plots.plane(100, 3.0).requires_grad_()
@@ -268,7 +298,7 @@ def slopes_and_weights(critics, x, steepest):
         pictures["slope at the points between"][name] = histogram(norms, 0, steepest)
         weights = torch.cat([weight.flatten() for weight in f.parameters()])
         pictures[f"weights, {name}"] = {"": histogram(weights, -weights.abs().max().item(), weights.abs().max().item())}
-    plots.panels(pictures, y="share")
+    plots.panels(pictures, x="slope, or weight", y="share")
 
 
 slopes_and_weights(critics, x_hat, steepest=1.6)
@@ -278,7 +308,42 @@ slopes_and_weights(critics, x_hat, steepest=1.6)
 # slope of about $1 + W_1 / 2\lambda$ gains more than it costs.
 # Clipped weights pile up at ±c, because every one of them wants more: what is left is a very simple function.
 #
-# ## 9.7 Whose turn is it?
+# ## 9.7 Other reins
+#
+# A slope can be bounded in other ways, too; two of them are found in most GANs of today.
+#
+# - *Spectral normalisation* divides each weight matrix by its largest singular value. Each layer then has a slope of at most 1, and
+#   so has the whole network, everywhere and for any data. It is often used with the *hinge* loss,
+#   $\mathbb E[\max(0, 1 - f(x))] + \mathbb E[\max(0, 1 + f(G(z)))]$, which leaves alone what is right by a margin.
+# - $R_1$ penalises the slope at *real* images alone, and asks for 0: $\tfrac{\gamma}{2}\, \mathbb E\, \lVert \nabla f(x)
+#   \rVert^2$. With the loss of lab 7 it makes the game settle where it otherwise circles (Mescheder et al.).
+#
+# **Predict.** A product of layers, each with slope 1 in its steepest direction: will a critic with spectral normalisation find the
+# whole distance?
+
+# %% tags=["training"]
+torch.manual_seed(training.SEED)
+spectral, still = nets.mlp_discriminator((2,), (64, 64)), torch.nn.Identity()
+for layer in spectral:
+    if isinstance(layer, torch.nn.Linear):
+        torch.nn.utils.parametrizations.spectral_norm(layer)
+optimizer = adam(spectral, 3e-3)
+for _ in range(400):
+    z, eps = 0.3 * torch.randn(128, 2), torch.rand(128)
+    wgan.critic_step(still, spectral, optimizer, ring(128), z, eps, weight=0)
+
+# %%
+seen["spectral norm"] = -wgan.critic_loss(spectral.eval()(real), spectral(fake)).item()
+plots.bars({"$W_1$ (scipy)": w1} | seen, "The distance, and what three critics make of it", "distance", digits=4)
+print("spectral norm finds between a third and two thirds:", 1 / 3 < seen["spectral norm"] / w1 < 2 / 3)
+
+# %% [markdown]
+# About half. The steepest directions of the layers do not line up, and the activations take away some more, so the bound of 1 is
+# never reached: it is safe, and too strict.
+# For a GAN that is no harm: a number that is proportional to the distance would do. The price is low, no second derivative is
+# needed.
+#
+# ## 9.8 Whose turn is it?
 #
 # The critic's number is a distance only while the critic is near its best. So it makes `n_critic` steps for each of the
 # generator.
@@ -323,6 +388,7 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
         ax.scatter(*samples.T, s=5, linewidths=0, label="generated")
         ax.scatter(*ring(300).T, s=5, linewidths=0, label="real")
         ax.set(aspect="equal", title=f"{name}: {found} of 8 modes", xlim=(-3, 3), ylim=(-3, 3))
+        plots.finish(ax, "$x_1$", "$x_2$")
     ax.legend(loc="upper right")
 
 # %% [markdown]
@@ -331,16 +397,17 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
 # 0 either), and the samples find all modes.
 
 # %% [markdown]
-# ## 9.8 Images
+# ## 9.9 Images
 #
-# The networks of lab 8, the critic without BatchNorm. `WGAN.update` is your step and your schedule, `n_critic` = 3
-# here.
+# The networks of lab 8, somewhat narrower, the critic without BatchNorm. `WGAN.update` is your step and your schedule,
+# `n_critic` = 2 here: on these small images the critic keeps up with two steps, and the generator gets more of them. A moving
+# average of its weights draws the samples, as in lab 7.
 #
 # **Predict.** In lab 7 the losses told nothing about the samples. Will the critic's distance?
 
 # %% tags=["training"]
 train = data.load()
-config = dcgan.DCGANConfig(train.shape, latent_dim=64, channels=(40, 20))
+config = dcgan.DCGANConfig(train.shape, latent_dim=10, channels=(48, 24))
 some = train.pixels(slice(500))
 known = features.features(some)
 
@@ -354,8 +421,9 @@ def watch(model):
     return {"FID": features.frechet(features.features(model.sample(model.noise(500))), known)}
 
 
-models, histories = {"WGAN-GP": wgan.WGAN(*networks(), n_critic=3, lr=1e-3, lr_d=3e-3)}, {}
-histories["WGAN-GP"] = training.play(models["WGAN-GP"], train, steps=600, watch=watch, every=60, run="wgan-gp")
+rates = {"lr": 2e-3, "lr_d": 4e-3, "ema": 0.99}
+models, histories = {"WGAN-GP": wgan.WGAN(*networks(), n_critic=2, **rates)}, {}
+histories["WGAN-GP"] = training.play(models["WGAN-GP"], train, steps=1200, watch=watch, every=100, run="wgan-gp")
 runs.measure("wgan-gp", train, lambda count: models["WGAN-GP"].sample(models["WGAN-GP"].noise(count)))
 
 # %%
@@ -368,15 +436,15 @@ training.within("lab 9 FID", fid[-1])
 # %%
 distance = plots.running_mean(history.terms["distance"])
 curves = {"FID": (steps[1:], fid[1:]), "10 × distance": (range(20, len(distance)), 10 * distance[20:])}
-plots.lines(curves, "The critic's distance, and the quality of the samples", "steps of the critic")
+plots.lines(curves, "The critic's distance, and the quality of the samples", "steps of the critic", "FID; 10 × distance")
 
 # %% [markdown]
-# First the distance rises: the critic itself has to learn. Then both fall together, for as long as the samples improve
-# visibly. In the end FID hardly moves, while the distance creeps up again: the critic goes on to find finer
-# differences. The number is $W_1$ as *this* critic sees it, in
-# units of a slope that is a little above 1.
+# First the distance rises: the critic itself has to learn. Then both fall steeply together. Later FID goes on falling, slowly,
+# while the distance stays: the critic improves as fast as the generator, and finds ever finer differences. So the number
+# shows the large progress, and not the fine one. It is $W_1$ as *this* critic sees it, in units of a slope that is a little
+# above 1.
 #
-# ## 9.9 The same networks under four losses
+# ## 9.10 The same networks under four losses
 #
 # Clipping, and the losses of labs 7 and 8, on exactly these networks; none has BatchNorm in the discriminator.
 #
@@ -384,9 +452,10 @@ plots.lines(curves, "The critic's distance, and the quality of the samples", "st
 
 # %% tags=["training"]
 squares = {"d_loss": dcgan.least_squares_discriminator_loss, "g_loss": dcgan.least_squares_generator_loss}
-models["clipped"] = wgan.WGAN(*networks(), n_critic=3, clip=0.01, lr=1e-3, lr_d=3e-3)
-models |= {"GAN (lab 7)": gan.GAN(*networks(), lr=1e-3), "LSGAN (lab 8)": gan.GAN(*networks(), lr=1e-3, **squares)}
-for name, steps in (("clipped", 450), ("GAN (lab 7)", 150), ("LSGAN (lab 8)", 150)):
+models["clipped"] = wgan.WGAN(*networks(), n_critic=2, clip=0.01, **rates)
+plain = {"lr": 1e-3, "ema": 0.99}
+models |= {"GAN (lab 7)": gan.GAN(*networks(), **plain), "LSGAN (lab 8)": gan.GAN(*networks(), **plain, **squares)}
+for name, steps in (("clipped", 400), ("GAN (lab 7)", 200), ("LSGAN (lab 8)", 200)):
     histories[name] = training.play(models[name], train, steps=steps, watch=watch, every=steps // 5)
 
 # %%
@@ -419,9 +488,10 @@ with torch.no_grad():
 slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "clipped")}, x_hat, steepest=1.6)
 
 # %% [markdown]
-# Clipped weights lie at ±c again. After equally many steps of the generator WGAN-GP is ahead here. Mind what that is worth:
-# it had three steps of the critic for each of them (the price is in the legend), and its learning rates were searched for,
-# the others' were not. What you buy besides is a number that can be watched.
+# Clipped weights lie at ±c again. After equally many steps of the generator, the 200 that all have made, WGAN-GP is ahead here.
+# Mind what that is worth: it had two steps of the critic for each of them and a second derivative (the price is in the legend;
+# WGAN-GP went on to 600), and its learning rates were searched for, the others' were not. What you buy besides is a number that
+# can be watched.
 #
 # **Question 1.** Two runs of WGAN-GP end, one at distance 0.6, one at 0.9. Name three things that must be equal in
 # both before you may say that the first is better. Which of them would you need to compare FIDs?
@@ -437,8 +507,11 @@ slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "cl
 # %% [markdown] answer="wgan-q2"
 # Your answer.
 
+# %%
+guesses.summary("wgan")
+
 # %% [markdown]
-# ## 9.10 Exercises
+# ## 9.11 Exercises
 #
 # 1. **λ.** Repeat the critic of 9.6 with λ = 0.1, 1, 10, 100. Plot its number over $W_1$ beside $1 + W_1 / 2\lambda$. What is
 #    the price of a large λ?
@@ -453,6 +526,7 @@ slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "cl
 # - Arjovsky, Bottou 2017, *Towards principled methods for training generative adversarial networks*, ICLR.
 # - Arjovsky, Chintala, Bottou 2017, *Wasserstein generative adversarial networks*, ICML: the two lines, clipping.
 # - Gulrajani et al. 2017, *Improved training of Wasserstein GANs*, NeurIPS: the penalty.
-# - Mescheder et al. 2018, *Which training methods for GANs do actually converge?*, ICML.
+# - Mescheder et al. 2018, *Which training methods for GANs do actually converge?*, ICML: $R_1$.
+# - Miyato et al. 2018, *Spectral normalization for generative adversarial networks*, ICLR.
 # - Stanczuk et al. 2021, *Wasserstein GANs work because they fail (to approximate the Wasserstein distance)*, arXiv
 #   2103.01678.

@@ -21,7 +21,7 @@ from . import sprites
 
 EMBEDDED = ("digits", "digits16", "mnist16", "shapes")
 PREPARED = ("mnist", "fashion-mnist", "cifar10", "cub", "birds-2010")  # and whatever else has its arrays in the cache
-DEFAULT = "digits16"
+DEFAULT = "mnist16"
 DIGITS_SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"  # of images, then labels, as uint8
 MNIST16 = Path(__file__).with_name("mnist16") / "mnist16.npz"  # made by python datasets/make_mnist16.py
 MNIST16_SHA256 = (
@@ -72,7 +72,7 @@ def load(name: str | None = None, split: str = "train", cache: str | Path | None
 
     Args:
         name: digits (8x8, 17 levels), digits16 (16x16), mnist16 (16x16), shapes (32x32, drawn, with their factors),
-            mnist, fashion-mnist, cifar10, cub; by default $DATA, or else digits16.
+            mnist, fashion-mnist, cifar10, cub; by default $DATA, or else mnist16.
         split: train or test.
         cache: where prepare.py keeps its arrays; by default $DATASETS_CACHE, or else datasets/cache.
 

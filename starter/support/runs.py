@@ -75,12 +75,17 @@ def write(name: str, model: nn.Module, images: Images, history: History, **setti
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise ValueError(f"name a run with small letters, digits and dashes, not {name!r}")
-    if "MAX_STEPS" in os.environ:
+    if not is_real():
         return
     parameters = parameter_count(model)
     terms = {term: history.last(term) for term in history.terms}
     kind, seconds, version = type(model).__name__, round(history.seconds, 2), torch.__version__
     save(Run(name, images.name, kind, images.shape, parameters, history.steps, seconds, terms, settings, version))
+
+
+def is_real() -> bool:
+    """Whether named runs are trained to their end: MAX_STEPS cuts them off, unless RUN_CPU_SECONDS says how long."""
+    return "MAX_STEPS" not in os.environ or "RUN_CPU_SECONDS" in os.environ
 
 
 def measure(name: str, images: Images, sample: Callable[[int], Tensor], **scores: float) -> None:
@@ -92,7 +97,7 @@ def measure(name: str, images: Images, sample: Callable[[int], Tensor], **scores
         scores: for example bits_per_dim=1.9.
     """
     path = folder() / images.name / f"{name}.json"
-    if "MAX_STEPS" in os.environ or not path.exists():
+    if not is_real() or not path.exists():
         return
     started = time.perf_counter()
     with torch.random.fork_rng(), torch.no_grad():  # what the notebook draws next does not change

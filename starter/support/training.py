@@ -63,7 +63,9 @@ def fit(
     optimizer = torch.optim.Adam(model.to(device).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     history = History()
     update = descent(model, optimizer, history, terms, beta)
-    repeated(update, model, images, history, epochs, steps, batch_size, seed, device)
+    repeated(
+        update, model, images, history, budget_of(run, images, epochs, steps, batch_size), batch_size, seed, device
+    )
     if run:
         runs.write(run, model, images, history, seed=seed, batch_size=batch_size, lr=lr, device=device)
     return history
@@ -122,7 +124,8 @@ def play(
     """
     device = device or best_device()
     history = History()
-    repeated(gan.update, gan, images, history, epochs, steps, batch_size, seed, device, watch, every)
+    total = budget_of(run, images, epochs, steps, batch_size)
+    repeated(gan.update, gan, images, history, total, batch_size, seed, device, watch, every)
     if run:
         runs.write(run, gan, images, history, seed=seed, batch_size=batch_size, device=device)
     return history
@@ -132,13 +135,30 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+class Budget(NamedTuple):
+    """When training ends: after so many steps, or after so many seconds of the processor."""
+
+    steps: int
+    cpu_seconds: float = math.inf
+
+
+def budget_of(run: str | None, images: Images, epochs: int, steps: int | None, batch_size: int) -> Budget:
+    """What the caller asks for, unless the environment knows better: MAX_STEPS caps every training.
+
+    One with a name gets RUN_CPU_SECONDS instead, if they are set: so that models can be compared at one price.
+    """
+    if run and "RUN_CPU_SECONDS" in os.environ:
+        return Budget(sys.maxsize, float(os.environ["RUN_CPU_SECONDS"]))
+    total = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
+    return Budget(min(total, int(os.environ.get("MAX_STEPS", sys.maxsize))))
+
+
 def repeated(
     update: Update,
     model: nn.Module,
     images: Images,
     history: History,
-    epochs: int,
-    steps: int | None,
+    budget: Budget,
     batch_size: int,
     seed: int,
     device: str,
@@ -149,15 +169,19 @@ def repeated(
     home = next(model.parameters()).device
     stream = Stream(images, batch_size, seed, device)
     torch.manual_seed(seed)
-    total = epochs * math.ceil(len(images) / batch_size) if steps is None else steps
-    total = min(total, int(os.environ.get("MAX_STEPS", sys.maxsize)))
     model.to(device).train()
     if watch:
         history.watched[0] = watched(model, watch)
+    spent = -time.process_time()
     try:
-        for step in updates(update, model, stream, history, total):
-            if watch and (step % every == 0 or step == total):
+        for step in updates(update, model, stream, history, budget.steps):
+            ends = step == budget.steps or spent + time.process_time() >= budget.cpu_seconds
+            if watch and (step % every == 0 or ends):
+                spent += time.process_time()
                 history.watched[step] = watched(model, watch)
+                spent -= time.process_time()
+            if ends:
+                break
     finally:
         model.to(home).eval()  # pictures and measures are made where the model came from
 

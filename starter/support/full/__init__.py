@@ -11,3 +11,20 @@ def load(recipe: str, data: str, impl: str = "starter") -> "Sampler":
     from .weights import load
 
     return load(recipe, data, impl)
+
+
+def show(recipe: str, data: str, count: int = 24) -> None:
+    """Draw samples of a trained model of the repository, or say in one line why that cannot be done."""
+    import torch
+
+    from .. import plots
+    from .job import JobError
+
+    try:
+        model = load(recipe, data)
+    except JobError as reason:
+        print(f"Not shown: {reason}")
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plots.grid(model.sample(model.noise(count)), f"{recipe}, trained to the end on {data}", inches=0.65)

@@ -10,6 +10,7 @@ from grading.content import tasks
 from grading.content.mistake import Mistake
 from grading.content.tasks import tasks_of
 from grading.maintain import notebooks
+from starter.support import alt_text
 
 KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
 HEADER = f"# ---\n# jupyter:\n#   kernelspec:\n{KERNEL}# ---\n\n"
@@ -95,6 +96,19 @@ def test_a_run_is_written_again_only_when_its_numbers_changed(tmp_path, key, fac
     notebooks.keep_changed(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old/digits/vae.png").read_text() == ("old" if kept else "new")
     assert (json.loads((tmp_path / "old/digits/vae.json").read_text())["scores"]["bits"] == 2.0) is kept
+
+
+@pytest.mark.parametrize("text", notebooks.texts(), ids=lambda path: path.stem)
+def test_every_picture_says_what_is_to_be_seen_and_every_axis_has_a_label(text):
+    notebook = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
+    outputs = [(cell.id, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    words = {
+        f"{cell} {i}": output.metadata["image/png"]["alt"]
+        for i, (cell, output) in enumerate(outputs)
+        if "image/png" in output.get("data", {})
+    }
+    assert words
+    assert not {place: alt for place, alt in words.items() if len(alt) < 12 or alt_text.NO_LABEL in alt}
 
 
 def test_a_new_run_is_kept(tmp_path):

@@ -1,5 +1,6 @@
 """Runs: what fit and play write down, and the last lab reads."""
 
+import itertools
 import json
 
 import pytest
@@ -70,6 +71,17 @@ def test_a_run_that_max_steps_cut_short_is_not_written(mine, monkeypatch):
     training.fit(Mean(), images(), run="mean")
     runs.measure("mean", images(), lambda count: torch.zeros(count, 1, 3, 2))
     assert not mine.exists()
+
+
+def test_seconds_of_the_processor_are_the_budget_of_named_runs_alone(mine, monkeypatch):
+    spent = itertools.count()
+    monkeypatch.setattr("time.process_time", lambda: next(spent))  # every look at the clock is a second later
+    monkeypatch.setenv("MAX_STEPS", "2")
+    monkeypatch.setenv("RUN_CPU_SECONDS", "7")
+    assert training.fit(Mean(), images()).steps == 2
+    assert training.fit(Mean(), images(), run="mean").steps == 7
+    runs.measure("mean", images(), lambda count: torch.zeros(count, 1, 3, 2))
+    assert runs.read("noise")["mean"].steps == 7 and runs.read("noise")["mean"].samples() is not None
 
 
 @pytest.mark.parametrize("name", ["", "../gan", "GAN", "a b", "-x"])
