@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.utils import compute_checksum
 
 from grading.classroom.course_folder import Course
 from grading.classroom.release import learners_files, put_blanks, release, zipped
@@ -154,7 +155,8 @@ def test_stock_nbgrader_grades_a_right_and_a_wrong_submission(course, solution, 
     for student, module in (("anna", solution), ("ben", wrong)):
         folder = course.folder("submitted", LAB, student)
         (folder / "starter").mkdir(parents=True)
-        (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
+        with zipfile.ZipFile(course.zip(LAB)) as archive:
+            (folder / f"{LAB}.ipynb").write_bytes(archive.read(f"{LAB}/{LAB}.ipynb"))
         (folder / "starter/vae.py").write_text(module)
     nbgrader(course, "autograde", LAB)
     with course.gradebook() as gradebook:
@@ -162,12 +164,21 @@ def test_stock_nbgrader_grades_a_right_and_a_wrong_submission(course, solution, 
     assert scores == [points(), points(without="vae-1")]
 
 
+def test_validate_does_not_take_a_learners_cells_for_changed(archive):
+    notebook = nbformat.reads(archive[f"{LAB}/{LAB}.ipynb"], as_version=4)
+    cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert [cell.source for cell in cells if cell.cell_type == "code"] == [f'check("{task}")' for task in tasks_of(LAB)]
+    assert all(cell.metadata.nbgrader["checksum"] == compute_checksum(cell) for cell in cells)
+
+
 def test_the_real_first_lab_is_released(tmp_path):
     course = Course(tmp_path / "course")
     with zipfile.ZipFile(io.BytesIO(release(course, "01_autoencoder").read_bytes())) as archive:
         text = archive.read("01_autoencoder/01_autoencoder.ipynb").decode()
         modules = archive.read("01_autoencoder/starter/autoencoder.py").decode()
-    assert text.count("matches(fingerprint(") == len(tasks_of("01_autoencoder"))
+    released = course.released("01_autoencoder").read_text()
+    assert released.count("matches(fingerprint(") == len(tasks_of("01_autoencoder"))
+    assert "matches(" not in text and "AUTOTEST" not in text
     assert modules == blanks()[known_answers.ROOT / "starter/autoencoder.py"]
     notebook = nbformat.reads(text, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), textwrap.shorten(text, 200)
