@@ -14,18 +14,27 @@ from .release import NOTEBOOKS, put_blanks
 
 AS_THEY_ARE = ("LICENSE", "requirements.txt", "docs/glossary.md", "datasets")
 NOT_FOR_STUDENTS = ("questions.json", "reference_runs")  # model answers; what the reference draws
-IGNORED = "__pycache__/\n.ipynb_checkpoints/\n.venv\ndatasets/cache/\nstarter/.tries.json\n/runs/\n"
+IGNORED = """__pycache__/
+.ipynb_checkpoints/
+.venv
+datasets/cache/
+starter/.*.json
+work/.jupyter/
+submission-*.zip
+/runs/
+"""
 README = """# Deep generative models, hands on
 
 ```
 python -m venv .venv
 source .venv/bin/activate                     # on Windows: .venv\\Scripts\\activate
 python -m pip install -r requirements.txt
-python -m starter lab                         # JupyterLab on the notebooks
-python -m starter progress                    # what is right, wrong, blank; points
+python -m starter lab                         # JupyterLab on your own copy, work/: commit that
+python -m starter progress                    # what is right, wrong, blank, written; points
+python -m starter submit 02_vae               # a last check, then the zip to hand in
 ```
 
-Each notebook says which blanks of `starter/` are yours, and checks them with hints. It runs offline, on two cores.
+Each notebook says which blanks of `work/starter/` are yours, and checks them with hints. It runs offline, on two cores.
 
 | # | notebook | module | you learn | points | minutes |
 | --- | --- | --- | --- | --- | --- |

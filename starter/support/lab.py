@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
 def said_of(made: list[str]) -> None:
     if books := [name for name in made if name.endswith(".ipynb")]:
         labs = f"{len(books)} notebook{'s' * (len(books) > 1)}, {books[0]} to {books[-1]}" if books[1:] else books[0]
-        print(f"Prepared your own copy, which git leaves alone: {labs}, and the modules with blanks.", flush=True)
+        print(f"Prepared your own copy, {course.own()}: {labs}, and the modules with blanks.", flush=True)
 
 
 def jupyterlab(options: list[str]) -> int:
