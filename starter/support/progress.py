@@ -221,14 +221,17 @@ def table(labs: list[course.Lab] | None = None, colour: bool = False) -> str:
 
 
 def rows(found: LabStanding, in_full: bool, colour: bool) -> Iterator[str]:
-    lab = found.lab
+    from . import blanks
+
+    lab, given_up = found.lab, blanks.shown()
     yield f"Lab {lab.number:<2} {lab.name}: {found.summary()}; {lab.minutes} minutes"
     if found.trouble:
         reach = f"{next(iter(lab.tasks))} to {[*lab.tasks][-1]}"
         yield f"  {found.trouble} ({reach} cannot be checked)"
     elif in_full:
         for task, standing in found.tasks.items():
-            yield f"  {task:8} {tinted(standing.state, colour)} {lab.tasks[task].points:2}  {line_of(task)}"
+            more = ", given up" if task in given_up else ""
+            yield f"  {task:8} {tinted(standing.state, colour)} {lab.tasks[task].points:2}  {line_of(task)}{more}"
     if in_full:
         for question, state in found.answers.items():
             yield f"  {question:8} {tinted(state, colour)} {lab.questions[question]:2}  {lab.name}.ipynb"

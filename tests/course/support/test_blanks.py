@@ -125,7 +125,7 @@ def test_a_failed_try_climbs_the_same_ladder(module):
 
 def test_the_reference_is_shown_for_a_right_task_or_one_that_is_given_up_and_that_is_recorded(module, monkeypatch):
     (module.parents[1] / "solutions").symlink_to(ROOT / "solutions")
-    states = {"vae-1": "right", "vae-2": "wrong"}
+    states = dict.fromkeys(course.labs()["02_vae"].tasks, "wrong") | {"vae-1": "right"}
     found = {task: progress.Standing(state, "") for task, state in states.items()}
     monkeypatch.setattr(progress, "verdicts", lambda lab: (found, ""))
     region = "sigma = torch.exp(0.5 * log_var)"
@@ -136,3 +136,5 @@ def test_the_reference_is_shown_for_a_right_task_or_one_that_is_given_up_and_tha
     assert "square" in given.solution("vae-2", give_up=True) and given.shown() == ["vae-2"]
     assert "square" in given.solution("vae-2")
     assert json.loads((module.parents[1] / "shown.json").read_text()) == ["vae-2"]
+    table = progress.table([course.labs()["02_vae"]])
+    assert [line.split()[0] for line in table.splitlines() if line.endswith(", given up")] == ["vae-2"]
