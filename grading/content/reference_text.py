@@ -2,8 +2,10 @@
 
 import ast
 import copy
+import re
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from .knife import regions
 from .overlay import ROOT
@@ -59,6 +61,37 @@ def parsed(task: str) -> tuple[ast.Module, list[str]]:
     )
     parameters = [a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)]
     return ast.Module(next(filter(None, found), []), []), parameters
+
+
+class Parameter(NamedTuple):
+    """What is known of an argument of a task's function, as text."""
+
+    type: str
+    default: str  # empty: none
+    told: str  # what the docstring says of it
+
+
+def parameters(task: str) -> dict[str, Parameter]:
+    if (function := function_of(task)) is None:
+        return {}
+    given = [*function.args.posonlyargs, *function.args.args]
+    defaults = dict(zip([a.arg for a in given[::-1]], function.args.defaults[::-1]))
+    told = described(ast.get_docstring(function) or "")
+    return {a.arg: Parameter(as_text(a.annotation), as_text(defaults.get(a.arg)), told.get(a.arg, "")) for a in given}
+
+
+def as_text(node: ast.expr | None) -> str:
+    return ast.unparse(node) if node else ""
+
+
+def described(docstring: str) -> dict[str, str]:
+    """Argument -> what stands behind it, from the lines `mu, log_var: ...` below `Args:`."""
+    lines = docstring.partition("Args:\n")[2].partition("\n\n")[0]
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?= {4}\S)", "\n" + lines):
+        names, _, words = entry.partition(":")
+        found |= {name.strip(): " ".join(words.split()) for name in names.split(",")}
+    return found
 
 
 def expressions(task: str) -> set[str]:

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..content.reference_text import Parameter
+from .habits import begun, forgetting, is_length, kept, sizes_of
+
 SWAPS = (  # names and operators that stand for each other in somebody's head; each way round
     *(("sum", "mean"), ("log", "exp"), ("log", "log2"), ("sqrt", "square"), ("square", "abs"), ("max", "min")),
     *(("amax", "amin"), ("zeros", "ones"), ("zeros_like", "ones_like"), ("new_zeros", "new_ones"), ("var", "std")),
@@ -24,18 +27,29 @@ ONE_WAY = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 
 
 class Scope(NamedTuple):
-    """Names that a change may put in each other's place."""
+    """Names that a change may put in each other's place, and what they stand for."""
 
     variables: set[str]
     arguments: set[str]  # tensors of the caller: working on them in place is a mistake
     fields: set[str]  # such as conv.stride, which has siblings
+    sizes: set[str]  # names of lengths
+    known: dict[str, Parameter]
+    returned: set[int]  # tuples that are returned
 
 
-def changes(tree: ast.AST, parameters: list[str]) -> Iterator[None]:
+def changes(tree: ast.Module, parameters: list[str], known: dict[str, Parameter] | None = None) -> Iterator[None]:
     """The tree, changed in one place after another; each change is undone before the next."""
     local = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     fields = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and is_field(tree, n)}
-    scope = Scope({*parameters, *local} - {"self"}, {*parameters} - local, fields)
+    returned = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)}
+    scope = Scope(
+        {*parameters, *local} - {"self"}, {*parameters} - local, fields, sizes_of(tree), known or {}, returned
+    )
+    whole = tree.body
+    for body in begun(tree, scope.known):
+        tree.body = body
+        yield
+    tree.body = whole
     choices: Iterator[list[Any]] | Iterator[ast.AST]
     for node in list(ast.walk(tree)):
         for field, old in list(ast.iter_fields(node)):
@@ -65,6 +79,9 @@ def lists(node: ast.AST, field: str, old: list, scope: Scope) -> Iterator[list]:
         yield from ([*old[:i], new, *old[i + 1 :]] for new in others(item, node, scope))
         if isinstance(item, ast.stmt) and not isinstance(item, ast.Pass):
             yield [*old[:i], *(inner(item) or [ast.Pass()]), *old[i + 1 :]]
+            yield from ([*old[:i], *before, *old[i:]] for before in forgetting(item, scope.known))
+            if isinstance(item, ast.With) and "no_grad" in ast.unparse(item.items[0]):
+                yield [*old[:i], *ast.parse("torch.set_grad_enabled(False)").body, *item.body, *old[i + 1 :]]
         elif isinstance(item, ast.keyword) or field in ("elts", "args", "values") and len(old) > 1:
             yield old[:i] + old[i + 1 :]
     exchanged = field in ("args", "elts") and not isinstance(getattr(node, "ctx", None), ast.Store)
@@ -82,6 +99,8 @@ def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
     idle = isinstance(parent, ast.Expr) or getattr(parent, "test", None) is old  # nobody asks for the sign
     negated = [] if idle else [ast.UnaryOp(ast.USub(), old)]
     yield from (new() for new in OTHERS.get(type(old), ()))
+    if is_length(old) or isinstance(old, ast.Attribute) and old.attr in scope.fields - {"dtype", "device"}:
+        yield kept(old, "size")
     match old:
         case ast.Constant(value=bool(value)):
             yield ast.Constant(not value)
@@ -96,7 +115,10 @@ def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
             yield from map(ast.Constant, ("mean", "sum"))
         case ast.Name(ctx=ast.Load()) if old.id in scope.variables:
             yield from (ast.Name(new) for new in sorted(scope.variables - {old.id}))
-            yield from another_tensor(old, parent)
+            yield from (
+                *another_tensor(old, parent, scope.returned),
+                *([kept(old, f"size {old.id}")] if old.id in scope.sizes else []),
+            )
         case ast.Attribute() if not is_library(old.value):
             siblings = scope.fields - {old.attr} if old.attr in scope.fields else ()
             yield from (ast.Attribute(old.value, new) for new in [*sorted(siblings), *OTHERS.get(old.attr, ())])
@@ -108,18 +130,21 @@ def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
                 yield ast.BinOp(old.right, old.op, old.left)
             if isinstance(old.left, ast.Name) and old.left.id in scope.arguments and type(old.op) in IN_PLACE:
                 yield ast.Call(ast.Attribute(old.left, IN_PLACE[type(old.op)]), [old.right], [])
-            yield from (*negated, *another_tensor(old, parent))
+            yield from (*negated, *another_tensor(old, parent, scope.returned))
         case ast.UnaryOp():
             yield old.operand
         case ast.BoolOp(values=values):
             yield from values
         case ast.IfExp():
             yield from (old.body, old.orelse)
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            nothing = ast.UnaryOp(ast.Not(), old.left)
+            yield from (ast.UnaryOp(ast.Not(), old), nothing if isinstance(old.ops[0], ast.Is) else old.left)
         case ast.Compare() | ast.BoolOp():
             yield ast.UnaryOp(ast.Not(), old)
         case ast.Call():
             yield from calls(old, scope)
-            yield from (*negated, *another_tensor(old, parent))
+            yield from (*negated, *another_tensor(old, parent, scope.returned))
         case ast.Slice():
             yield from (ast.Slice(None, old.upper, old.step), ast.Slice(old.lower, None, old.step))
         case ast.Subscript(ctx=ast.Load()):
@@ -131,13 +156,16 @@ def is_number(parent: ast.AST) -> bool:
     return isinstance(parent, ast.BinOp | ast.Compare)
 
 
-def another_tensor(old: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
-    """The same numbers without a gradient, or in another precision."""
+def another_tensor(old: ast.expr, parent: ast.AST, returned: set[int]) -> Iterator[ast.expr]:
+    """The same numbers without a gradient, in another precision, kept from the first call, or of fewer dimensions."""
     cut = isinstance(old, ast.Call) and getattr(old.func, "attr", "") == "detach"
     if isinstance(parent, ast.BinOp | ast.Return | ast.Call | ast.Assign) and not cut:
         yield ast.Call(ast.Attribute(old, "detach"), [], [])
     if isinstance(parent, ast.Return):
         yield ast.Call(ast.Attribute(old, "double"), [], [])
+        yield kept(old, "result")
+    if isinstance(parent, ast.Return) or id(parent) in returned:
+        yield ast.Call(ast.Attribute(old, "squeeze"), [], [])
 
 
 def calls(old: ast.Call, scope: Scope) -> Iterator[ast.expr]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from starter.support import compare, differences, mistakes, probes
@@ -23,7 +24,7 @@ from ..content.tasks import TASKS, module_of
 from . import audit, mutants, phrases
 
 SEEDS = (PUBLIC_SEED, AUTOTEST_SEED)
-Which = str | tuple[int, int]  # a sentence, or the places of two catalogued answers
+Which = str | tuple[int, ...]  # a sentence, or the places of one or two catalogued answers
 
 
 def digest(task: str) -> str:
@@ -59,21 +60,43 @@ def table(task: str) -> dict:
     wants = [probes.arrays(task, reference, seed, known) for seed, known in zip(SEEDS, tables)]
     wants[1] = differences.small(wants[1])
     catalogue = set()
+    parts: dict[tuple, Which] = {}
     for i, _ in enumerate(known_answers.answers("wrong")[task]):
-        got = known_answers.observed(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, tables[0])
-        catalogue.add(compare.fingerprint(got))
+        variant = known_answers.variant("wrong", task, i)
+        found = [known_answers.observed(task, variant, seed, known) for seed, known in zip(SEEDS, tables)]
+        catalogue.add(compare.fingerprint(found[0]))
+        note_parts(parts, wants, found, (i,))
     rows: dict[tuple, Which] = {}
-    for _, which, found in sorted(outcomes(task, tables), key=lambda outcome: outcome[0]):
+    for rank, which, found in sorted(outcomes(task, tables), key=lambda outcome: outcome[0]):
+        if rank < len(phrases.RULES):
+            note_parts(parts, wants, found, which)
         idle = "raises" in found[0] or compare.same(found[0], wants[0]) or not mistakes.finite(found[0])
         if idle or compare.fingerprint(found[0]) in catalogue:
             continue
         here = (mistakes.form(found[0]), tuple(mistakes.numbers(found[0], wants[0])))
         there = None if len(found) < 2 or "raises" in found[1] else tuple(mistakes.numbers(found[1], wants[1]))
         rows.setdefault((*here, there), which)
-    says = sorted({which for which in rows.values() if isinstance(which, str)})
+    says = sorted({which for which in [*rows.values(), *parts.values()] if isinstance(which, str)})
     places = {text: i for i, text in enumerate(says)}
     marks = [[*row, places.get(which) if isinstance(which, str) else [*which]] for row, which in rows.items()]
-    return {"digest": digest(task), "says": says, "marks": marks}
+    single: dict[str, list] = {}
+    for (name, *row), which in parts.items():
+        single.setdefault(name, []).append([*row, places.get(which) if isinstance(which, str) else [*which]])
+    return {"digest": digest(task), "says": says, "marks": marks, "parts": single}
+
+
+def note_parts(
+    parts: dict[tuple, Which], wants: list[compare.Arrays], found: list[compare.Arrays], which: Which
+) -> None:
+    """What is wrong with single outputs, each for itself: name, numbers, numbers on other inputs if known."""
+    for name in mistakes.outputs(wants[0]) if "raises" not in found[0] else ():
+        got, want = found[0].get(name), wants[0][name]
+        if got is None or got.shape != want.shape or got.dtype != want.dtype or not np.isfinite(got).all():
+            continue
+        here, there = tuple(mistakes.part(got)), found[1].get(name) if len(found) > 1 and name in wants[1] else None
+        elsewhere = tuple(mistakes.part(there)) if there is not None and there.dtype.kind in "fi" else None
+        if any(here) and compare.error(got, want) > compare.TOLERANCE:
+            parts.setdefault((name, here, elsewhere), which)
 
 
 def outcomes(task: str, tables: list) -> Iterator[tuple[int, Which, list[compare.Arrays]]]:

@@ -18,12 +18,13 @@ from starter.support.standins import Tables
 
 from ..content import known_answers
 from ..content.overlay import ROOT
-from ..content.reference_text import parsed
+from ..content.reference_text import parameters, parsed
 from ..content.tasks import TASKS, module_of
 from .edits import changes
 
 EQUIVALENTS = ROOT / "grading/content/equivalents.toml"
 MEMORY = 6 << 30  # bytes of a process that runs mutants
+REMEMBERS = "globals()"  # in a change that keeps a value of the first call for all that follow
 SECONDS = 2.0  # of computing for all that is asked of one mutant: a changed loop may go on for ever
 
 
@@ -54,13 +55,14 @@ def in_time(seconds: float) -> Iterator[None]:
 def mutants(task: str) -> dict[str, str]:
     """Change, as `old lines => new lines`, -> the region with it.
 
-    Where a probe watches no gradient, as in a measurement, nothing is detached: it would be no change.
+    Where a probe watches no gradient, as in a measurement, nothing is detached, and a lone number is not squeezed: it
+    would be no change.
     """
     tree, names = parsed(task)
     old, found = ast.unparse(tree), dict[str, str]()
-    for _ in changes(tree, names):
+    for _ in changes(tree, names, parameters(task)):
         new = ast.unparse(tree)
-        idle = ".detach()" in new and new.count(".detach()") > old.count(".detach()") and not is_watched(task)
+        idle = any(new.count(cut) > old.count(cut) for cut in idle_in(task))
         if new != old and new and not idle:
             found.setdefault(difference(old, new), new)
     return found
@@ -77,10 +79,15 @@ def difference(old: str, new: str) -> str:
 
 
 @cache
-def is_watched(task: str) -> bool:
-    """Does the task's probe watch any gradient?"""
+def idle_in(task: str) -> tuple[str, ...]:
+    """Calls that change nothing that the task's probe sees."""
     want = probes.arrays(task, known_answers.reference(module_of(task)), 0, known_answers.tables(task, 0, ()))
-    return any("gradient" in name for name in want)
+    cuts = () if any("gradient" in name for name in want) else (".detach()", ".data")
+    return (
+        cuts
+        if any(a.ndim for name, a in want.items() if name.startswith(("result", "item")))
+        else (*cuts, ".squeeze()")
+    )
 
 
 def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[tuple[str, list[Arrays]]]:

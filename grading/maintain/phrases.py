@@ -310,7 +310,40 @@ def of_step(call: ast.Call, words: Words) -> str:
     return f" on {words.of(owner)}" if isinstance(owner, ast.Name) and words.of(owner) else ""
 
 
+CUT = {
+    "clamp(min=0)": "{what} is cut off below 0", "clamp(0, 1)": "{what} is cut off outside [0, 1]",
+    "clamp(max=1)": "{what} is cut off above 1", "clamp(-10, 10)": "{what} is cut off outside [-10, 10]",
+    "round()": "{what} is rounded to whole numbers",
+    "data": "{what} is cut off the graph, so that no gradient passes there",
+}  # fmt: skip
+
+
+def argument(change: Changed, words: Words) -> str | None:
+    """An argument that is changed before anything else is done with it."""
+    old, new = change.old, change.new
+    added = isinstance(old, list) and isinstance(new, list) and len(new) == len(old) + 1 and text(new[1:]) == text(old)
+    if not added or not isinstance(new[0], ast.Assign) or not isinstance(new[0].targets[0], ast.Name):
+        return None
+    name, value = new[0].targets[0].id, ast.unparse(new[0].value)
+    if value in (f"max({name}, 1)", f"min({name}, 1)"):
+        return f"`{name}` is taken for 1 where it is {'less' if value[:3] == 'max' else 'more'}"
+    if value.startswith(f"{name} or "):
+        return f"`{name}` of 0 is taken for one that is not given"
+    if value.startswith(f"{name}[:1]"):
+        return f"the first of all `{name}` is taken for every one"
+    cut = CUT.get(value.removeprefix(f"{name}."))
+    return cut and cut.format(what=f"`{name}`")
+
+
+def forgotten(change: Changed, words: Words) -> str | None:
+    """An optimiser without the memory of the steps before."""
+    old, new = change.old, change.new
+    added = isinstance(old, list) and isinstance(new, list) and len(new) == len(old) + 1
+    cleared = [n for n in new if ast.unparse(n).endswith(".state.clear()")] if added else []
+    return f"`{ast.unparse(cleared[0]).partition('.')[0]}` forgets the steps before" if cleared else None
+
+
 RULES = (  # the most telling first
     *(function_swapped, arguments_gone, operand_gone, call_gone, sign, operator, exchanged, step_gone, case),
-    *(constant, name, cut_off),
+    *(constant, name, cut_off, argument, forgotten),
 )

@@ -8,11 +8,23 @@ import numpy as np
 from .compare import KEPT, SETTING, TOLERANCE, Arrays, error
 from .patterns import Pair, close, pattern
 
-SHOWN = 2  # names of right arrays in one message
+SHOWN = 2  # names of right arrays in one message, of cases in which something is wrong
+ROOM = 60  # characters for the names of right arrays
 FEW = 8  # numbers that are shown one by one, and that are stored of other inputs
 YES = {True: "yes", False: "no"}
 CHANGED = "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
 CUT_OFF = "look for detach(), item(), no_grad() or numpy."
+CASES = {  # a word in the name of a case, and what to look for where only that is wrong; classes of holes, see probes
+    "one example": "Is a dimension of length 1 dropped, or a size written down?",
+    "extreme": "Is something cut off, or does something overflow?",
+    " is 0": "A 0 is a number, and no missing argument.",
+    "second step": "Does the optimiser keep its memory?",
+    "alike": "What if two rows are equal, or a column is constant?",
+    "unequal": "The two sizes may differ.",
+    "stride 1": "Is a stride or a padding written down?",
+    "not given": "Is the default that of the text?",
+    "points": "Not only images have a batch.",
+}
 
 
 class Seen(NamedTuple):
@@ -43,8 +55,43 @@ def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") ->
     if not wrong:
         return f"It returns something more: {', '.join(sorted(set(got) - set(want)))}."
     right = [f"`{name}`" for name in order if name not in wrong and not name.startswith(KEPT)]
-    some = ", ".join(right[:SHOWN]) + (f" and {len(right) - SHOWN} more" if len(right) > SHOWN else "")
-    return described(wrong[0], seen, other, expects) + (f" ({some}: right.)" if right else "")
+    if cases := only_with(wrong, want):
+        return of_cases(cases, wrong[0], seen, other, expects)
+    return described(wrong[0], seen, other, expects) + beside(right)
+
+
+def beside(right: list[str]) -> str:
+    """The arrays that are right, as many of their names as there is room for."""
+    shown = right[:SHOWN]
+    while len("".join(shown)) > ROOM:
+        shown.pop()
+    more = f"{len(right) - len(shown)} more" if len(right) > len(shown) else ""
+    return f" ({' and '.join(filter(None, (', '.join(shown), more)))}: right.)" if right else ""
+
+
+def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expects: str) -> str:
+    """The sentence about an array, with the cases that are all that is wrong, and what to look for."""
+    text = described(name, seen._replace(sizes={}), other, expects)  # a case may have sizes of its own
+    found = f"Wrong only for: {'; '.join(cases)}. {text.replace(name.removeprefix(plain(name)), '')}"
+    hints = [hint for word, hint in CASES.items() if all(word in case for case in cases)]
+    return f"{found} {hints[0]}" if len(hints) == 1 and not name.startswith("gradient") else found
+
+
+def plain(name: str) -> str:
+    """An array's name without the case in which it was asked."""
+    return name.partition(" (")[0]
+
+
+def only_with(wrong: list[str], want: Arrays) -> list[str]:
+    """The cases without which everything is right; empty where there are many, or where something else is wrong.
+
+    The same was asked in another case, too: this one is not all there is.
+    """
+    found = list(dict.fromkeys(name.partition(" (")[2].removesuffix(")").replace(") (", ", ") for name in wrong))
+    others = [name for name in want if name not in wrong and plain(name) in map(plain, wrong)]
+    inputs = any(name.startswith((KEPT, SETTING)) for name in wrong)
+    nameless = any(case.isdigit() or not case for case in found)
+    return [] if nameless or len(found) > SHOWN or not others or inputs else found
 
 
 def is_wrong(name: str, got: Arrays, want: Arrays) -> bool:

@@ -111,7 +111,7 @@ def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
     network.eval()
     modes.clear()
     one = {name: images[:1] for name, images in inputs.items()}
-    found = observe(lambda x, eps: module.denoising_loss(network, x, eps, sigma), one)
+    found = observe(lambda x, eps: module.denoising_loss(network, x, eps, 1 + sigma), one)
     seen |= case("one example, evaluation mode", found)
     seen["evaluation mode, in every call and after"] = np.array([not any(modes), not network.training])
     return seen

@@ -11,10 +11,10 @@ from ..compare import Arrays
 from .core import Draw, array, case, first, observe, probe, tensor
 
 
-@probe("beta-1", spared={"extreme": "sums and means bear any number"})
+@probe("beta-1")
 def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
     b, latent_dim = draw.dims("B", "latent_dim", low=3)
-    inputs = {"nll": draw.uniform(b, low=1, high=3), "kl_per_dim": draw.uniform(b, latent_dim, low=0.2, high=1)}
+    inputs = {"nll": draw.uniform(b, low=1, high=3), "kl_per_dim": draw.uniform(b, latent_dim, low=0.2, high=1.4)}
     beta, penalty = draw.number(2, 3), {"penalty": tensor(np.array(draw.number(4, 5)))}
     seen = observe(module.beta_elbo, inputs, ("nll", "kl_per_dim"), beta=beta)
     other = observe(module.beta_elbo, inputs | penalty, ("nll", "penalty"), beta=beta)
@@ -26,6 +26,9 @@ def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
         | {"loss (beta not given)": plain.get("loss", np.array("missing"))}
         | case("beta below 1, penalty is 0", observe(module.beta_elbo, none, beta=draw.number(0.3, 0.6)))
         | case("one example, beta is 0", observe(module.beta_elbo, first(inputs), beta=0.0))
+        | case(
+            "extreme nll, of a density above 1", observe(module.beta_elbo, inputs | {"nll": 20 - 25 * inputs["nll"]})
+        )
     )
 
 
@@ -34,7 +37,7 @@ def active_units(module: ModuleType, draw: Draw) -> Arrays:
     """Columns of every kind, in an order of their own: what matters is the variance, on the scale of the threshold."""
     (n,) = draw.dims("N", low=24, high=31)
     seen = {}
-    for threshold in (draw.number(0.15, 0.25), draw.number(0.3, 0.4)):
+    for threshold in (draw.number(0.15, 0.25), draw.number(2, 2.5)):
         # deviation over the square root of the threshold, and mean
         kinds = [(0.3, 3.0), (0.3, -3.0), (0.75, 0.4), (0.75, -0.4), (1.3, 0.4), (1.3, -2.0), (3.0, 0.3), (0.2, 0.02)]
         kinds = [kinds[i] for i in draw.rng.permutation(len(kinds))]
@@ -44,7 +47,9 @@ def active_units(module: ModuleType, draw: Draw) -> Arrays:
     draw.sizes["latent_dim"] = mu.shape[1]
     small = 0.4 * mu / mu.std(dim=0) * tensor(np.where(draw.rng.permutation(mu.shape[1]) % 2, 0.15, 0.4))
     seen["result (threshold not given)"] = observe(module.active_units, {"mu": small})["result"]
-    still = mu * tensor(draw.rng.permutation(np.arange(mu.shape[1]) % 2)) + 0.5  # half of the columns are constant
+    still = (
+        0.05 * mu * tensor(draw.rng.permutation(np.arange(mu.shape[1]) % 2)) + 0.5
+    )  # half of the columns are constant
     seen |= case("threshold is 0, some alike", observe(module.active_units, {"mu": still}, threshold=0.0))
     far = torch.stack([column(draw, n, deviation, 1e4) for deviation in (0.3, 1.5) * 6], dim=1)
     seen |= case("extreme means", observe(module.active_units, {"mu": far}, threshold=0.5))

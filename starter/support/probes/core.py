@@ -198,9 +198,11 @@ def arrays(task: str, module: ModuleType, seed: int, tables: Tables) -> Arrays:
 
 
 def words_of(mistake: BaseException) -> str:
-    """On one line; none of an exception that cannot say what it is."""
+    """On one line; none of an exception that cannot say what it is; of an allocator what it was asked for."""
     with contextlib.suppress(Exception):
-        return " ".join(str(mistake).split())
+        words = " ".join(str(mistake).split())
+        asked = re.search(r"tried to allocate (\d+) bytes", words)
+        return f"{int(asked[1]) / 1e9:.3g} GB of memory are asked for, and not there" if asked else words
     return ""
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, array, case, first, observe, probe, whole_numbers
+from .core import Draw, array, case, first, observe, probe, scaled, whole_numbers
 
 
-@probe("dc-1", spared={"evaluation": "its layers are not called"})
+@probe("dc-1")
 def initialize(module: ModuleType, draw: Draw) -> Arrays:
     n, m, k = draw.dims("in_channels", "out_channels", "kernel_size", low=2, high=5)
     layers = {
@@ -29,16 +29,18 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
         flat = [array(part).ravel() for part in (layer.weight - shift, layer.bias) if part is not None]
         seen[f"{name}{' - 1' * (shift > 0)}"] = np.concatenate(flat)
     for layer in (nn.ReLU(), nn.GroupNorm(1, n)):
+        layer.eval()  # the layers above are in training mode
         before = [parameter.clone() for parameter in layer.parameters()]
         module.initialize(layer, torch.Generator().manual_seed(draw.whole(0, 10**6)))
-        kept = all(map(torch.equal, before, layer.parameters()))
+        kept = all(map(torch.equal, before, layer.parameters())) and not layer.training
         seen[f"{type(layer).__name__} stays as it is"] = np.array(kept)
     trained = [parameter.requires_grad for layer in layers.values() for parameter in layer.parameters()]
     twins = nn.Conv2d(n, m, 1), nn.Conv2d(n, m, 1)
     for layer in twins:
         module.initialize(layer)
     seen["without rng two layers differ"] = np.array(not torch.equal(twins[0].weight, twins[1].weight))
-    return seen | {"can be trained as found": np.array(trained)}
+    modes = [layer.training for layer in layers.values()]
+    return seen | {"can be trained as found": np.array(trained), "training, not evaluation, as found": np.array(modes)}
 
 
 def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool):
@@ -96,7 +98,7 @@ def interpolate_2d(module: ModuleType, draw: Draw) -> Arrays:
     return seen | case("one latent, two steps", observe(module.interpolate_2d, single, steps=2))
 
 
-@probe("ls-1", spared={"extreme": "squares bear any logit"})
+@probe("ls-1")
 def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs = {name: draw.mixed(b) for name in ("real_logits", "fake_logits")}
@@ -107,10 +109,12 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     unequal = inputs | {"fake_logits": draw.mixed(2 * b)}
     seen |= case("unequal batches, b is 0", observe(loss, unequal, a=targets["a"], b=0.0))
     seen |= case("one example", observe(loss, first(inputs), **targets))
+    far = {name: 30 * logits for name, logits in inputs.items()}
+    seen |= case("extreme logits, in thousands, a above 1", scaled(observe(loss, far, a=2.5, b=3.5), 1e-3))
     return seen | case("patches", observe(loss, patches, tuple(inputs)))
 
 
-@probe("ls-2", spared={"extreme": "squares bear any logit"})
+@probe("ls-2")
 def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     (b,), (h, w) = draw.dims("B", low=4, high=6), draw.dims("H", "W", low=2, high=3)
     inputs, patches = {"fake_logits": draw.mixed(b)}, {"fake_logits": draw.mixed(b, 1, h, w)}
@@ -118,4 +122,6 @@ def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(loss, inputs, tuple(inputs), c=draw.number(2, 3))
     seen["result (c not given)"] = observe(loss, inputs)["result"]
     seen |= case("one example, c is 0", observe(loss, first(inputs), c=0.0))
+    far = {"fake_logits": 30 * inputs["fake_logits"]}
+    seen |= case("extreme logits, in thousands", scaled(observe(loss, far), 1e-3))
     return seen | case("patches", observe(loss, patches, tuple(inputs)))

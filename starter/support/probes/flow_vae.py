@@ -99,7 +99,9 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(with_prior, inputs, ("logits", "mu", "log_var", "z_0", "z_k", "log_det"))
     plain = observe(module.flow_elbo, inputs)
     seen |= {f"{name} (prior and beta not given)": a for name, a in plain.items() if name in ("loss", "kl")}
-    far = first(inputs | {"logits": 60 * inputs["logits"].sign()})
+    far = first(inputs | {"logits": 60 * inputs["logits"].sign(), "log_det": 20 * inputs["log_det"]})
+    far["log_var"][..., 0] = -12  # a latent that is all but certain, and sampled where it is
+    far["z_0"][..., 0] = far["mu"][..., 0]
     return seen | case("one example, extreme logits +-60, beta is 0", observe(module.flow_elbo, far, beta=0.0))
 
 

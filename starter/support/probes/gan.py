@@ -170,6 +170,8 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
         if elsewhere:
             seen["modes (least not given)"] = whole(module.modes_covered(**inputs, radius=radius))
     seen["modes (least is 0)"] = whole(module.modes_covered(**inputs, radius=radius, least=0.0))
+    wide = {name: 4 * values for name, values in inputs.items()}
+    seen["modes (radius above 1)"] = whole(module.modes_covered(**wide, radius=4 * radius, least=least))
     inputs["samples"] = inputs["centres"][:1] + 0.1 * radius
     return seen | {"modes (one example)": whole(module.modes_covered(**inputs, radius=radius))}
 

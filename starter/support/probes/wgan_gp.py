@@ -34,7 +34,7 @@ def generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     return seen | case("lower scores", low)
 
 
-@probe("wgan-3", spared={"evaluation": "the critic is not called"})
+@probe("wgan-3")
 def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
     """Weights inside the bound and beyond it to both sides, in two layers; one of them is frozen, and a weight, too.
 
@@ -51,7 +51,12 @@ def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
         weight.grad = draw.mixed(*weight.shape)
     module.clip_weights(critic, draw.number(0.5, 0.8))
     learns = [weight.requires_grad for weight in critic.parameters()]
+    trains, other = critic.training, draw.linear(m, 1).eval()
+    other.weight.data = 5 * other.weight.data
+    module.clip_weights(other, draw.number(1.1, 1.3))
     return {
+        "training and evaluation mode as found": np.array([trains, not other.training]),
+        "weights (bound above 1)": array(other.weight).ravel(),
         "same tensors as found": np.array([critic.get_parameter(name) is weight for name, weight in given.items()]),
         "what can learn is as found": np.array(learns == trained),
         "inner weights": np.concatenate([array(weight).ravel() for weight in critic[1].parameters()]),

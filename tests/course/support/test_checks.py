@@ -108,6 +108,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
             "return torch.zeros(1).expand(10**10)",
             f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",
         ),
+        ("return torch.ones(10**15)", "raises RuntimeError: 4e+06 GB of memory are asked for, and not there."),
         ("return (mu + eps).to_sparse()", "`result` is a tensor of layout torch.sparse_coo, expected float32 of shape"),
         ("return torch.nested.nested_tensor([mu[0], eps[0]])", "`result` is a tensor of layout nested, expected"),
         ("return mu.to('meta')", "`result` is a tensor on meta, expected float32"),

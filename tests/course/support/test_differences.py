@@ -77,6 +77,26 @@ def test_places_and_limits_of_wrong_numbers_are_told():
     assert "and all others are 4;" in told(want.clip(max=4), want)
 
 
+def test_where_only_some_cases_are_wrong_they_are_named_with_what_to_look_for():
+    one = np.float32([2.0])
+    want = {
+        "result": WANT,
+        "result (one example)": one,
+        "result (extreme x)": one,
+        "result (one example, extreme x)": one,
+    }
+    said = explain(Seen(want | {"result (one example)": one + 1}, want, {"B": 3}))
+    assert said == (
+        "Wrong only for: one example. `result` is 3, expected 2. "
+        "Is a dimension of length 1 dropped, or a size written down?"
+    )
+    both = {"result (one example, extreme x)": one + 1, "result (extreme x)": one + 2}
+    assert explain(Seen(want | both, want, {})).startswith(
+        "Wrong only for: extreme x; one example, extreme x. `result` is"
+    )
+    assert "only" not in explain(Seen(want | both | {"result": WANT + [[1, 0, 0]]}, want, {}))
+
+
 def test_numbers_of_another_output_are_told():
     one, other = np.float32(1.5), np.float32(2.5)
     seen = Seen({"loss": one, "kl": one}, {"loss": one, "kl": other}, {})
@@ -92,12 +112,29 @@ def right_ones(got: np.ndarray, want: np.ndarray) -> np.ndarray:
 
 def claims(text: str, got: compare.Arrays, want: compare.Arrays) -> list[bool]:
     """Every statement of a sentence that can be computed, computed with nothing of the code that made it."""
-    text, _, rest = text.partition(" (`")
+    (cases, text), (text, _, rest) = cased(text), cased(text)[1].partition(" (`")
     found = [bool(right_ones(got[word], want[word]).all()) for word in re.findall(r"`([^`]+)`", "`" + rest)]
     if missing := re.match(r"No gradient reaches (.+?):", text):
         return [*found, f"gradient at {missing[1]}" not in got and f"gradient at {missing[1]}" in want]
+    if cases:
+        wrong = [name for name in want if name not in got or not right_ones_of(got[name], want[name])]
+        found.append({name.partition(" (")[2].replace(") (", ", ")[:-1] for name in wrong} == set(cases))
     name = re.match(r"`(.+?)`", text)
-    return found + claimed(text, got[name[1]], want[name[1]], want) if name and name[1] in got else found
+    full = next(
+        (n for n in want if cases and name and n.startswith(f"{name[1]} (") and cases[0] in n), name and name[1]
+    )
+    return found + claimed(text, got[full], want[full], want) if name and full in got else found
+
+
+def cased(text: str) -> tuple[list[str], str]:
+    """The cases that are said to be all that is wrong, and the rest of a message."""
+    before, _, rest = text.partition(". ")
+    said = before.removeprefix("Wrong only for: ")
+    return (said.split("; "), rest) if said != before else ([], text)
+
+
+def right_ones_of(got: np.ndarray, want: np.ndarray) -> bool:
+    return got.shape == want.shape and got.dtype == want.dtype and bool(right_ones(got, want).all())
 
 
 def claimed(text: str, a: np.ndarray, b: np.ndarray, want: compare.Arrays) -> list[bool]:
