@@ -49,7 +49,7 @@ def changes(tree: ast.Module, parameters: list[str], known: dict[str, Parameter]
     for body in begun(tree, scope.known):
         tree.body = body
         yield
-    tree.body = whole
+        tree.body = whole
     choices: Iterator[list[Any]] | Iterator[ast.AST]
     for node in list(ast.walk(tree)):
         for field, old in list(ast.iter_fields(node)):
