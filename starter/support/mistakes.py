@@ -102,7 +102,7 @@ def part(array: np.ndarray) -> list[float]:
 
 def of_parts(table: dict, seen: Seen, other: Seen | None, catalogue: list[str]) -> str | None:
     """Of an answer that is no known one as a whole: what single outputs come from, two at most."""
-    found: list[str] = []
+    found: dict[str, str] = {}  # what is said of an output, once
     for name in outputs(seen.want):
         if not is_wrong(name, seen.got, seen.want) or name not in seen.got:
             continue
@@ -114,9 +114,9 @@ def of_parts(table: dict, seen: Seen, other: Seen | None, catalogue: list[str]) 
             said = table["says"][which].removeprefix(WHEN) if isinstance(which, int) else catalogue[which[0]]
             many = "the numbers" if times == 1 else f"{times:.4g} times the numbers"
             how = f"you get when {said}" if isinstance(which, int) else f"of this mistake: {said}"
-            found.append(f"`{name}` has {many} {how}")
+            found.setdefault(said, f"`{name}` has {many} {how}")
             break
-    return " ".join(found[:2]) or None
+    return " ".join([*found.values()][:2]) or None
 
 
 def parts_like(rows: list, got: np.ndarray, there: np.ndarray | None) -> Iterator[tuple[float, int | list[int]]]:

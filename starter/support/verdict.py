@@ -51,7 +51,9 @@ class Outcome:
 
     @property
     def blank(self) -> bool:
-        return self.stop is not None and self.stop.kind == "NotImplementedError"
+        """A blank names its task, or nothing; torch raises the same for what it has not for a type, with more words."""
+        stop = self.stop
+        return stop is not None and stop.kind == "NotImplementedError" and bool(re.fullmatch(r"(\w+-\d+)?", stop.words))
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> V
     other = case.elsewhere()
     seen = differences.Seen(got, case.want(), case.sizes())
     told = with_names(differences.explain(seen, other, case.expects), case.parts)
-    if says := case.made(seen, other):
+    if says := with_names(case.made(seen, other) or "", case.parts):
         return Verdict("wrong", f"{says} {told}" if len(says) + len(told) < LONGEST else says, "named")
     return Verdict("wrong", told)
 

@@ -106,6 +106,9 @@ def test_of_two_mistakes_at_once_each_output_tells_its_own(parts):
     left_out, runs = "`z` has the numbers you get when `x` is left out.", "`log_det` has the numbers of this mistake: "
     assert parts_told(parts, z=z, log_det=log_det) == f"{left_out} {runs}The sum runs."
     assert parts_told(parts, z=z, log_det=log_det + 1) == left_out
+    again = mistakes.known()["t"]["parts"]
+    again["log_det"][0][2] = 0
+    assert parts_told(parts, z=z, log_det=log_det) == left_out
 
 
 def test_a_factor_is_told_beside_the_mistake_only_where_it_cannot_be_chance(parts):

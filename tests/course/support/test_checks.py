@@ -120,6 +120,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return lambda: mu", "`result` is a function, a tensor is expected"),
         ("yield mu", "`result` is a generator, a tensor is expected"),
         ("raise SystemExit(3)", "raises SystemExit: 3"),
+        ("raise NotImplementedError('mean() of Bool')", "raises NotImplementedError: mean() of Bool."),
         ("class E(Exception):\n    def __str__(self): raise self\nraise E", "raises E. "),
         ("raise SystemError('mine')", "raises SystemError: mine"),
     ],
