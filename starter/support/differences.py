@@ -75,7 +75,7 @@ def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expect
     found = f"Wrong only for: {'; '.join(cases)}. {text.replace(name.removeprefix(plain(name)), '')}"
     hints = [hint for word, hint in CASES.items() if all(word in case for case in cases)]
     numbers = not name.startswith("gradient") and name in seen.got and seen.got[name].dtype == seen.want[name].dtype
-    return f"{found} {hints[0]}" if len(hints) == 1 and numbers else found
+    return f"{found} {hints[0]}" if len(hints) == 1 and numbers and not found.endswith("?") else found
 
 
 def plain(name: str) -> str:

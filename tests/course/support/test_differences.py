@@ -115,7 +115,8 @@ def claims(text: str, got: compare.Arrays, want: compare.Arrays) -> list[bool]:
     (cases, text), (text, _, rest) = cased(text), cased(text)[1].partition(" (`")
     found = [bool(right_ones(got[word], want[word]).all()) for word in re.findall(r"`([^`]+)`", "`" + rest)]
     if missing := re.match(r"No gradient reaches (.+?):", text):
-        return [*found, f"gradient at {missing[1]}" not in got and f"gradient at {missing[1]}" in want]
+        names = [f"gradient at {missing[1]}{f' ({case})' if case else ''}" for case in cases or [""]]
+        return [*found, all(name not in got for name in names) and any(name in want for name in names)]
     if cases:
         wrong = [name for name in want if name not in got or not right_ones_of(got[name], want[name])]
         found.append({name.partition(" (")[2].replace(") (", ", ")[:-1] for name in wrong} == set(cases))
@@ -128,9 +129,8 @@ def claims(text: str, got: compare.Arrays, want: compare.Arrays) -> list[bool]:
 
 def cased(text: str) -> tuple[list[str], str]:
     """The cases that are said to be all that is wrong, and the rest of a message."""
-    before, _, rest = text.partition(". ")
-    said = before.removeprefix("Wrong only for: ")
-    return (said.split("; "), rest) if said != before else ([], text)
+    said = re.fullmatch(r"Wrong only for: (.+?)(?<! )\. (.*)", text, re.DOTALL)
+    return (said[1].split("; "), said[2]) if said else ([], text)
 
 
 def right_ones_of(got: np.ndarray, want: np.ndarray) -> bool:
