@@ -86,8 +86,8 @@ def importance_weighted_bound(module: ModuleType, draw: Draw) -> Arrays:
     k, b = draw.dims("K", "B", low=3)
     inputs = {name: draw.mixed(k, b) for name in ("log_p_x_given_z", "log_p_z", "log_q_z")}
     seen = observe(module.importance_weighted_bound, inputs, tuple(inputs))
-    inputs["log_p_x_given_z"] -= 400  # an image of a few hundred pixels: exp() of it is 0 in float32
     one = {name: log_p[:1, :1].clone() for name, log_p in inputs.items()}
+    inputs["log_p_x_given_z"] -= 400  # an image of a few hundred pixels: exp() of it is 0 in float32
     for name in ("log_p_z", "log_q_z"):
         inputs[name] = inputs[name] - 30  # of a few latents
     far = observe(module.importance_weighted_bound, inputs)["result"]
