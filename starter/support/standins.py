@@ -106,7 +106,11 @@ def recorder(function: Callable[..., Any], table: dict[str, Any]) -> Callable[..
                 continue
             found = {}
             for n, a in live.items() if smooth else ():
-                slopes = [torch.autograd.grad(r, a, retain_graph=True)[0] for r in result.reshape(-1)]
+                slopes = [
+                    torch.autograd.grad(r, a, retain_graph=True, allow_unused=True)[0] for r in result.reshape(-1)
+                ]
+                if any(g is None for g in slopes):  # what the function cuts off has no slope here, either
+                    continue
                 own = [(g if row[n] is numbers[n] else g[i]).ravel().tolist() for g in slopes]
                 found[n] = own if result.ndim else own[0]
             own_parts = {n: marks[i] for n, marks in parts.items()}

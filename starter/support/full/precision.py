@@ -70,6 +70,11 @@ def lowered(forward: Callable, device: str) -> Callable:
 
     def lowered_forward(*inputs: Any) -> Any:
         with torch.autocast(device, torch.bfloat16):
-            return tree_map_only(Tensor, Tensor.float, forward(*inputs))
+            return tree_map_only(Tensor, in_float32, forward(*inputs))
 
     return lowered_forward
+
+
+def in_float32(answer: Tensor) -> Tensor:
+    """Whole numbers, such as the codes of a codebook, stay whole."""
+    return answer.float() if answer.is_floating_point() else answer

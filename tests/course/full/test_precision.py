@@ -96,6 +96,11 @@ def test_an_update_in_bfloat16_is_near_the_one_in_float32_and_not_the_same():
     assert not found[0].equal(found[1])
 
 
+def test_whole_numbers_that_a_network_answers_stay_whole():
+    found = precision.lowered(lambda x: (x @ x, x.argmax(dim=1)), "cpu")(torch.rand(3, 3))
+    assert [answer.dtype for answer in found] == [torch.float32, torch.int64]
+
+
 def test_between_two_updates_a_model_computes_in_float32():
     model, update = in_bfloat16("vae")
     update(X, Y)

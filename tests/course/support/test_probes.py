@@ -115,6 +115,15 @@ def test_a_stand_in_whose_examples_are_vectors_has_their_whole_jacobian():
     torch.testing.assert_close(got, torch.autograd.grad((turned(x, y) * weights).sum(), (x, y)))
 
 
+def test_a_stand_in_of_a_function_that_cuts_an_argument_off_has_no_slope_there():
+    x, y, table = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True), {}
+    standins.recorder(lambda x, y: (x - y.detach()).square(), table)(x, y)
+    found = standins.replay("pulled", table)(x, y)
+    at_x, at_y = torch.autograd.grad(found.sum(), (x, y), allow_unused=True)
+    torch.testing.assert_close(at_x, 2 * (x - y).detach())
+    assert at_y is None
+
+
 def test_a_stand_in_serves_an_answer_that_works_in_float64():
     x, scale = torch.randn(4, 3, requires_grad=True), torch.tensor(1.5)
     replayed, _ = recorded((x, scale))
