@@ -182,13 +182,15 @@ def page(name: str) -> str:
 
 def lab_rows() -> list[Row]:
     rows: list[Row] = [("#", "notebook", "module", "builds on", "you learn", "tasks", "points", "minutes")]
-    numbers = {MODULES.get(name): number for number, name in enumerate(LABS, 1)}
-    for number, (name, lab) in enumerate(LABS.items(), 1):
+    numbers = {MODULES.get(name): int(name.split("_")[0]) for name in LABS}
+    for name, lab in LABS.items():
         points = sum(row["points"] for row in (*TASKS.values(), *QUESTIONS.values()) if row["lab"] == name)
         book = f"[`{name}`](notebooks/{name}.ipynb)"
         module = f"`starter/{MODULES[name]}.py`" if name in MODULES else "–"
         before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
-        rows.append((number, book, module, before, lab["teaches"], len(tasks_of(name)), points, lab["minutes"]))
+        rows.append(
+            (int(name.split("_")[0]), book, module, before, lab["teaches"], len(tasks_of(name)), points, lab["minutes"])
+        )
     return rows
 
 

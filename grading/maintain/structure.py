@@ -24,7 +24,7 @@ WANTED = {  # of a row: what stands there
     "symbol": (str, "the name of the function that holds its blank"),
     "points": (int, "a whole number"),
     "minutes": (int, "a whole number"),
-    "difficulty": (int, "1, 2 or 3"),
+    "difficulty": (int, "1 to 3, or 4 for a task that builds a whole"),
     "statement": (str, "what the function must do, in a few words"),
     "hints": (list, "a ladder of them, each saying more"),
 }

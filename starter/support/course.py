@@ -36,7 +36,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Lab:
-    number: int
+    number: int  # that its notebook begins with; the order of reading is that of `labs`
     name: str  # of its notebook, such as 02_vae
     title: str
     teaches: str
@@ -65,11 +65,11 @@ class Lab:
 
 @cache
 def labs() -> dict[str, Lab]:
-    """All labs by name, in their order."""
+    """All labs by name, in the order of reading."""
     found = {}
-    for number, (name, row) in enumerate(facts()["labs"].items(), 1):
+    for name, row in facts()["labs"].items():
         tasks = {task: Task(task, **known) for task, known in row.pop("tasks").items()}
-        found[name] = Lab(number, name, tasks=tasks, builds_on=tuple(row.pop("builds_on")), **row)
+        found[name] = Lab(int(name.partition("_")[0]), name, tasks=tasks, builds_on=tuple(row.pop("builds_on")), **row)
     return found
 
 

@@ -192,7 +192,8 @@ def coming(found: LabStanding, task: str | None = None) -> str:
         return f"Next: {other}, {lab.tasks[other].statement} ({line_of(other)})."
     if found.unwritten:
         return f"Next: {' and '.join(found.unwritten)}, in the notebook {lab.name}."
-    later = [other for other in course.labs().values() if other.number > lab.number]
+    order = [*course.labs().values()]
+    later = order[order.index(lab) + 1 :]
     return f"Lab {lab.number} is done." + (f" Next: lab {later[0].number}, {later[0].name}." if later else "")
 
 

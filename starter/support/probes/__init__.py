@@ -14,6 +14,7 @@ from . import (  # noqa: F401  (one module per lab; importing it registers its p
     metrics,
     realnvp,
     vae,
+    vqvae,
     wgan_gp,
 )
 from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes, words_of

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..coupling_nets import GatedConvNet, ShiftFirst
 from ..data import signed, unit
+from ..features import Residual
 from ..nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from .core import Lab
 
@@ -130,6 +131,41 @@ def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settin
         return lab("wgan_gp").WGAN(dcgan.generator(config), critic, latent_dim, **settings)
 
     return build
+
+
+def vqvae(shape: Shape, n_codes: int, dim: int, channels: int, prior: dict, **settings) -> Build:
+    """Two convolutions halve the image, two residual blocks on each side of the codebook; a prior learns beside.
+
+    The encoder ends in BatchNorm without weights: its vectors have one size, and the first codes lie among them.
+    """
+
+    def build(lab: Lab) -> nn.Module:
+        module, (depth, height, width) = lab("vqvae"), shape
+        encoder = nn.Sequential(
+            *(
+                nn.Conv2d(depth, channels // 2, 4, 2, 1),
+                nn.ReLU(),
+                nn.Conv2d(channels // 2, channels, 4, 2, 1),
+                nn.ReLU(),
+            ),
+            *(nn.Conv2d(channels, channels, 3, padding=1), residual(channels), residual(channels)),
+            *(nn.ReLU(), nn.Conv2d(channels, dim, 1, bias=False), nn.BatchNorm2d(dim, affine=False)),
+        )
+        decoder = nn.Sequential(
+            *(nn.Conv2d(dim, channels, 3, padding=1), residual(channels), residual(channels), nn.ReLU()),
+            *(nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1), nn.ReLU()),
+            nn.ConvTranspose2d(channels // 2, depth, 4, 2, 1),
+        )
+        writer = module.PixelCNN(n_codes, (height // 4, width // 4), **prior)
+        return module.VQVAE(encoder, module.VectorQuantizer(n_codes, dim, decay=0.99), decoder, writer, **settings)
+
+    return build
+
+
+def residual(channels: int) -> Residual:
+    """A 3x3 convolution to a quarter of the channels and a 1x1 one back, beside which the input passes by."""
+    small = channels // 4
+    return Residual(nn.ReLU(), nn.Conv2d(channels, small, 3, padding=1), nn.ReLU(), nn.Conv2d(small, channels, 1))
 
 
 def multiscale_flow(shape: Shape) -> Build:

@@ -107,5 +107,12 @@ def test_behind_the_last_task_come_questions_and_then_the_next_lab():
     assert progress.coming(found) == "Next: vae-q2, in the notebook 02_vae."
     done = progress.LabStanding(lab, right, {"vae-q1": "written", "vae-q2": "written"})
     assert done.is_done and progress.coming(done) == "Lab 2 is done. Next: lab 3, 03_beta_vae."
+    later = course.labs()["13_vqvae"]
+    all_right = dict.fromkeys(later.tasks, progress.Standing("right", ""))
+    answered = dict.fromkeys(later.questions, "written")
+    assert (
+        progress.coming(progress.LabStanding(later, all_right, answered))
+        == "Lab 13 is done. Next: lab 11, 11_comparison."
+    ), "in the order of reading"
     last = right | {"vae-1": progress.Standing("wrong", "")}
     assert progress.following(progress.LabStanding(lab, last, {}), "vae-7") == "vae-1"

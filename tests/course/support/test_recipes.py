@@ -134,6 +134,14 @@ COUNTS |= {
     "realnvp-mnist-small": 2 * small_coupling(1, 16) + 6 * small_coupling(4, 32) + 6 * small_coupling(8, 48),
     **{name: DIGIT_G + conv(1, 64, 4) + normed(64, 128) + conv(128, 1, 7) for name in ("dcgan-mnist", "lsgan-mnist")},
     "wgan-gp-mnist": DIGIT_G + conv(1, 64, 4) + conv(64, 128, 4) + conv(128, 1, 7),
+    "vqvae-cifar10": conv(3, 64, 4)
+    + conv(64, 128, 4)
+    + conv(128, 128)
+    + 4 * (conv(128, 32) + conv(32, 128, 1))  # residual blocks of both sides; the codebook is no parameter
+    + 128 * 64
+    + (conv(64, 128) + conv(128, 64, 4) + conv(64, 3, 4))
+    + (512 * 128 + conv(128, 128, 5) + 128 * 8 * 8)  # the prior: embedding, first mask, places
+    + (8 * (conv(128, 128) + conv(128, 128, 1)) + conv(128, 512, 1)),
 }
 STATED = {  # counts that the reports' own layers add up to
     "vae-mlp": 652_824,
