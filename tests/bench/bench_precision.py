@@ -84,7 +84,7 @@ def outcome(name: str, choice: str, seed: int) -> float:
         settings = {"steps": STEPS[name], "measure": 1000, "fid_every": 10**9, "tensorboard": False}
         job = Job(name, recipe.data[0], Path(folder) / "run", "solutions", seed=seed, precision=choice, **settings)
         test = full.train(job)["test"]
-        score = "loss" if recipe.lr else "FID, features of digits"
+        score = "loss" if recipe.lr else next((name for name in test if name.startswith("FID, features of ")), "")
         return test[score] if score in test else of_pixels(job)
 
 

@@ -50,7 +50,7 @@ def test_a_recipe_trains_and_leaves_its_pictures_and_scores(name, trained, tmp_p
     assert "interpolation.png" in drawn
     assert ("loss" in found["test"]) == (name not in GAMES)
     assert ("validation" in found["curves"]) == bool(recipe.held_out), "on the last step at least"
-    judge = {1: "FID, features of digits", 3: "FID, features of CIFAR-10"}[recipe.shape[0]]
+    judge = {1: "FID, features of MNIST", 3: "FID, features of CIFAR-10"}[recipe.shape[0]]
     draws = "diversity" in found["test"]  # its samples are finite numbers
     assert [name for name in found["test"] if name.startswith("FID")] == [judge] * draws
     assert draws or name.startswith(("ae-", "realnvp-cifar"))

@@ -212,15 +212,15 @@ def test_bands_of_one_data_set_are_measured_without_touching_those_of_another(mo
         path.write_text(getattr(bands, name).read_text())
         monkeypatch.setattr(bands, name, path)
     assert list(bands.results_stay_in_their_bands()) == []
-    monkeypatch.setenv("DATA", "mnist16")
+    monkeypatch.setenv("DATA", "shapes")
     old = tomllib.loads(bands.BANDS.read_text())
     monkeypatch.setattr(
         bands, "measured", lambda lab, seed, answer=None: {"reconstruction loss": 500 if answer else 50}
     )
     assert bands.main([lab]) == 0
     record, known = json.loads(bands.RECORD.read_text()), tomllib.loads(bands.BANDS.read_text())
-    assert {name: record[name] for name in before} == before and record["mnist16"].keys() == {lab}
-    assert known == old | {"mnist16": {"reconstruction loss": [47.5, 52.5]}}
+    assert {name: record[name] for name in before} == before and record["shapes"].keys() == {lab}
+    assert known == old | {"shapes": {"reconstruction loss": [47.5, 52.5]}}
 
 
 def test_a_default_data_set_without_bands_is_seen(monkeypatch):
