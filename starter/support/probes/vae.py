@@ -87,6 +87,7 @@ def importance_weighted_bound(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {name: draw.mixed(k, b) for name in ("log_p_x_given_z", "log_p_z", "log_q_z")}
     seen = observe(module.importance_weighted_bound, inputs, tuple(inputs))
     one = {name: log_p[:1, :1].clone() for name, log_p in inputs.items()}
+    one["log_p_x_given_z"] += 6  # away from 0
     inputs["log_p_x_given_z"] -= 400  # an image of a few hundred pixels: exp() of it is 0 in float32
     for name in ("log_p_z", "log_q_z"):
         inputs[name] = inputs[name] - 30  # of a few latents
