@@ -85,6 +85,7 @@ def pytest_configure(config):
         if reference:
             first.append(str(overlay(config.scratch)))
             os.environ["RUNS"] = str(config.scratch / "runs")  # tests leave yours alone
+            os.environ["WIDGETS"] = "off"  # stored notebooks hold no buttons, and nobody presses them here
         os.environ["PYTHONPATH"] = os.pathsep.join(first)
     sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
 
