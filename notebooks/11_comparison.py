@@ -233,7 +233,7 @@ ahead = {choose(scores, key=lambda title: plots.middle(scores[title][column])) f
 print("ahead in a column of quality:", ", ".join(sorted(ahead)))
 
 # %% [markdown]
-# No row has everything. Who is ahead in quality was told the labels, which the others were not (10.1); and has neither a
+# No row has everything. Who is ahead by FID was told the labels, which the others were not (10.1); and has neither a
 # likelihood nor an encoder to offer. The last two columns do not depend on any budget.
 #
 # **Question 4, latent structure.** You want to (a) find the images that are most like a given one, (b) change one attribute
