@@ -12,26 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from starter.support.data import signed
+from starter.support.data import check_labels, signed
 from starter.support.nets import Conv, Shape, drawn_once, frozen
 
 from . import gan
 from .autoencoder import feature_shapes
 from .gan import GAN
-
-
-def check_labels(y: Tensor, count: int, n_classes: int) -> None:
-    """One class for every example, or a ValueError that says what was seen.
-
-    A column of labels (N, 1) compared with (N,) would broadcast to (N, N), and a label of -1 index the last class.
-    """
-    if tuple(y.shape) != (count,):
-        raise ValueError(f"labels must have shape ({count},), one per example, not {tuple(y.shape)}")
-    if y.dtype != torch.int64:
-        raise ValueError(f"labels must be whole numbers (torch.int64), not {y.dtype}")
-    outside = y[(y < 0) | (y >= n_classes)]
-    if len(outside):
-        raise ValueError(f"labels must be classes 0 .. {n_classes - 1}, one of them is {outside[0].item()}")
 
 
 def generator_input(z: Tensor, y: Tensor, n_classes: int) -> Tensor:

@@ -218,6 +218,20 @@ def unit(x: Tensor) -> Tensor:
     return (x + 1) / 2
 
 
+def check_labels(y: Tensor, count: int, n_classes: int) -> None:
+    """One class for every example, or a ValueError that says what was seen.
+
+    A column of labels (N, 1) compared with (N,) would broadcast to (N, N), and a label of -1 index the last class.
+    """
+    if tuple(y.shape) != (count,):
+        raise ValueError(f"labels must have shape ({count},), one per example, not {tuple(y.shape)}")
+    if y.dtype != torch.int64:
+        raise ValueError(f"labels must be whole numbers (torch.int64), not {y.dtype}")
+    outside = y[(y < 0) | (y >= n_classes)]
+    if len(outside):
+        raise ValueError(f"labels must be classes 0 .. {n_classes - 1}, one of them is {outside[0].item()}")
+
+
 def pad(images: Images, size: int) -> Images:
     """Black around the images, up to size x size: no pixel is invented or changed (28x28 becomes 32x32)."""
     _, height, width = images.shape

@@ -33,7 +33,13 @@ LINES = tuple(  # Okabe and Ito's colours, grey for their black; whoever sees no
     )
 )
 WIDTH, DPI = 8.5, 150  # inches, and pixels for each of them
-LOSS = {"ae": "squared error per image", "vae": "nats per image", "gan": "nats", "realnvp": "bits per dimension"}
+LOSS = {
+    "ae": "squared error per image",
+    "vae": "nats per image",
+    "gan": "nats",
+    "realnvp": "bits per dimension",
+    "flow-matching": "squared velocity per image",
+}
 UNITS = {  # of scores; a term of the loss has that of its kind of model
     "SSIM": "SSIM (1: equal)",
     "BCE": "cross-entropy, nats per image",
@@ -41,6 +47,7 @@ UNITS = {  # of scores; a term of the loss has that of its kind of model
     "kl": "nats per image",
     SQUARED: "squared error per image",
 }
+NOISY = ("gan", "flow-matching")  # no image of theirs comes from another image
 HIDDEN = ("prior", "volume", "noise")  # parts of a flow's loss
 Family = Sequence[Run]
 
@@ -165,7 +172,7 @@ def beside(family: Family) -> Drawn | None:
 def classes(family: Family) -> Drawn | None:
     """Of a model that knows classes."""
     (run,) = family
-    if "cgan" not in run.name:
+    if not run.conditional:
         return None
     if not (files := run.pictures("samples")):
         raise Missing("no picture of its samples")
@@ -178,11 +185,11 @@ def interpolation(family: Family) -> Drawn:
     (run,) = family
     if not (path := run.folder / "interpolation.png").exists():
         raise Missing("no picture of an interpolation")
-    if run.kind != "gan":
+    if run.kind not in NOISY:
         pairs = {f"pair {i}": row for i, row in enumerate(tiles(path), 1)}
         return rows(f"{called(family)}: between two test images", pairs, "from the first image to the second")
     title, found = f"{called(family)}: between noises", tiles(path)
-    if "cgan" in run.name:
+    if run.conditional:
         return rows(title, {f"class {k}": row for k, row in enumerate(found)}, "from one noise to another")
     return rows(title, {"": found}, "first direction of the noise", "second direction of the noise")
 
@@ -218,7 +225,7 @@ class Drawing(NamedTuple):
     kinds: Iterable[str] = NAMES
 
 
-DRAWS = ("vae", "gan", "realnvp")  # from noise
+DRAWS = ("vae", "realnvp", *NOISY)  # from noise
 DRAWINGS = {
     "losses": Drawing(by_system, losses),
     "similarity": Drawing(by_system, partial(on_the_way, ("SSIM", "BCE")), ("ae", "vae")),
@@ -229,7 +236,7 @@ DRAWINGS = {
     "variants-reconstructions": Drawing(by_system, partial(variants, "reconstructions")),
     "stages-samples": Drawing(by_run, partial(stages, "samples")),
     "stages-reconstructions": Drawing(by_run, partial(stages, "reconstructions")),
-    "classes": Drawing(by_run, classes, ("gan",)),
+    "classes": Drawing(by_run, classes, NOISY),
     "interpolation": Drawing(by_run, interpolation),
     "data": Drawing(by_recipe, beside),
 }

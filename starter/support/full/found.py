@@ -15,7 +15,14 @@ from ..recipes import SQUARED
 from . import gallery
 
 SETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "cub": "CUB-200-2011"}
-NAMES = {"vae": "VAE", "gan": "GAN", "realnvp": "RealNVP", "ae": "AE", "other": "other"}  # kinds of models
+NAMES = {  # kinds of models
+    "vae": "VAE",
+    "gan": "GAN",
+    "realnvp": "RealNVP",
+    "flow-matching": "flow matching",
+    "ae": "AE",
+    "other": "other",
+}
 FID = "FID, features of "  # a score's name begins so; the network follows
 RESULT = "results.json"
 
@@ -80,6 +87,11 @@ class Run:
     def kind(self) -> str:
         """The first that is part of its recipe's name."""
         return next((kind for kind in NAMES if kind in self.name), "other")
+
+    @property
+    def conditional(self) -> bool:
+        """Does it draw a class that one names?"""
+        return "cgan" in self.name or self.kind == "flow-matching"
 
     @property
     def report(self) -> str:
@@ -165,7 +177,11 @@ def tiles(path: Path) -> np.ndarray:
 
 BETTER = {SQUARED: "low", "SSIM": "high", "FID": "low", "diversity": "high"}
 WORSE = {"low": "high", "high": "low"}
-UNABLE = {"ae": ("cannot sample", "gives no likelihood"), "gan": ("cannot reconstruct", "gives no likelihood")}
+UNABLE = {
+    "ae": ("cannot sample", "gives no likelihood"),
+    "gan": ("cannot reconstruct", "gives no likelihood"),
+    "flow-matching": ("cannot reconstruct",),
+}
 
 
 def table(found: list[Run]) -> str:

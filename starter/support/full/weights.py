@@ -110,6 +110,8 @@ def unused(model: nn.Module) -> tuple[str, ...]:
     """Beginnings of the names of all weights that samples do not depend on."""
     if hasattr(model, "discriminator"):
         return ("discriminator.",)
+    if hasattr(model, "net") and getattr(model, "average", None):
+        return ("net.",)  # its average draws
     return ("encoder.",) if hasattr(model, "encoder") and hasattr(model, "encode") else ()
 
 

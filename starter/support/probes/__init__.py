@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (one module per lab; importing it registers its p
     beta_vae,
     conditional_gan,
     dcgan,
+    flow_matching,
     flow_vae,
     gan,
     metrics,

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..coupling_nets import GatedConvNet
 from ..nets import Conv, ConvConfig
+from ..velocity_nets import UNet
 from .core import Lab, Recipe, game
 from .parts import COLOUR, GREY, beta_vae, conv_gan, conv_wgan, vqvae
 
@@ -27,6 +28,12 @@ def vae_with_learned_prior(lab: Lab) -> nn.Module:
 
 def small_flow(lab: Lab) -> nn.Module:
     return lab("realnvp").multiscale(GREY, 256, partial(GatedConvNet, layers=2), (16, 32, 48), (2, 6, 6))
+
+
+def guided_flow(lab: Lab) -> nn.Module:
+    flow, settings = lab("flow_matching"), {"lr": 1e-3, "ema": 0.999, "weight": 1.5, "steps": 8}
+    net = UNet(GREY, 10, channels=32, dim=128)
+    return flow.FlowMatching(net, GREY, times=flow.logit_normal_times, **settings)
 
 
 RECIPES = {
@@ -86,6 +93,19 @@ RECIPES = {
         epochs=25,
         batch_size=64,
         hours=1.2,
+        **MNIST,
+    ),
+    "flow-matching-mnist": game(
+        source="ours: lab 12 in full size",
+        build=guided_flow,
+        choices=(
+            "a U-Net with 32 channels at 28x28, 64 at 14x14, 128 at 7x7, without normalisation",
+            "straight paths, logit-normal times, one label in ten withheld",
+            "Adam with 1e-3 and betas 0.9 and 0.99, batch 128, 30 epochs; weights averaged with a decay of 0.999",
+            "samples of 8 midpoint steps with guidance 1.5",
+        ),
+        epochs=30,
+        hours=2.0,
         **MNIST,
     ),
     "vqvae-cifar10": Recipe(

@@ -11,6 +11,7 @@ from starter.support.full import cli, load, weights
 from starter.support.full.job import JobError
 from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from starter.support.recipes import Recipe
+from starter.support.velocity_nets import UNet
 
 SHAPE = (1, 8, 8)
 
@@ -39,7 +40,11 @@ def flow(lab):
     return lab("realnvp").two_nets(SHAPE, 17, hidden=4, count=2)
 
 
-BUILDS = {"ae": autoencoder, "vae": vae, "gan": gan, "cgan": conditional, "realnvp": flow}
+def flow_matching(lab):
+    return lab("flow_matching").FlowMatching(UNet(SHAPE, 10, channels=4), SHAPE, ema=0.9, steps=2)
+
+
+BUILDS = {"ae": autoencoder, "vae": vae, "gan": gan, "cgan": conditional, "realnvp": flow, "fm": flow_matching}
 SHAPES = {"cgan": (1, 16, 16)}
 
 
@@ -83,7 +88,7 @@ def test_what_is_kept_draws_the_images_of_the_trained_model(name, tmp_path, caps
     torch.manual_seed(0)
     z = kept.noise(12)
     x = kept.sample(z)
-    y = (torch.arange(12) % 10,) if name.startswith("cgan") else ()
+    y = (torch.arange(12) % 10,) if name.startswith(("cgan", "fm")) else ()
     with torch.no_grad():
         expected = model.sample(z, *y) if hasattr(model, "sample") else model.images(z)
     assert x.shape == (12, *recipes.RECIPES[name].shape) and 0 <= x.min() and x.max() <= 1
@@ -93,7 +98,7 @@ def test_what_is_kept_draws_the_images_of_the_trained_model(name, tmp_path, caps
 def test_only_what_samples_is_kept_in_half_precision(tmp_path):
     from safetensors.torch import load_file
 
-    dropped = {"vae-tiny": "encoder", "gan-tiny": "discriminator", "ae-tiny": "nothing"}
+    dropped = {"vae-tiny": "encoder", "gan-tiny": "discriminator", "ae-tiny": "nothing", "fm-tiny": "net."}
     for name, part in dropped.items():
         whole = run(tmp_path, name).state_dict()
         numbers = load_file(weights.keep(tmp_path / f"{name}-digits"))

@@ -134,6 +134,20 @@ COUNTS |= {
     "realnvp-mnist-small": 2 * small_coupling(1, 16) + 6 * small_coupling(4, 32) + 6 * small_coupling(8, 48),
     **{name: DIGIT_G + conv(1, 64, 4) + normed(64, 128) + conv(128, 1, 7) for name in ("dcgan-mnist", "lsgan-mnist")},
     "wgan-gp-mnist": DIGIT_G + conv(1, 64, 4) + conv(64, 128, 4) + conv(128, 1, 7),
+    "flow-matching-mnist": conv(1, 32)
+    + conv(32, 64, 4)
+    + conv(64, 128, 4)
+    + conv(128, 64, 4)
+    + conv(64, 32, 4)
+    + 2 * conv(64, 64)  # detail
+    + 2 * conv(128, 128)  # in the middle
+    + conv(32, 1)
+    + linear(16, 128)  # a time's waves
+    + 11 * 128  # a vector for every class, and for none
+    + linear(128, 128)
+    + 2 * linear(128, 32)  # what each level is told
+    + 2 * linear(128, 64)
+    + linear(128, 128),
     "vqvae-cifar10": conv(3, 64, 4)
     + conv(64, 128, 4)
     + conv(128, 128)
@@ -152,6 +166,7 @@ STATED = {  # counts that the reports' own layers add up to
     "realnvp-cifar": 647_216,
 }
 GAMES = [name for name, recipe in RECIPES.items() if recipe.lr is None]
+TURNS = {"flow-matching-mnist": 2}  # its last layer begins at 0, so that the others learn from the second step on
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -192,7 +207,7 @@ def test_an_update_of_a_game_gives_finite_terms_and_moves_every_weight(name):
     torch.manual_seed(0)
     game = recipes.build(name)
     before = [weight.detach().clone() for weight in game.parameters()]
-    for _ in range(getattr(game, "n_critic", 1)):  # a critic moves several times before its generator does
+    for _ in range(TURNS.get(name, getattr(game, "n_critic", 1))):  # a critic moves several times before its generator
         terms = game.update(torch.rand(8, *RECIPES[name].shape), torch.arange(8))
     assert all(torch.isfinite(term) for term in terms)
     moved = zip(game.named_parameters(), before, strict=True)
@@ -589,3 +604,24 @@ def test_gan_mlp_normalises_before_its_activations_and_halves_the_loss_of_the_di
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(ValueError, match="nearest is 'vae-mlp'"):
         recipes.build("vae-mpl")
+
+
+def test_flow_matching_mnist_is_a_u_net_of_three_sizes_that_knows_ten_classes_and_none():
+    model, recipe = recipes.build("flow-matching-mnist"), RECIPES["flow-matching-mnist"]
+    assert recipe.ours and (recipe.epochs, recipe.batch_size, recipe.data) == (30, 128, ("mnist",))
+    assert [line for line in shown(model.net) if line.startswith("Conv")] == lines("""
+        Conv2d 1 32 k3 s1 p1
+        Conv2d 32 64 k4 s2 p1
+        Conv2d 64 128 k4 s2 p1
+        ConvTranspose2d 128 64 k4 s2 p1
+        ConvTranspose2d 64 32 k4 s2 p1
+        Conv2d 64 64 k3 s1 p1
+        Conv2d 64 64 k3 s1 p1
+        Conv2d 128 128 k3 s1 p1
+        Conv2d 128 128 k3 s1 p1
+        Conv2d 32 1 k3 s1 p1
+    """)
+    assert (model.n_classes, model.latent_dim, model.drop, model.weight, model.steps) == (10, 784, 0.1, 1.5, 8)
+    assert model.optimizer.defaults["lr"] == 1e-3 and model.times.__name__ == "logit_normal_times"
+    x = model.sample(model.noise(3), torch.tensor([0, 9, 4]), steps=1)
+    assert x.shape == (3, 1, 28, 28) and 0 <= x.min() and x.max() <= 1
