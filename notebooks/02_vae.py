@@ -546,7 +546,7 @@ class ConditionalVAE(torch.nn.Module):
 
 torch.manual_seed(training.SEED)
 conditional = ConditionalVAE(classes=train.classes)
-training.play(conditional, train, steps=1200, batch_size=128)
+_ = training.play(conditional, train, steps=1200, batch_size=128)
 
 # %%
 torch.manual_seed(training.SEED)
