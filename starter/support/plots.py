@@ -216,7 +216,9 @@ def name_points(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, fl
             look = {"ha": "left" if across > 0 else "right", "va": "center", "fontsize": 9}
             thread = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5} if up else None
             text = ax.annotate(name, place, (across, up), textcoords="offset points", arrowprops=thread, **look)
-            box = Text.get_window_extent(text)
+            size = Text.get_window_extent(text)
+            x, y = ax.transData.transform(place) + np.array([across, up]) * ax.figure.dpi / 72
+            box = Bbox.from_bounds(x - size.width * (across < 0), y - size.height / 2, size.width, size.height)
             outside = box.x0 < ax.bbox.x0 or box.x1 > ax.bbox.x1 or box.y0 < ax.bbox.y0 or box.y1 > ax.bbox.y1
             tried.append((box.count_overlaps(taken) + 9 * outside, abs(up), text, box))
         best, *others = sorted(tried, key=lambda one: one[:2])
