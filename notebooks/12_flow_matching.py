@@ -196,7 +196,7 @@ torch.manual_seed(training.SEED)
 masks = 4 * [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
 nets = [coupling_nets.ScaleShift(coupling_nets.dense_net(2, 64, 4), 2, spatial=False) for _ in masks]
 flow = nvp.RealNVP([[nvp.AffineCoupling(mask, net) for mask, net in zip(masks, nets)]], shape=(2,))
-training.fit(flow, data.Images(points, moons.y, 2, "moons"), epochs=30, batch_size=256, lr=5e-3)
+_ = training.fit(flow, data.Images(points, moons.y, 2, "moons"), epochs=30, batch_size=256, lr=5e-3)
 
 # %%
 known = {"RealNVP (lab 5)": flow.log_prob, "flow matching": lambda x: fm.log_prob(either, x, steps=20)}
