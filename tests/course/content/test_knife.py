@@ -58,7 +58,8 @@ def test_no_answer_survives_the_cut(path):
     """No line of a region that the text outside the regions does not have."""
     source, text = known_answers.solution(path.stem).read_text(), blanks()[path]
     for task, region in regions(source).items():
-        secret = {line.strip() for line in source.splitlines()[region] if len(line.strip()) > 12}
+        lines = map(str.strip, source.splitlines()[region])
+        secret = {line for line in lines if len(line) > 12 and not line.startswith(("with torch.", "for "))}
         assert secret and not secret & {line.strip() for line in text.splitlines()}, task
 
 

@@ -71,7 +71,7 @@ def test_a_catalogued_mistake_is_named(written):
 
 
 def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(written):
-    tries = ["return 3.7 * mu", "return 3.7 * eps", "return mu + 3.7", "return 3.7 - mu"]
+    tries = ["return mu.sin()", "return eps.cos() * mu", "return mu.cosh()", "return mu.sin() - eps.cos()"]
     levels = []
     for region in tries:
         written(answer(region))
@@ -183,7 +183,7 @@ def test_a_mistake_with_a_name_needs_no_hint_before_the_second_try(written):
 def test_a_module_that_cannot_run_uses_up_no_hint(written):
     written("def reparameterize(mu, log_var, eps:\n")
     assert "Hint" not in message()
-    written(answer("return 3.7 * mu"))
+    written(answer("return mu.sin()"))
     assert "Hint 1 of 3" in message()
 
 

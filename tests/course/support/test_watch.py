@@ -45,9 +45,9 @@ def saves(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_saved_is_checked_and_the_next_blank_is_named(saves):
-    wrong = TEXT.replace('raise NotImplementedError("vae-1")', "return 3.7 * mu")
+    wrong = TEXT.replace('raise NotImplementedError("vae-1")', "return mu.sin()")
     first, failed, broken, right, again, comment = saves(
-        wrong, wrong.replace("return 3.7", "return (3.7"), RIGHT, RIGHT, RIGHT + "# a comment\n"
+        wrong, wrong.replace("return mu", "return (mu"), RIGHT, RIGHT, RIGHT + "# a comment\n"
     )
     assert "Watching starter/vae.py" in first and "Next: vae-1, mean plus standard deviation times noise" in first
     assert "vae-1 is not right yet" in failed and "Hint 1 of 3" in " ".join(failed.split())
