@@ -14,8 +14,7 @@ from .core import Draw, array, case, first, observe, probe, weights
 
 def images(draw: Draw, *names: str) -> dict[str, Tensor]:
     """Images (B, C, H, W) of six numbers, with times inside of (0, 1)."""
-    b, (c, h, w) = 3, draw.rng.permutation([1, 2, 3]).tolist()
-    draw.sizes |= {"B": b, "C": c, "H": h, "W": w}
+    (b,), (c, h, w) = draw.dims("B", low=4, high=5), draw.dims("C", "H", "W", low=1, high=3)
     return {name: draw.mixed(b, c, h, w) for name in names} | {"t": draw.uniform(b)}
 
 
@@ -40,7 +39,7 @@ class Field(nn.Module):
 
     def __init__(self, draw: Draw, size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(draw.mixed(size, size) / size**0.5)
+        self.weight = nn.Parameter(draw.mixed(size, size) / size**0.5 + torch.eye(size))  # its trace is not near 0
         self.pull = draw.number(0.5, 0.9)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
@@ -113,8 +112,8 @@ def divergence(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("points, eps is 0, extreme t of 1", spread(module, narrow, zeros))
     with torch.no_grad():
         seen |= case("points, no gradients", spread(module, narrow, few))
-        one = {name: inputs[name][:1] for name in ("x", "t")}
-        return seen | case("one example, no gradients", spread(module, field, one))
+        one = {name: few[name][:1] for name in ("x", "t")}  # exact, and of another size
+        return seen | case("one example, no gradients", spread(module, narrow, one))
 
 
 def spread(module: ModuleType, field: Field, inputs: dict[str, Tensor]) -> Arrays:
@@ -161,24 +160,24 @@ class Labelled(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         self.modes.append(self.training)
-        return torch.tanh(self.norm(x)) * (0.5 + t[:, None]) + self.maps[y] * t.cos()[:, None]
+        flat = torch.tanh(self.norm(x.flatten(1))) * (0.5 + t[:, None]) + self.maps[y] * t.cos()[:, None]
+        return flat.view_as(x)
 
 
 @probe("fm-8")
 def sample(module: ModuleType, draw: Draw) -> Arrays:
-    """With a step and a guide that are nobody's.
+    """With a step and a guide that are nobody's, and images of one channel.
 
-    The second time the network is found in evaluation mode, and has one example.
+    The second time the network is found in evaluation mode, and has one point.
     """
-    b, d, n_classes = draw.dims("B", "D", "n_classes", low=2, high=6)
-    n_classes = max(n_classes, 4)
+    (b, d), (n_classes,) = draw.dims("B", "D", low=2, high=4), draw.dims("n_classes", low=5, high=6)
     net, bend = Labelled(draw, n_classes, d), draw.number(0.4, 0.6)
     for weight in net.norm.parameters():
         weight.requires_grad_(False)
     before, learns = {n: a.clone() for n, a in net.state_dict().items()}, learning(net)
 
     def step(velocity: Callable, x: Tensor, t: Tensor, dt: float) -> Tensor:
-        return x.sin() + dt * velocity(x + bend * t[:, None], t)
+        return x.sin() + dt * velocity(x + bend * t.view(-1, *[1] * (x.ndim - 1)), t)
 
     def guide(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
         return weight * conditional.sin() + unconditional
@@ -200,11 +199,11 @@ def sample(module: ModuleType, draw: Draw) -> Arrays:
             "mode as found": np.array([part.training for part in net.modules()] == [mode, mode]),
         }
 
-    inputs = {"x_0": draw.mixed(b, d), "y": labels(draw, b, n_classes)}
+    inputs = {"x_0": draw.mixed(b, 1, d), "y": labels(draw, b, n_classes)}
     inputs["y"][0] = n_classes - 1
     seen = drawn(inputs, 3, draw.number(1.4, 2.2))
     net.eval()
-    one = first(inputs)
+    one = {"x_0": inputs["x_0"][:1, 0], "y": inputs["y"][:1]}
     seen |= case("one example, evaluation mode, extreme: one step, weight is 0", drawn(one, 1, 0.0))
     kept = [torch.equal(value, before[name]) for name, value in net.state_dict().items()]
     return seen | {"weights kept": np.array(kept), "learns as found": np.array(learning(net) == learns)}

@@ -28,10 +28,7 @@ def test_inputs_change_with_the_seed_and_only_with_it(task):
     assert not compare.same(arrays(3), arrays(4))
 
 
-OWN_SIZES = pytest.mark.xfail(reason="the probes of lab 12 still have small fixed sizes", strict=False)
-
-
-@pytest.mark.parametrize("task", [pytest.param(t, marks=OWN_SIZES) if t.startswith("fm-") else t for t in TASKS])
+@pytest.mark.parametrize("task", TASKS)
 def test_sizes_are_different_from_each_other_and_change_with_the_seed(task):
     found = [probes.sizes(task, REFERENCE[task], seed) for seed in range(20)]
     assert all(len(set(sizes.values())) == len(sizes) for sizes in found)
