@@ -35,8 +35,13 @@ bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.md (their pins: tests/bench/requirements.txt; an hour)
 	$(BIN)/python tests/bench/record.py $(ARGS)
 
+site: $(VENV)/.site  ## the course as pages for a browser, in site/: open site/index.html
+	rm -rf site
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . site
+	@echo "The site is ready: site/index.html"
+
 clean:  ## remove the environment and what tests leave behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A half-made environment is made again: the mark is written last.
@@ -52,4 +57,12 @@ $(VENV)/.ready: requirements.txt
 	@touch $@
 	@echo "The environment is ready: $(VENV)"
 
-.PHONY: help lab test test-mine check audit build demo bands bench clean
+$(VENV)/.site: $(VENV)/.ready docs/requirements.txt
+	@if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python -r docs/requirements.txt; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt; \
+	fi
+	@touch $@
+
+.PHONY: help lab test test-mine check audit build demo bands bench site clean

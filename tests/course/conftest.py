@@ -56,6 +56,36 @@ def small_notebook() -> nbformat.NotebookNode:
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
+@pytest.fixture(scope="module")  # not longer: while it lives, no other test of this process can have an event loop
+def browser():
+    """The system's own Chromium."""
+    install = "pip install -r tests/requirements.txt"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=f"playwright is not installed: {install}")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("there is no Chromium: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def barriers():
+    """page -> what on it bars somebody, by the rules of axe-core: a line for each element."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe-core is not installed: pip install -r tests/requirements.txt",
+    )
+
+    def found(page, within: str | None = None) -> list[str]:
+        options = {"resultTypes": ["violations"], "preload": False}  # of style sheets: they are in the page
+        violations = axe.Axe().run(page, within, options).response["violations"]
+        return [f"{rule['id']}: {element['html'][:200]}" for rule in violations for element in rule["nodes"]]
+
+    return found
+
+
 @pytest.fixture(scope="session")
 def points():
     """What the lab's tasks are worth, but for one, or with its questions."""
