@@ -16,7 +16,7 @@
 # - recognise mode collapse, provoke it, and cure it with two learning rates;
 # - judge a GAN by FID and diversity, because its losses say nothing.
 #
-# **Time:** 120 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** seven blanks in `starter/gan.py`, two written
+# **Time:** 120 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in `starter/gan.py`, two written
 # answers here.
 
 # %% tags=["setup"]
@@ -226,8 +226,33 @@ guesses.outcome("gan-gradient", times[(ahead > 0.6) + (ahead > 2)])
 check("gan-5")  # starter/gan.py, generator_step
 
 # %% [markdown]
-# `gan.GAN` holds both networks, their two optimisers and their losses. Its `update` makes one move each, first the
-# discriminator's; `training.play` calls it with every batch.
+# ### A whole round
+#
+# `gan.GAN` holds both networks, their two optimisers and their losses; `training.play` calls its `update` with every batch.
+# That is a round: one move each. Now build it. There is no formula for this one, only a contract in its docstring.
+#
+# **Predict.** Your two steps, one after the other, are a round, too. How often do they call the generator? And whose gradients
+# do they compute in the generator's move, though nobody uses them?
+
+# %%
+check("gan-8")  # starter/gan.py, gan_step
+
+# %%
+calls, x, game = [], train.pixels(slice(64)), gan.GAN(*networks(), 32)
+players, z = (game.generator, game.discriminator), game.noise(64)
+players[0].register_forward_pre_hook(lambda *_: calls.append("images drawn"))
+for weight in players[1].parameters():
+    weight.register_hook(lambda _: calls.append("gradients of the discriminator"))
+gan.discriminator_step(*players, game.opt_d, data.signed(x), z)
+gan.generator_step(*players, game.opt_g, z)
+print("two steps:", {what: calls.count(what) for what in sorted(set(calls))})
+calls.clear()
+gan.gan_step(game, x, z)
+print("one round:", {what: calls.count(what) for what in sorted(set(calls))})
+
+# %% [markdown]
+# The same two moves, with half of the drawing and half of the discriminator's gradients. The result does not show it: only
+# the clock does, and the more the larger the images are.
 
 # %% [markdown]
 # ## 7.5 Mode collapse

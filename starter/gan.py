@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from starter.support.data import signed, unit
-from starter.support.nets import drawn_once, frozen, moving_average
+from starter.support.nets import frozen, moving_average
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_label: float = 1.0) -> Tensor:
@@ -132,6 +132,39 @@ def generator_step(
     raise NotImplementedError("gan-5")  # YOUR CODE HERE
 
 
+class GANTerms(NamedTuple):
+    """Losses of one update, in nats, each before its own step."""
+
+    discriminator: Tensor
+    generator: Tensor
+
+
+def gan_step(gan: nn.Module, x: Tensor, z: Tensor) -> GANTerms:
+    """Build it: a whole round of the game. No formula here, only what must hold.
+
+    - The discriminator moves first. The generator then moves against the discriminator that has just moved.
+    - The generator is called once in a round: both moves are about the same images. (`discriminator_step` and
+      `generator_step` would each let it draw.)
+    - Each player learns from its own loss, through its own optimiser, one step; nothing of an earlier round counts.
+    - No gradient is computed for weights that do not move: not for the generator's while the discriminator moves, nor
+      for the discriminator's while the generator does.
+    - Afterwards modes are as they were found, and every weight that could learn can learn; no other can.
+
+    Args:
+        gan: has generator (z -> images in [-1, 1]), discriminator (such images -> logits), their optimisers opt_g and
+            opt_d, d_loss (real_logits, fake_logits) -> scalar, and g_loss (fake_logits) -> scalar.
+        x: real images in [0, 1], shape (N, C, H, W); `signed` brings them to where the game is played.
+        z: noise, shape (M, latent_dim).
+
+    Returns:
+        GANTerms(discriminator, generator), without a graph.
+
+    Source: Goodfellow et al. 2014, algorithm 1.
+    """
+    # TODO gan-8: real and generated images; the discriminator's move; the generator's, with the discriminator held.
+    raise NotImplementedError("gan-8")  # YOUR CODE HERE
+
+
 def modes_covered(samples: Tensor, centres: Tensor, radius: float, least: float = 0.02) -> int:
     """How many modes a generator has found: centres with at least a share `least` of all samples within `radius`.
 
@@ -173,13 +206,6 @@ def diversity(x: Tensor) -> Tensor:
     raise NotImplementedError("gan-7")  # YOUR CODE HERE
 
 
-class GANTerms(NamedTuple):
-    """Losses of one update, in nats, each before its own step."""
-
-    discriminator: Tensor
-    generator: Tensor
-
-
 class GAN(nn.Module):
     """Two networks, their optimisers and their losses: `training.play` calls `update` with every batch."""
 
@@ -207,15 +233,7 @@ class GAN(nn.Module):
         return torch.randn(count, self.latent_dim, device=next(self.parameters()).device)
 
     def update(self, x: Tensor, y: Tensor) -> GANTerms:
-        """One step of the discriminator, then one of the generator against it, on images x in [0, 1].
-
-        The generator draws once for both: with the same weights it would draw the same images again.
-        """
-        z = self.noise(len(x))
-        cut_off, drawn = drawn_once(self.generator, z)
-        d = discriminator_step(cut_off, self.discriminator, self.opt_d, signed(x), z, self.d_loss)
-        with frozen(self.discriminator):
-            return GANTerms(d, generator_step(drawn, self.discriminator, self.opt_g, z, self.g_loss))
+        return gan_step(self, x, self.noise(len(x)))
 
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..compare import Arrays
-from .core import Draw, array, case, first, observe, probe, tensor, weights
+from .core import Draw, array, case, first, named, observe, probe, tensor, weights
 
 
 def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
@@ -137,6 +137,91 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
 
     found = game.played(step, {"z": game.inputs["z"]})
     return found | {"a gradient reaches the images": np.array(any(passed))}
+
+
+class Round(nn.Module):
+    """Two players who change with their mode, their optimisers, which remember, and losses that are nobody's.
+
+    It counts how often the generator draws, and how often a gradient is computed for a weight.
+    """
+
+    def __init__(self, draw: Draw, latent_dim: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        size, hidden_dim = int(np.prod(shape)), 5
+        norm = nn.BatchNorm1d(size)
+        self.generator = nn.Sequential(draw.linear(latent_dim, size), norm, nn.Tanh(), nn.Unflatten(1, shape))
+        hidden = (nn.Flatten(), draw.linear(size, hidden_dim), nn.Tanh())
+        self.discriminator = nn.Sequential(*hidden, draw.linear(hidden_dim, 1), nn.Flatten(0))
+        for held in (norm.bias, self.discriminator[1].bias):
+            held.requires_grad_(False)
+        self.draws, self.modes, self.computed = 0, [], {"generator": 0, "discriminator": 0}
+        self.generator.register_forward_pre_hook(self.drawn)
+        self.opt_g, self.opt_d = (self.optimizer(name, draw) for name in ("generator", "discriminator"))
+        self.a, self.b = draw.number(0.5, 1.5), draw.number(0.5, 1.5)
+
+    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
+        net = self.get_submodule(name)
+        net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
+        for weight in (weight for weight in net.parameters() if weight.requires_grad):
+            weight.grad = draw.mixed(*weight.shape)  # of an earlier round
+        first = next(net.parameters())
+        first.register_hook(lambda _: self.computed.update({name: self.computed[name] + 1}))
+        return torch.optim.SGD(net.parameters(), lr=draw.number(0.4, 0.7), momentum=0.8)
+
+    def drawn(self, *_: object) -> None:
+        self.draws += 1
+
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return torch.sin(self.a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean()
+
+    def g_loss(self, fake_logits: Tensor) -> Tensor:
+        return 3 * torch.sin(self.b * fake_logits + 0.5).mean()
+
+
+@probe("gan-8", spared=STEPS)
+def gan_step(module: ModuleType, draw: Draw) -> Arrays:
+    """Batches of two sizes; then a second round, in evaluation mode, with one example."""
+    n, c, h, w = draw.batch()
+    m, latent_dim = draw.dims("M", "latent_dim", low=7, high=10)
+    game, inputs = Round(draw, latent_dim, (c, h, w)), {"x": draw.uniform(n, c, h, w), "z": draw.mixed(m, latent_dim)}
+
+    def played(inputs: dict[str, Tensor], training: bool) -> Arrays:
+        before, learns = {name: weights(net) for name, net in game.named_children()}, learning(game)
+        game.draws, game.modes, game.computed = 0, [], dict.fromkeys(game.computed, 0)
+        graphs = []
+
+        def step(x: Tensor, z: Tensor) -> tuple:
+            terms = module.gan_step(game, x, z)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+            return terms
+
+        seen = observe(step, inputs)
+        modes, learn = [*game.modes, *(net.training for net in game.children())], learning(game)
+        for weight, learned in zip(game.parameters(), learns):
+            weight.requires_grad_(learned)  # for the next round
+        moved = {n: array(weights(net) - before[n]) for n, net in game.named_children()}
+        return (
+            seen
+            | {f"change of the {name}'s weights": change for name, change in moved.items()}
+            | {
+                "the terms have a graph": np.array(graphs),
+                "calls of the generator": np.array(game.draws),
+                "gradients computed for the generator's, the discriminator's weights": np.array(
+                    [*game.computed.values()]
+                ),
+                "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
+                "what can learn, as found": np.array(learn),
+            }
+        )
+
+    seen = played(inputs, training=True)
+    game.eval()
+    one = {name: value[:1] for name, value in inputs.items()}
+    return seen | case("second round, one example, evaluation mode", played(one, training=False))
+
+
+def learning(net: nn.Module) -> list[bool]:
+    return [weight.requires_grad for weight in net.parameters()]
 
 
 @probe("gan-6", spared={"extreme": "centres near and far are asked"})

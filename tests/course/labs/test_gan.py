@@ -200,11 +200,11 @@ def test_an_update_is_the_two_steps_on_the_same_noise_with_images_drawn_once():
     assert (model.generator[1].num_batches_tracked, apart.generator[1].num_batches_tracked) == (1, 2)
 
 
-@pytest.mark.parametrize(("task", "i"), [(t, i) for t in ("gan-4", "gan-5") for i in range(len(RIGHT[t]))])
-def test_an_update_with_any_right_answer_is_that_of_the_reference(task, i):
-    """However it is written: without a gradient, with a frozen network, with a closure, with one batch for both."""
+@pytest.mark.parametrize("i", range(len(RIGHT["gan-8"])))
+def test_an_update_with_any_right_answer_is_that_of_the_reference(i):
+    """However it is written: of the two steps, with a held network, with closures, with one batch for both."""
     x, found = torch.rand(3, 6, 1, 3, 4), []
-    for module in (gan, known_answers.variant("right", task, i)):
+    for module in (gan, known_answers.variant("right", "gan-8", i)):
         torch.manual_seed(1)
         model, terms = module.GAN(*networks(), latent_dim=3), []
         model.opt_g, model.opt_d = sgd(model.generator), sgd(model.discriminator)
