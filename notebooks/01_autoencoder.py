@@ -28,8 +28,16 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, diagrams, guesses, nets, plots, runs, training
+from starter.support import data, diagrams, full, guesses, nets, plots, runs, training
 from starter import autoencoder as ae
+
+# %% [markdown]
+# **Where this leads.** An autoencoder with a code of 32 numbers, trained on MNIST until the end. The first and the last row are
+# test images that went through the code; between them the code moves from one to the other in a straight line. Which
+# images on the way are digits, and which are none? (Where a kernel runs, the slider goes along the way.)
+
+# %%
+full.preview("ae-gelu-32", "mnist")
 
 # %%
 diagrams.show("autoencoder")

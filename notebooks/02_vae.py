@@ -33,6 +33,14 @@ from starter.support import data, diagrams, features, full, guesses, nets, plots
 from starter import autoencoder as ae
 from starter import vae
 
+# %% [markdown]
+# **Where this leads.** None of these digits was written by anybody. A VAE made them from noise; in each column the noise turns
+# slowly into another draw. Half-way between two codes lab 1 often found no digit. Here every row is as good as any other;
+# which columns are no digits all the same?
+
+# %%
+full.preview("vae-mlp", "mnist")
+
 # %%
 diagrams.show("vae")
 

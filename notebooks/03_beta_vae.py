@@ -30,6 +30,13 @@ from starter.support.checks import check  # first: it explains a module that doe
 from starter.support import data, diagrams, full, guesses, nets, plots, runs, sprites, training, widgets
 from starter import beta_vae as bv
 
+# %% [markdown]
+# **Where this leads.** Samples of a β-VAE with β = 4, trained on MNIST until the end: from one draw of noise to another. They
+# are softer than those that lab 2 opens with, and more of them are digits. What does β buy, and what does it cost?
+
+# %%
+full.preview("beta-vae-mnist", "mnist")
+
 # %%
 diagrams.show("beta_vae")
 

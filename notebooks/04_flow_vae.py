@@ -17,8 +17,8 @@
 # - put a flow into the posterior or the prior of a VAE;
 # - measure what that is worth, and say so when it is worth nothing.
 #
-# **Time:** 120 minutes. **Before:** labs 2 and 3. **Your part:** seven blanks in `starter/flow_vae.py`, two written
-# answers here.
+# **Time:** 120 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
+# **Your part:** seven blanks in `starter/flow_vae.py`, two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -31,6 +31,13 @@ import torch
 from starter.support.checks import check  # first: it explains a module that does not parse
 from starter.support import data, densities, diagrams, full, guesses, nets, plots, runs, training
 from starter import flow_vae as fv, vae
+
+# %% [markdown]
+# **Where this leads.** Samples of a VAE whose posterior and prior are flows, trained on MNIST until the end. Lab 2 opens with
+# samples of a VAE without flows. In which of the two are strokes sharper, and more samples digits?
+
+# %%
+full.preview("flow-vae-mnist", "mnist")
 
 # %%
 diagrams.show("flow_vae")
@@ -366,6 +373,14 @@ training.within("lab 4 gap of planar posteriors", flow_gap.mean().item())
 # where
 # $p$ has none, and charges little for a faint second hill that it leaves out.
 # Remember both pictures for 4.9.
+
+# %% [markdown]
+# ## Second sitting: priors
+#
+# A good place for a break. To go on another day, select this cell and choose *Run → Run All Above Selected Cell*.
+#
+# One word before: every flow's `forward` leads from data to noise, and its `inverse` from noise to data. So far codes
+# were drawn, $z_0$ first, and a posterior went the way of `inverse`. A prior is asked about codes, and goes `forward`.
 #
 # ## 4.7 A map with two directions
 #

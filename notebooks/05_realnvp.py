@@ -292,6 +292,30 @@ training.within(f"{LAB} bits/dim, simple", bits["simple"][1])
 training.within(f"{LAB} bits/dim, bent noise", bits["bent noise"][1])
 
 # %% [markdown]
+# Which channels pass a coupling is fixed. *Glow* (Kingma and Dhariwal, section 3) lets the model choose: before every
+# coupling the channels of a pixel are mixed by a matrix $W$, the same for all pixels, a "1×1 convolution".
+#
+# <details><summary>What mixing costs: the log-determinant of a 1×1 convolution, and ActNorm</summary>
+#
+# A pixel of the output depends on no other pixel. Written pixel by pixel, the Jacobian is a matrix of blocks: $W$ on the
+# diagonal, once for each of the $HW$ pixels, and zeros elsewhere. Its determinant is $(\det W)^{HW}$, so
+# $\log|\det| = HW \log|\det W|$: one determinant of a $C \times C$ matrix instead of one of $CHW \times CHW$.
+#
+# *ActNorm* stands before that, and takes the place of BatchNorm: $z = e^{a} \odot x + b$ with two numbers for each channel.
+# That is a diagonal $W$ and a shift, so $\log|\det| = HW \sum_c a_c$. At first $a$ and $b$ are set such that one batch comes
+# out with mean 0 and variance 1; then they are learned like all others, and no example depends on another one.
+#
+# </details>
+
+# %%
+torch.manual_seed(training.SEED)
+mix, small = coupling_nets.InvertibleConv(4), torch.randn(1, 4, 3, 2)
+mix.weight.data += 0.3 * torch.randn(4, 4)  # no rotation any more
+jacobian = torch.autograd.functional.jacobian(lambda h: mix(h)[0], small).view(24, 24)
+block = torch.linalg.slogdet(mix.weight).logabsdet
+print("log |det| of the 24 × 24 Jacobian is 6 log |det W|:", torch.allclose(jacobian.slogdet().logabsdet, 6 * block, atol=1e-5))
+
+# %% [markdown]
 # ## 5.7 Nothing is lost
 #
 # A flow compresses nothing: latents have as many numbers as pixels, and the way back is exact, up to float32. Check it
@@ -346,6 +370,26 @@ plots.rows(rows, "From one test image to another, through the latents")
 # Both ends are the test images themselves, to the last grey level: no autoencoder of lab 1 did that. In between, strokes are
 # erased and drawn anew.
 #
+# Half of the latents left the flow after the first scale, the others went on to the second (5.6). Keep one half of an
+# image's latents, draw the other half anew. **Predict.** Which half must be kept, so that the digit stays?
+
+# %%
+halves = ["those that left early", "those that went on"]
+guesses.predict("nvp-halves", "With which half kept does the image stay nearer to what it was?", halves)
+
+# %%
+torch.manual_seed(training.SEED)
+images = x[:4].repeat_interleave(3, dim=0)
+z = model.encode(images)
+fresh, early = torch.randn_like(z), torch.arange(z.shape[1]) < z.shape[1] // 2  # in the order in which they left
+mixed = {halves[0]: torch.where(early, z, fresh), halves[1]: torch.where(early, fresh, z)}
+redrawn = {name: model.images(codes) for name, codes in mixed.items()}
+kept = {f"kept:\n{name}": each for name, each in redrawn.items()}
+plots.rows({"test images": images} | kept, "One half of the latents kept, the other drawn three times")
+changed = {name: (each - images).square().mean().item() for name, each in redrawn.items()}
+guesses.outcome("nvp-halves", min(changed, key=changed.get))
+
+# %% [markdown]
 # **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
 # Explain
 # how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)

@@ -358,11 +358,9 @@ guesses.summary("cgan")
 # ## 10.10 Exercises
 #
 # 1. **How long without matching?** Train weight 0 for 2000 steps. When does it reach the FID that weight 10 had after 500?
-#    Try
-#    weight 100, too.
+#    Try weight 100, too.
 # 2. **Wrong pairs.** Give the discriminator real images under wrong labels as a third kind of batch, to be called fake
-#    (Reed et
-#    al. 2016, section 4.2). Does the accuracy rise faster?
+#    (Reed et al. 2016, section 4.2). Does the accuracy rise faster?
 # 3. **Smaller patches.** Train with a field of 3 pixels, with and without feature matching. What becomes of the digits, and
 #    what remains right?
 

@@ -30,8 +30,12 @@ import torch
 from sklearn.datasets import make_moons
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import coupling_nets, data, densities, features, plots, runs, training, velocity_nets
+from starter.support import coupling_nets, data, densities, diagrams, features, guesses, plots, runs, training
+from starter.support import velocity_nets
 from starter import conditional_gan as cgan, flow_matching as fm, gan, realnvp as nvp
+
+# %%
+diagrams.show("flow_matching")
 
 # %% [markdown]
 # ## 12.1 A straight line for every particle
@@ -223,10 +227,10 @@ print("the two differ by less than 0.15 nats:", abs(nats["flow matching"] - nats
 torch.manual_seed(training.SEED)
 few = fresh[:100]
 exact = fm.log_prob(either, few, steps=20)
-guesses = torch.stack([fm.log_prob(either, few, 20, torch.randn(100, 2)) for _ in range(20)])
+guessed = torch.stack([fm.log_prob(either, few, 20, torch.randn(100, 2)) for _ in range(20)])
 with plots.figure(6.5, 3.2, "One hundred points: 20 guesses of each, and their mean") as axes:
-    axes[0, 0].plot(exact.expand(20, -1), guesses, ".", color=plots.GREY, markersize=2, alpha=0.5)
-    axes[0, 0].plot(exact, guesses.mean(dim=0), ".", color=plots.COLOURS[0])
+    axes[0, 0].plot(exact.expand(20, -1), guessed, ".", color=plots.GREY, markersize=2, alpha=0.5)
+    axes[0, 0].plot(exact, guessed.mean(dim=0), ".", color=plots.COLOURS[0])
     axes[0, 0].plot([exact.min(), exact.max()], [exact.min(), exact.max()], "--", color=plots.COLOURS[1])
     plots.finish(axes[0, 0], "log p(x), exact trace (nats)", "guessed (nats)")
 
@@ -373,18 +377,23 @@ plots.rows(pictures, "Where they are, and where they aim (w = 1)", [f"{k}" for k
 # grows?
 
 # %%
+rates = (0.0, 1.0, 2.0, 3.0, 5.0)
+guesses.predict("fm-guidance", "Which of these weights gives the lowest FID?", [f"w = {w:g}" for w in rates])
+
+
+# %%
 def spread_in_classes(x, y):
     """Diversity of lab 7 in the features, inside of each class."""
     seen = torch.from_numpy(features.features(x))
     return sum(gan.diversity(seen[y == k]).item() for k in range(n_classes)) / n_classes
 
 
-rates = (0.0, 1.0, 2.0, 3.0, 5.0)
 swept = {w: samples if w == 2 else model.sample(z, y, weight=w) for w in rates}
 judged = {w: scores(x) | {"diversity": spread_in_classes(x, y)} for w, x in swept.items()}
 real_spread = spread_in_classes(test.pixels(slice(500)), test.y[:500])
 
 # %%
+guesses.outcome("fm-guidance", f"w = {min(rates, key=lambda w: judged[w]['FID']):g}")
 pictures = {"FID": {"": (rates, [row["FID"] for row in judged.values()])}}
 pictures["as ordered, %"] = {"": (rates, [100 * row["accuracy"] for row in judged.values()])}
 pictures["diversity inside of classes"] = {"samples": (rates, [row["diversity"] for row in judged.values()])}
@@ -442,14 +451,17 @@ plots.rows({name: x[:12] for name, x in drawn.items() if "16" not in name}, "The
 # ## 12.9 Which times to practise?
 #
 # **Predict.** Three short trainings, which differ in one thing: times drawn evenly; logit-normal; even times with
-# DDPM's weight $t^2$. Which is best after 300 steps?
+# DDPM's weight $t^2$. Which is the worst after 300 steps?
 
-# %% tags=["training"]
+# %%
 kinds = {
     "uniform": {"times": fm.uniform_times},
     "logit-normal": {},
     "uniform, weight t²": {"times": fm.uniform_times, "weighting": lambda t: t**2},
 }
+guesses.predict("fm-times", "Which training has the worst FID after 300 steps?", list(kinds))
+
+# %% tags=["training"]
 fids = {}
 for name, settings in kinds.items():
     short = new_model(**settings)
@@ -458,6 +470,7 @@ for name, settings in kinds.items():
 
 # %%
 plots.bars(fids, "After 300 steps", "FID", digits=1)
+guesses.outcome("fm-times", max(fids, key=fids.get))
 print("the weight t² is the worst of the three:", max(fids, key=fids.get) == "uniform, weight t²")
 
 # %% [markdown]
@@ -472,6 +485,9 @@ print("the weight t² is the worst of the three:", max(fids, key=fids.get) == "u
 
 # %% [markdown] answer="fm-q3"
 # Your answer.
+
+# %%
+guesses.summary("fm")
 
 # %% [markdown]
 # ## 12.10 Exercises

@@ -34,9 +34,12 @@ from scipy.cluster import vq as scipy_vq
 from torch import nn
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, plots, ring, runs, training
+from starter.support import data, diagrams, features, guesses, plots, ring, runs, training
 from starter import autoencoder as ae
 from starter import vqvae as vq
+
+# %%
+diagrams.show("vqvae")
 
 # %% [markdown]
 # ## 13.1 A dictionary for vectors
@@ -224,6 +227,10 @@ check("vq-5")  # starter/vqvae.py, quantize
 #
 # **Predict.** Which of the two uses more of its codes?
 
+# %%
+ways = ("by its loss", "by running means")
+guesses.predict("vq-codebook", "Which codebook has more codes in use after 350 steps?", ways)
+
 # %% tags=["training"]
 train, test = data.load(), data.load(split="test")
 x = test.pixels(slice(1000))
@@ -246,7 +253,7 @@ def vqvae(decay, prior=None):
     return vq.VQVAE(encoder, vq.VectorQuantizer(K, D, decay), decoder, prior)
 
 
-models = {"by its loss": vqvae(decay=None), "by running means": vqvae(decay=0.9)}
+models = dict(zip(ways, (vqvae(decay=None), vqvae(decay=0.9))))
 histories = {name: training.fit(model, train, steps=STEPS, **SETTINGS) for name, model in models.items()}
 
 # %%
@@ -266,6 +273,7 @@ with torch.no_grad():
 plots.rows(shown, "Test images, and what 16 words tell of them")
 plots.rows({"words": colours}, f"Their codes as grey levels, {codes.shape[1]} × {codes.shape[2]}")
 used = {name: history.last("perplexity") for name, history in histories.items()}
+guesses.outcome("vq-codebook", max(used, key=used.get))
 training.within("lab 13 codes in use", used["by running means"])
 training.within("lab 13 codes in use, by its loss over by running means", used["by its loss"] / used["by running means"])
 
@@ -411,8 +419,8 @@ with torch.no_grad():
     codes, terms = model.codes(x), model.terms(x)
 bits = terms.prior.item() / codes[0].numel() / math.log(2)
 frequencies = vq.perplexity(codes, K).log2().item()
-guesses = {"all alike": math.log2(K), "as frequent as they are": frequencies, "after those before": bits}
-plots.bars(guesses, "What one word of a test image costs", "bits", digits=2)
+costs = {"all alike": math.log2(K), "as frequent as they are": frequencies, "after those before": bits}
+plots.bars(costs, "What one word of a test image costs", "bits", digits=2)
 training.within("lab 13 bits per code", bits)
 
 # %% [markdown]
@@ -433,12 +441,17 @@ training.within("lab 13 bits per code", bits)
 check("vq-8")  # starter/vqvae.py, sample_codes
 
 # %%
+temperatures = (0.3, 0.6, 0.8, 1.0, 1.2, 1.5)
+guesses.predict("vq-temperature", "Which temperature gives the best FID?", [f"T = {t}" for t in temperatures])
+
+# %%
 torch.manual_seed(training.SEED)
 noise, known = model.noise(1000), features.features(x)
 with torch.no_grad():
-    drawn = {t: model.sample(noise, t) for t in (0.3, 0.6, 0.8, 1.0, 1.2, 1.5)}
+    drawn = {t: model.sample(noise, t) for t in temperatures}
 fid = {t: features.frechet(features.features(images), known) for t, images in drawn.items()}
 plots.rows({"test images": x[:12]} | {f"T = {t}": images[:12] for t, images in drawn.items()}, "The same noise")
+guesses.outcome("vq-temperature", f"T = {min(fid, key=fid.get)}")
 plots.lines({"FID": (list(fid), list(fid.values()))}, "Temperature and quality", "temperature", "FID", style="o-")
 training.within("lab 13 FID", fid[1.0])
 training.within("lab 13 FID at T = 0.3 over that at T = 1", fid[0.3] / fid[1.0])
@@ -497,6 +510,9 @@ plots.rows({"test images": grey[:12], "samples": samples}, "64 grey levels, one 
 
 # %% [markdown] answer="vq-q3"
 # Your answer.
+
+# %%
+guesses.summary("vq")
 
 # %% [markdown]
 # ## 13.13 Exercises

@@ -136,6 +136,36 @@ DIAGRAMS = {
         },
         "z>G y>G y>map G>fake fake>D map>D D>logit D>features",
     ),
+    "flow_matching": Diagram(
+        "Flow matching: a network learns the velocity at a point of a straight line",
+        {
+            "x0": Box("noise x₀", 0, 0),
+            "x1": Box("image x₁", 0, 1),
+            "xt": Box("x_t, on the line", 1.5, 0),
+            "way": Box("x₁ − x₀", 1.5, 1),
+            "t": Box("time t", 1.5, -1),
+            "y": Box("label y", 2.5, -1),
+            "v": Box("velocity v", 2.5, 0, NETWORK),
+            "loss": Box("|v − (x₁ − x₀)|²", 3.6, 0.5, LOSS),
+        },
+        "x0>xt x1>xt x0>way x1>way t>xt t>v y>v xt>v v>loss way>loss",
+    ),
+    "vqvae": Diagram(
+        "A VQ-VAE: every vector is replaced by a word of the codebook, and a prior learns to write words",
+        {
+            "x": Box("image x", 0, 0),
+            "encoder": Box("encoder", 1, 0, NETWORK),
+            "z": Box("map of z", 2, 0),
+            "codebook": Box("codebook", 2, -1, NETWORK),
+            "zq": Box("nearest code e", 3, 0),
+            "decoder": Box("decoder", 4, 0, NETWORK),
+            "nll": Box("−log p(x | e)", 4, -1, LOSS),
+            "pull": Box("|z − e|²", 2, 1, LOSS),
+            "words": Box("its number k", 3, 1),
+            "prior": Box("prior p(k)", 4, 1, NETWORK),
+        },
+        "x>encoder encoder>z z>zq codebook>zq zq>decoder decoder>nll z>pull zq>pull zq>words words>prior",
+    ),
 }
 
 

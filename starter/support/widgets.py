@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from . import plots
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 
 def explore_latent(
@@ -78,7 +82,6 @@ def show_sliders(
     decode: Callable[..., Tensor], z: Tensor, dims: Sequence[int], span: float, pixels: int, n_classes: int = 0
 ) -> None:
     import ipywidgets
-    from IPython.display import display
 
     start = z[list(dims)].clamp(-span, span).tolist()
     sliders = [
@@ -95,7 +98,29 @@ def show_sliders(
     for control in (*menus, *sliders):
         control.observe(update, "value")
     update()
-    box = ipywidgets.HBox([ipywidgets.VBox([*menus, *sliders]), image])
+    place(ipywidgets.HBox([ipywidgets.VBox([*menus, *sliders]), image]))
+
+
+def place(box: "ipywidgets.Box") -> None:
+    from IPython.display import display
+
     bundle = box._repr_mimebundle_()
     del bundle["text/plain"]  # where the sliders do not show, the picture above says what they would
     display(bundle, raw=True)
+
+
+def flip(rows: Tensor, pixels: int = 56) -> None:
+    """A slider through rows of images (S, N, C, H, W); nothing where there is no kernel for it: show them before."""
+    if not live():
+        return
+    import ipywidgets
+
+    slider = ipywidgets.IntSlider(0, min=0, max=len(rows) - 1, description="walk")
+    image = ipywidgets.Image(format="png")
+
+    def update(_: object = None) -> None:
+        image.value = plots.enlarged(rows[slider.value], pixels)
+
+    slider.observe(update, "value")
+    update()
+    place(ipywidgets.VBox([slider, image]))

@@ -222,11 +222,13 @@ def figures(arguments: list[str]) -> int:
 
 
 def keep(arguments: list[str]) -> int:
+    from . import previews
     from .weights import keep
 
     parser = Parser(
         prog="python -m starter keep",
-        description="Keep what samples of finished runs in results/weights, for starter.support.full.load.",
+        description="Keep what samples of finished runs in results/weights, for starter.support.full.load, and "
+        "images of it in starter/support/previews, with which the labs open.",
     )
     parser.add_argument("names", nargs="+", metavar="RECIPE-DATA", help="folders in --home")
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
@@ -237,6 +239,7 @@ def keep(arguments: list[str]) -> int:
         for name in given.names:
             path = keep(home / name, given.impl)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+            print(previews.write(path, given.impl))
     except ValueError as wrong:
         print(f"keep: {wrong}", file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from starter.support import data, recipes
-from starter.support.full import cli, load, weights
+from starter.support.full import cli, load, previews, weights
 from starter.support.full.job import JobError
 from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from starter.support.recipes import Recipe
@@ -93,6 +93,29 @@ def test_what_is_kept_draws_the_images_of_the_trained_model(name, tmp_path, caps
         expected = model.sample(z, *y) if hasattr(model, "sample") else model.images(z)
     assert x.shape == (12, *recipes.RECIPES[name].shape) and 0 <= x.min() and x.max() <= 1
     torch.testing.assert_close(x, expected, atol=1 / 16 if name.startswith("realnvp") else 2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", [f"{name}-tiny" for name in BUILDS])
+def test_a_preview_walks_from_a_sample_to_another_one(name, tmp_path):
+    run(tmp_path, name)
+    cli.keep([f"{name}-digits", "--home", str(tmp_path)])
+    kept, rows, count = load(name, "digits"), previews.read(name, "digits"), previews.COUNT
+    assert rows.shape == (previews.STEPS, count, 3, *recipes.RECIPES[name].shape[1:])
+    if name == "ae-tiny":
+        x = data.load("digits", "test").pixels(slice(2 * count))
+        first, last = kept.model.reconstruct(x).clamp(0, 1).chunk(2)
+    else:
+        torch.manual_seed(0)
+        ends = kept.noise(count), kept.noise(count)  # a turn by 90 degrees leads from the one to the other
+        first, last = (kept.sample(z, torch.arange(count)) for z in ends)
+    for row, expected in ((rows[0], first), (rows[-1], last)):
+        near = 1 / 16 if name.startswith("realnvp") else 1 / 100
+        torch.testing.assert_close(row, expected.expand_as(row), atol=near, rtol=0)
+
+
+def test_what_is_no_preview_is_one_line(capsys):
+    previews.show("vae-tiny", "mnist")
+    assert capsys.readouterr().out == "Not shown: there is no preview of vae-tiny on mnist\n"
 
 
 def test_only_what_samples_is_kept_in_half_precision(tmp_path):

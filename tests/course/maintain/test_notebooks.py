@@ -1,6 +1,7 @@
 """From text twins to notebooks: nbgrader's metadata, fixed ids, and what is refused."""
 
 import json
+import re
 
 import nbformat
 import pytest
@@ -8,9 +9,11 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 
 from grading.content import tasks
 from grading.content.mistake import Mistake
+from grading.content.overlay import ROOT
 from grading.content.tasks import tasks_of
 from grading.maintain import notebooks
 from starter.support import alt_text
+from starter.support.full import previews
 
 KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
 HEADER = f"# ---\n# jupyter:\n#   kernelspec:\n{KERNEL}# ---\n\n"
@@ -117,3 +120,9 @@ def test_a_new_run_is_kept(tmp_path):
         (tmp_path / "new/digits16" / file).write_text("{}")
     notebooks.keep_changed(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old/digits16/vae.png").exists() and (tmp_path / "old/digits16/vae.json").exists()
+
+
+def test_labs_open_with_pictures_that_lie_beside_them():
+    texts = [path.read_text(encoding="utf-8") for path in notebooks.FOLDER.glob("*.py")]
+    named = {previews.file(*match) for text in texts for match in re.findall(r'full\.preview\("(.+)", "(.+)"\)', text)}
+    assert named == set((ROOT / previews.FOLDER).iterdir())
