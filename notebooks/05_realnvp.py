@@ -313,7 +313,8 @@ mix, small = coupling_nets.InvertibleConv(4), torch.randn(1, 4, 3, 2)
 mix.weight.data += 0.3 * torch.randn(4, 4)  # no rotation any more
 jacobian = torch.autograd.functional.jacobian(lambda h: mix(h)[0], small).view(24, 24)
 block = torch.linalg.slogdet(mix.weight).logabsdet
-print("log |det| of the 24 × 24 Jacobian is 6 log |det W|:", torch.allclose(jacobian.slogdet().logabsdet, 6 * block, atol=1e-5))
+same = torch.allclose(jacobian.slogdet().logabsdet, 6 * block, atol=1e-5)
+print("log |det| of the 24 × 24 Jacobian is 6 log |det W|:", same)
 
 # %% [markdown]
 # ## 5.7 Nothing is lost
@@ -390,6 +391,8 @@ changed = {name: (each - images).square().mean().item() for name, each in redraw
 guesses.outcome("nvp-halves", min(changed, key=changed.get))
 
 # %% [markdown]
+# What went on holds the form of the digit; what left early only its edges, and with new late latents another digit comes out.
+#
 # **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
 # Explain
 # how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)
@@ -448,9 +451,8 @@ guesses.summary("nvp")
 # %% [markdown]
 # ## 5.11 Exercises
 #
-# 1. **Glow.** Put `coupling_nets.InvertibleConv` before every channel coupling of the multi-scale flow. Do bits/dim fall?
-#    Why does it
-#    need no mask that takes turns?
+# 1. **Glow.** Put `coupling_nets.InvertibleConv` (5.6) before every channel coupling of the multi-scale flow. Do bits/dim
+#    fall? Why does it need no mask that takes turns?
 # 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8. Which
 #    is
 #    the harder data set, and may the numbers be compared?

@@ -136,10 +136,41 @@ def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
 
 
 def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]) -> str:
-    here = f"; sizes here: {listed(sizes)}" if sizes else ""
     turned = want.ndim == 2 and got.T.shape == want.shape and error(got.T, want) <= TOLERANCE
-    hint = ": rows and columns are exchanged" if turned else here
-    return f"`{name}` has shape {got.shape}, expected {want.shape}{hint}."
+    hint = "rows and columns are exchanged" if turned else of_shapes(got.shape, want.shape, sizes)
+    here = f"; sizes here: {listed(sizes)}" if sizes else ""
+    words = f": {hint}{'' if hint.endswith('?') else '.'}" if hint else f"{here}."
+    return f"`{name}` has shape {got.shape}, expected {want.shape}{words}"
+
+
+def of_shapes(got: tuple[int, ...], want: tuple[int, ...], sizes: dict[str, int]) -> str:
+    """What two shapes alone tell of a mistake; nothing where they tell nothing."""
+    if [n for n in got if n > 1] == [n for n in want if n > 1]:
+        return "they differ in dimensions of length 1: look at keepdim, squeeze and unsqueeze"
+    if more := left_over(got, want):
+        return f"{called(more, sizes)} too much: is a sum or a mean missing?"
+    if less := left_over(want, got):
+        return f"{called(less, sizes)} gone: is a sum or a mean taken over too much?"
+    if sorted(got) == sorted(want):
+        return "the same dimensions in another order"
+    return "as many numbers, in another form" if np.prod(got) == np.prod(want) else ""
+
+
+def called(lengths: list[int], sizes: dict[str, int]) -> str:
+    names = {size: f"{name} = {size}" for name, size in sizes.items()}
+    said = [names.get(length, f"a dimension of length {length}") for length in lengths]
+    return f"{' and '.join(said)} {'is' if len(said) == 1 else 'are'}"
+
+
+def left_over(longer: tuple[int, ...], shorter: tuple[int, ...]) -> list[int]:
+    """The lengths that are in the one and not in the other, where all else stands in the same order."""
+    rest, found = list(shorter), []
+    for length in longer:
+        if rest and length == rest[0]:
+            rest.pop(0)
+        else:
+            found.append(length)
+    return [] if rest else found
 
 
 def pair_of(name: str, other: Seen | None, want: np.ndarray) -> list[Pair]:

@@ -88,7 +88,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return [mu, log_var]", "`result` is a list, a tensor is expected"),
         (
             "return (mu + eps * (log_var / 2).exp()).sum(1)",
-            f"`result` has shape ({B},), expected ({B}, {D}); sizes here: B = {B}",
+            f"`result` has shape ({B},), expected ({B}, {D}): latent_dim = {D} is gone: is a sum or a mean taken",
         ),
         ("return (mu + eps * (log_var / 2).exp()).double()", "`result` is float64, expected float32"),
         ("return (mu + eps * (log_var / 2).exp()).half()", "`result` is a tensor of torch.float16"),

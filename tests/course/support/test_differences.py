@@ -97,6 +97,29 @@ def test_where_only_some_cases_are_wrong_they_are_named_with_what_to_look_for():
     assert "only" not in explain(Seen(want | both | {"result": WANT + [[1, 0, 0]]}, want, {}))
 
 
+@pytest.mark.parametrize(
+    ("got", "want", "said"),
+    [
+        ((), (6,), "B = 6 is gone: is a sum or a mean taken over too much?"),
+        ((6,), (), "B = 6 is too much: is a sum or a mean missing?"),
+        ((6, 2), (6,), "C = 2 is too much: is a sum or a mean missing?"),
+        ((2,), (6, 2, 4), "B = 6 and H = 4 are gone: is a sum or a mean taken over too much?"),
+        ((6, 9), (6,), "a dimension of length 9 is too much: is a sum or a mean missing?"),
+        ((6, 1), (6,), "they differ in dimensions of length 1: look at keepdim, squeeze and unsqueeze."),
+        ((6, 4, 2), (6, 2, 4), "the same dimensions in another order."),
+        ((48,), (6, 2, 4), "as many numbers, in another form."),
+    ],
+)
+def test_two_shapes_tell_what_is_gone_and_what_is_too_much(got, want, said):
+    sizes = {"B": 6, "C": 2, "H": 4}
+    assert told(np.ones(got), np.ones(want), sizes) == f"`a` has shape {got}, expected {want}: {said}"
+
+
+def test_shapes_that_tell_nothing_come_with_the_sizes():
+    words = "`a` has shape (6, 3), expected (5, 4); sizes here: N = 6, D = 5."
+    assert told(np.ones((6, 3)), np.ones((5, 4)), {"N": 6, "D": 5}) == words
+
+
 def test_numbers_of_another_output_are_told():
     one, other = np.float32(1.5), np.float32(2.5)
     seen = Seen({"loss": one, "kl": one}, {"loss": one, "kl": other}, {})
