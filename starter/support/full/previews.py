@@ -45,7 +45,9 @@ def way(model: Sampler, own: str) -> Tensor:
     t = torch.linspace(0, 1, STEPS).view(-1, *[1] * (1 + len(model.z_shape)))
     if not hasattr(model.model, "encoder"):  # a turn, not a line: as long as normal noise is all the way
         return (t * torch.pi / 2).cos() * model.noise(COUNT) + (t * torch.pi / 2).sin() * model.noise(COUNT)
-    starts, ends = gallery.codes(model.model, data.load(own, "test").pixels(slice(2 * COUNT))).chunk(2)
+    codes = gallery.codes(model.model, data.load(own, "test").pixels(slice(2 * COUNT)))
+    assert codes is not None  # it has an encoder
+    starts, ends = codes.chunk(2)
     return (1 - t) * starts + t * ends
 
 
