@@ -2,17 +2,13 @@
 
 import contextlib
 import io
-import os
+import json
+import logging
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-
-import nbformat
-from nbformat import NotebookNode
 
 from ..content.edition import edition
 from ..content.knife import LOOSE
@@ -20,8 +16,8 @@ from ..content.mistake import Mistake
 from ..content.overlay import ROOT, blanks, overlay
 from ..content.tasks import LABS, MODULES, files_of
 from . import settings
+from .autotests import Asked, filled
 from .course_folder import Course, for_nbgrader, replace
-from .gradebook import not_lost
 
 NOTEBOOKS = ROOT / "notebooks"
 README = """# {title}
@@ -37,27 +33,45 @@ READ = "Run the notebook and write your answers to its questions into it."
 EARLIER = "   This lab uses earlier ones: copy your own {files} over the blanks in `starter/`.\n"
 
 
-def release(course: Course, lab: str, notebooks: Path = NOTEBOOKS, answers: bool = True) -> Path:
+def release(
+    course: Course,
+    lab: str,
+    notebooks: Path = NOTEBOOKS,
+    answers: bool = True,
+    say: Callable[[str], None] = lambda words: None,
+) -> Path:
     """Make a lab ready for learners and for grading; the zip.
 
     Args:
         answers: the zip holds model answers of written questions, which `python -m starter answer` shows.
+        say: takes a line about each step.
 
     Raises:
         Mistake: the lab's notebook is not built, or nbgrader refuses it.
     """
-    notebook = notebooks / f"{lab}.ipynb"
-    if not notebook.exists():
-        raise Mistake(f"there is no {notebook.name} in {notebooks}: run `python -m grading build` first")
-    not_lost(course)  # nbgrader would make a new one, and nobody would be told
+    path = notebooks / f"{lab}.ipynb"
+    if not path.exists():
+        raise Mistake(f"there is no {path.name} in {notebooks}: run `python -m grading build` first")
     settings.configure(course)
     with course.alone(), scratch(course.root / ".release") as fresh:
         source, released = (fresh / step / lab for step in ("source", "release"))
-        overlay(source)  # AUTOTEST lines are made from what the reference answers
-        nbformat.write(quiet(nbformat.read(notebook, as_version=4)), source / notebook.name)
+        overlay(source)
+        say(f"{lab}: asking the reference ...")
+        sources = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        with Asked(source, sources) as reference:
+            import nbformat  # seconds, in which the reference answers
+
+            from .gradebook import not_lost
+
+            not_lost(course)  # nbgrader would make a new one, and nobody would be told
+            notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+            expected = reference.answers()
+        for cell in notebook.cells:
+            cell.source = filled(cell.source, expected)
+        nbformat.write(notebook, source / path.name)
+        say(f"{lab}: nbgrader generates it ...")
         generate(course, lab)
-        loud_again(notebook, released / notebook.name)
-        shutil.copy(released / notebook.name, source)  # tests and all: nbgrader can generate it again without an answer
+        shutil.copy(released / path.name, source)  # tests and all: nbgrader can generate it again without an answer
         for tree in (source, released):
             put_blanks(tree)
         if not answers:
@@ -99,36 +113,26 @@ def put_blanks(tree: Path) -> None:
             raise Mistake(f"nothing is released: {name} holds a solution's marker; run `python -m grading check`")
 
 
-def quiet(notebook: NotebookNode) -> NotebookNode:
-    """Only the graded cells and the locked one keep their code: nbgrader runs every cell, and nothing has to train."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "nbgrader" not in cell.metadata:
-            cell.source = ""
-    return notebook
-
-
-def loud_again(original: Path, target: Path) -> None:
-    """Give the cells of a quiet notebook their code back."""
-    sources = {cell.id: cell.source for cell in nbformat.read(original, as_version=4).cells}
-    notebook = nbformat.read(target, as_version=4)
-    for cell in notebook.cells:
-        cell.source = cell.source or sources[cell.id]
-    nbformat.write(notebook, target)
-
-
 def generate(course: Course, lab: str) -> None:
-    """nbgrader's own generate_assignment, in .release/ and in a process of its own: it starts a kernel."""
+    """nbgrader's own generate_assignment, from and to .release/."""
     for_nbgrader()
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", lab, "--force"]
-    command += [f"--CourseDirectory.{step}_directory=.release/{step}" for step in ("source", "release")]
-    environment |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}  # nobody watches: a check says no more than that
-    run = subprocess.run(command, cwd=course.root, env=environment, capture_output=True, text=True)
-    if run.returncode:
-        raised = re.findall(r"^\s*([\w.]*(?:Error|Exception|Wrong)\b.*)$", run.stderr, re.MULTILINE) or [
-            "no reason given"
-        ]
-        if "Cannot add or remove cells" in raised[-1]:
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
+
+    from .gradebook import configured
+
+    config = configured(course.root)
+    config.merge(
+        Config({"CourseDirectory": {f"{step}_directory": f".release/{step}" for step in ("source", "release")}})
+    )
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # what it logs is in what it returns
+    done = NbGraderAPI(config=config).generate_assignment(lab, force=True)
+    if not done["success"]:
+        said = f"{done.get('log', '')}\n{done['error']}"
+        if "KeyboardInterrupt" in done["error"]:  # nbgrader catches even that
+            raise KeyboardInterrupt
+        raised = re.findall(r"^\s*([\w.]*(?:Error|Exception|Wrong)\b.*)$", said, re.MULTILINE) or ["no reason given"]
+        if "Cannot add or remove cells" in said:
             raise Mistake(
                 f"{lab} has other tasks or questions than the submissions graded here: release it into another "
                 "folder (--course), and grade these with the version of this course that released them"
@@ -157,6 +161,7 @@ def learners_files(released: Path, lab: str) -> dict[str, bytes]:
 
 def learners_notebook(released: Path) -> bytes:
     """Cells that check say check(...) alone. What plain nbgrader compares there, it puts back when it grades."""
+    import nbformat
     from nbgrader.utils import compute_checksum
 
     notebook = nbformat.read(released, as_version=4)

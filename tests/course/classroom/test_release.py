@@ -190,3 +190,21 @@ def written(notebook: nbformat.NotebookNode) -> dict[str, str]:
     found = {cell.id: cell.source for cell in notebook.cells if cell.id in QUESTIONS}
     assert found
     return found
+
+
+def test_a_reference_that_cannot_be_asked_is_one_line_and_nothing_is_released(tmp_path, notebooks, monkeypatch):
+    def broken(to: Path, *_, **__) -> Path:
+        (to / "starter").mkdir(parents=True)
+        (to / "starter/__init__.py").write_text("raise RuntimeError('no reference here')")
+        return to
+
+    monkeypatch.setattr("grading.classroom.release.overlay", broken)
+    with pytest.raises(Mistake, match=r"^the reference cannot be asked: RuntimeError: no reference here$"):
+        release(Course(tmp_path / "course"), LAB, notebooks)
+    assert not (tmp_path / "course/release").exists() and not (tmp_path / "course/.release").exists()
+
+
+def test_each_step_of_a_release_is_said(tmp_path, notebooks):
+    said = []
+    release(Course(tmp_path / "course"), LAB, notebooks, say=said.append)
+    assert said == ["02_vae: asking the reference ...", "02_vae: nbgrader generates it ..."]
