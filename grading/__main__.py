@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         command[name] = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command[name].set_defaults(run=run)
     command["collect"].epilog = NAMES
-    for name in ("release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
+    for name in ("course", "roster", "release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
         )
@@ -62,6 +62,10 @@ def parser() -> argparse.ArgumentParser:
     command["release"].add_argument(
         "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
     )
+    command["course"].add_argument(
+        "--apply", action="store_true", help="let course.toml count as it is now, whose points ever it changes"
+    )
+    command["roster"].add_argument("file", metavar="CSV", type=Path, help="as Canvas or Moodle export it, or id,name")
     command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
@@ -229,11 +233,46 @@ def equal_budgets(given: Namespace) -> int:
 
 def release(given: Namespace) -> int:
     """Make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners."""
-    labs = [*LABS] if given.lab == "all" else [lab_named(given.lab)]
+    from .classroom.changes import settle
+    from .classroom.rules import begun, not_past, rules_of, used
+
+    course = Course(given.course)
+    labs = [*rules_of(course).use] if given.lab == "all" else [lab_named(given.lab)]
+    for lab in labs:
+        not_past(course, lab, used(course, lab))
+    begun(course)
+    settle(course)
     from .classroom.release import release as released
 
     for lab in labs:
-        print(released(Course(given.course), lab, answers=not given.no_answers))
+        print(released(course, lab, answers=not given.no_answers, say=print))
+    return 0
+
+
+def course(given: Namespace) -> int:
+    """Begin a course folder with its rules, course.toml; or say what they are, and what a change changes for whom."""
+    from datetime import UTC, datetime
+
+    from .classroom.changes import course_rules
+    from .classroom.rules import FILE, begun
+
+    place = Course(given.course)
+    if begun(place):
+        print(f"{place.root / FILE}: written; nothing is set in it yet.")
+        return 0
+    course_rules(place, given.apply, datetime.now(UTC), print)
+    return 0
+
+
+def roster(given: Namespace) -> int:
+    """Take in who takes the course: who has not handed in is in every table then, and ids and sections are kept."""
+    from .classroom.roster import take_in
+
+    people, gone = take_in(Course(given.course), given.file)
+    sections = {person.section for person in people} - {""}
+    print(f"{len(people)} learners" + f" in {len(sections)} sections" * bool(sections) + ".")
+    if gone:
+        print(f"No more in the roster, with all that they have: {', '.join(person.name for person in gone)}.")
     return 0
 
 
@@ -248,8 +287,10 @@ def student_repo(given: Namespace) -> int:
 def collect(given: Namespace) -> int:
     """Take in a folder of submissions, as an LMS exports it."""
     lab = lab_named(given.lab)
+    from .classroom.changes import settle
     from .classroom.collect import collect as collected
 
+    settle(Course(given.course))
     options = {"times": given.times, "zone": given.zone, "dry_run": given.dry_run, "say": print}
     collected(Course(given.course), lab, given.folder, given.id_pattern, **options)
     return 0
@@ -258,7 +299,17 @@ def collect(given: Namespace) -> int:
 def autograde(given: Namespace) -> int:
     """Grade what is not graded yet; can be interrupted and run again."""
     lab, course = lab_named(given.lab), Course(given.course)
-    course.released(lab), course.submitted(lab, given.student)  # a wrong command is told before a missing jail
+    from .classroom.rules import used
+
+    # A wrong command is told before a missing jail.
+    used(course, lab), course.released(lab), course.submitted(lab, given.student)
+    from .classroom.changes import settle
+    from .classroom.submissions import all_graded
+
+    settle(course)
+    if not given.regrade and (done := all_graded(course, lab, given.student)):
+        print("\n".join(done))
+        return 0
     jail = allowed(given.no_jail, here=not given.cluster)
     from .judge.executors import Cluster, Local
 
@@ -370,6 +421,8 @@ COMMANDS = (
     audit,
     bands,
     equal_budgets,
+    course,
+    roster,
     release,
     student_repo,
     collect,

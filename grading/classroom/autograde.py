@@ -5,7 +5,6 @@ its folder, after the grades are in the gradebook: whatever happens in between, 
 line says which files were judged and by which probes, the second which version of the course did.
 """
 
-import contextlib
 import hashlib
 import json
 import secrets
@@ -27,57 +26,16 @@ from ..content.tasks import TASKS, files_of, tasks_of
 from ..judge.executors import Local, Pool, as_done, finished
 from ..judge.job import Judgement, judge, judged_by
 from ..judge.ready_made_calls import NOTE
-from ..judge.submitted_cells import NOTEBOOK
+from .collect import earlier
 from .course_folder import Course, kept
 from .gradebook import Writer, told
-from .graded_notebook import guided, is_test, rebuilt, scored, written
+from .graded_notebook import guided, rebuilt, scored, written
+from .results import lateness, penalties
+from .rules import Rules, used
+from .submissions import Submission, differences, graded_as, submission, summary
 
 if TYPE_CHECKING:
     from ..judge.runner import SomeLimits
-
-MODULE = 1 << 20  # bytes of a module, at most
-NOTES = ("name", "refused", "missing", "unreadable", "late")  # what autograde and feedback take from intake.json
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What is taken from a submitted folder: two files, when they came, and intake's note."""
-
-    student: str
-    module: bytes | None
-    notebook: bytes | None
-    note: dict[str, str]  # "refused": why nothing of it is graded
-    stamp: str | None
-
-    @property
-    def digest(self) -> str:
-        parts = (self.module or b"", self.notebook or b"", json.dumps(self.note, sort_keys=True).encode())
-        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-def submission(course: Course, lab: str, student: str) -> Submission:
-    folder = course.folder("submitted", lab, student)
-    note, places = {}, files_of(lab)
-    with contextlib.suppress(ValueError, TypeError, RecursionError):  # it may be anybody's file
-        given = dict(json.loads(taken(folder / "intake.json", 1 << 16) or "{}"))
-        note = {name: line(str(given[name])) for name in NOTES if given.get(name)}
-    module = taken(folder / places[".py"], MODULE) if ".py" in places else None
-    stamp = (taken(folder / "timestamp.txt", 200) or b"").decode("utf-8", "replace").strip() or None
-    return Submission(student, module, taken(folder / places[".ipynb"], NOTEBOOK), note, stamp)
-
-
-def submissions(course: Course, lab: str, students: list[str], regrade: bool) -> Iterator[Submission]:
-    """Asked for the first one, once there is somebody to judge it, it marks all that is graded again as not graded."""
-    for student in students if regrade else ():
-        course.record(lab, student).unlink(missing_ok=True)
-    yield from (submission(course, lab, student) for student in students)
-
-
-def taken(path: Path, limit: int) -> bytes | None:
-    """A plain file of bounded size; None for anything else: a link could show what lies behind it."""
-    if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > limit:
-        return None
-    return path.read_bytes()
 
 
 def released(course: Course, lab: str) -> NotebookNode:
@@ -89,31 +47,20 @@ def released(course: Course, lab: str) -> NotebookNode:
     path, again = course.released(lab), f"run `python -m grading release {lab}` again"
     try:
         notebook = nbformat.read(path, as_version=4)
-        then = {
-            cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points for cell in filter(is_test, notebook.cells)
-        }
-    except (ValueError, AttributeError, nbformat.ValidationError):
+        changed = differences(notebook, lab)
+    except (ValueError, AttributeError, LookupError, nbformat.ValidationError):
         raise Mistake(f"{path} cannot be read: {again}") from None
-    now = {task: TASKS[task]["points"] for task in tasks_of(lab)}
-    if changed := [*differences(then, now)]:
+    if changed:
         raise Mistake(f"{lab} was released with other tasks ({', '.join(changed)}): {again}, then autograde --regrade")
     return notebook
 
 
-def differences(then: dict[str, float], now: dict[str, float]) -> Iterator[str]:
-    yield from (f"{task} is new" for task in now if task not in then)
-    yield from (f"{task} is gone" for task in then if task not in now)
-    same = (task for task in now if task in then and now[task] != then[task])
-    yield from (f"{task} has {now[task]:g} points, not {then[task]:g}" for task in same)
-
-
-def graded_as(course: Course, lab: str, student: str) -> str | None:
-    """By which probes and answers what lies in submitted/ was graded; None when it is not graded yet."""
-    record = course.record(lab, student)
-    if not record.exists():
-        return None
-    digest, _, version = record.read_text().partition("\n")[0].partition(" ")
-    return version if digest == submission(course, lab, student).digest else None
+def submissions(course: Course, lab: str, students: list[str], regrade: bool) -> Iterator[Submission]:
+    """Asked for the first one, once there is somebody to judge it, it marks all that is graded again as not graded."""
+    for student in students if regrade else ():
+        if not earlier(course.folder("submitted", lab, student)).exists():  # what was graded is still to be compared
+            course.record(lab, student).unlink(missing_ok=True)
+    yield from (submission(course, lab, student) for student in students)
 
 
 @dataclass
@@ -124,6 +71,7 @@ class Run:
     lab: str
     limits: "SomeLimits"
     jail: bool
+    rules: Rules
     version: str = field(init=False)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
@@ -177,6 +125,34 @@ class Run:
         fresh.rename(target)
         return sum(points.values())
 
+    def outdone(self, found: Submission, result: Judgement) -> str:
+        """Where the best submission counts: an earlier one that was graded stays, or comes back, when it is worth more.
+
+        Worth is what tasks earn by the rules, less what lateness costs. Nothing where the new one counts.
+        """
+        folder = self.course.folder("submitted", self.lab, found.student)
+        aside, record = earlier(folder), self.course.record(self.lab, found.student)
+        if not aside.exists():
+            return ""
+        before = 0.0
+        if self.rules.resubmissions == "best" and record.exists():
+            verdicts = self.course.noted(self.lab, found.student, "verdicts.json")
+            before = self.worth(found.student, verdicts, aside)
+        if before <= (now := self.worth(found.student, result, folder)):
+            shutil.rmtree(aside)
+            return ""
+        shutil.rmtree(folder)
+        aside.rename(folder)
+        return f"an earlier submission counts on, worth {before:g} points for its code; this one is worth {now:g}"
+
+    def worth(self, student: str, result: Judgement, folder: Path) -> float:
+        given = self.rules.of(self.lab)
+        most = {task: given.points.get(task, TASKS[task]["points"]) for task in result["tasks"] if task in TASKS}
+        points = sum(most[task] for task in most if result["tasks"][task][0] == "right" and task not in given.drop)
+        days, _ = lateness(self.rules, self.lab, student, folder)
+        share = penalties(self.rules, {self.lab: days}, student)[0][self.lab]
+        return max(points - share * sum(most.values()), 0)
+
     def before(self, folder: Path) -> dict[str, tuple[str, float]]:
         """What was graded last (see `written`), from its folder; nothing when that is not whole."""
         module = files_of(self.lab).get(".py")
@@ -204,6 +180,8 @@ class Run:
         who = f"{found.student} ({found.note.get('name', 'unnamed')})"
         try:
             result = future.result()
+            if words := self.outdone(found, result):
+                return True, f"{who}: {words}"
             points = self.save(found, result, writer)
         except CancelledError:
             return False, f"{who}: NOT SAVED: the scheduler that was to have it judged is gone"
@@ -241,7 +219,7 @@ def autograde(
         jail: False lets submissions do whatever this user may.
         say, show: take a line that stays, and one that the next may replace.
     """
-    run, show = Run(course, lab, limits or {}, jail), show or say
+    run, show = Run(course, lab, limits or {}, jail, used(course, lab)), show or say
     students = course.submitted(lab, student)
     with course.alone(), Writer(course, lab) as writer:
         known = set() if regrade else writer.entered
@@ -263,11 +241,3 @@ def progress(done: int, of: int, failed: int, seconds: float) -> str:
     rate = done / max(seconds, 1e-3)
     minutes, rest = divmod(round((of - done) / rate), 60)
     return f"{done}/{of}, {failed} failed, {60 * rate:.0f} a minute, {minutes}:{rest:02} left"
-
-
-def summary(lab: str, students: int, pending: int, failed: int, old: int) -> Iterator[str]:
-    if old:
-        yield f"{lab}: {old} were graded by other probes or answers than today's: --regrade grades them again."
-    before = f", {students - pending} were graded before" if students > pending else ""
-    trouble = f", {failed} NOT SAVED: run it again" if failed else ""
-    yield f"{lab}: {pending - failed} of {students} submissions graded{before}{trouble}."

@@ -3,19 +3,22 @@
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..content.mistake import Mistake
 from ..content.tasks import QUESTIONS, tasks_of
 from ..judge.job import Judgement
+from .changes import readout
 from .course_folder import Course, replace
-from .export import Result, results, text
+from .export import text, untimed
+from .results import Result
+from .roster import roster_of
 
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
 UNNAMED, OTHER = "other", "something that the catalogue does not name"
-MODULE, UNREADABLE = "all", "unreadable"
+MODULE, UNREADABLE, MISSING = "all", "unreadable", "nothing graded"
 RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `verdict.stopped` says it
 Row = tuple[str, str, int, float, str]
 HEAD = ("task", "what", "learners", "share", "says")
@@ -29,15 +32,23 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     """
     course.released(lab)
     with course.gradebook() as gradebook:
-        found = results(course, gradebook, lab)
-    if not found:
+        read = readout(course, gradebook)
+        found, scale = read.results(lab), read.scale(lab)
+    if not found or not scale:
         raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
     notes = [course.noted(lab, name, "verdicts.json") for name in sorted(found)]
     taken_in = {name: course.noted(lab, name, "intake.json") for name in sorted(found)}
     unread = [name for name, note in taken_in.items() if UNREADABLE in note]
     marked = {name for name, note in taken_in.items() if "late" in note}
-    rows = [*states(lab, notes), *questions(lab, found), *unreadable(unread, len(notes)), *mistakes(lab, notes)]
-    for words in (*shown(lab, rows, len(notes)), times(notes), spread(found, marked)):
+    rows = [
+        *states(lab, notes),
+        *questions(lab, found),
+        *missing(course, found),
+        *unreadable(unread, len(notes)),
+        *mistakes(lab, notes),
+    ]
+    sentences = shown(lab, rows, len(notes), scale.worth)
+    for words in (*sentences, times(notes), spread(found, marked), *untimed(lab, found)):
         say(words)
     path = course.root / f"report-{lab}.csv"
     replace(path, text([HEAD, *rows]))
@@ -59,6 +70,14 @@ def questions(lab: str, found: dict[str, Result]) -> Iterator[Row]:
             yield name, "points", len(scores), statistics.fmean(scores), "mean of the points given so far"
         if row["lab"] == lab and (waiting := len(found) - len(scores)):
             yield name, "to read", waiting, waiting / len(found), "written answers that nobody has graded yet"
+
+
+def missing(course: Course, found: dict[str, Result]) -> Iterator[Row]:
+    """Who of the roster has nothing that is graded."""
+    people = roster_of(course).by_folder
+    if gone := sorted(people.keys() - found.keys()):
+        names = ", ".join(f"{people[one].name} ({one})" for one in gone)
+        yield "roster", MISSING, len(gone), len(gone) / len(people), names
 
 
 def unreadable(students: list[str], of: int) -> Iterator[Row]:
@@ -100,7 +119,7 @@ def named(message: str, says: Iterable[str]) -> str:
     return f"stops with {raised[1]}" if raised else OTHER
 
 
-def shown(lab: str, rows: list[Row], learners: int) -> Iterator[str]:
+def shown(lab: str, rows: list[Row], learners: int, worth: Mapping[str, float]) -> Iterator[str]:
     share = {(task, what): part for task, what, _, part, _ in rows}
     count = {(task, what): n for task, what, n, _, _ in rows}
     yield f"{'task':8} {' '.join(f'{state:>7}' for state in STATES)}  share of {learners} that have it right"
@@ -109,12 +128,14 @@ def shown(lab: str, rows: list[Row], learners: int) -> Iterator[str]:
         yield f"{task:8} {' '.join(f'{count[task, s]:7}' for s in STATES)}  {bar:{BAR}} {share[task, 'right']:.0%}"
     for task, what, n, mean, says in rows:
         if what == "points":
-            yield f"{task:8} {mean:.2f} of {QUESTIONS[task]['points']} points on average (of {n})"
+            yield f"{task:8} {mean:.2f} of {worth[task]:g} points on average (of {n})"
         if what == "to read":
             yield f"{task:8} still to be read: {n}"
+        if what == MISSING:
+            yield f"{task:8} has nothing graded: {n}; {says}"
         if what == UNREADABLE:
             yield f"{task:8} cannot be read: {n}; {says}"
-    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read", UNREADABLE)]
+    wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read", UNREADABLE, MISSING)]
     yield "What to teach next:" if wrong else "Nothing is wrong."
     wrong.sort(key=lambda row: (row[1] == UNNAMED, -row[2]))  # what has a name can be taught
     yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])

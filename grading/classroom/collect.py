@@ -11,7 +11,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import is_zipfile
@@ -24,6 +24,8 @@ from .course_folder import Course
 from .downloads import Entry, open_download
 from .learners import Student
 from .platforms import OWN, Claims, claims, platform_of
+from .roster import Roster, addresses, roster_of
+from .rules import Rules, used
 from .times import Clock, listed, zone_named
 from .uploads import Chosen, Upload, chosen
 
@@ -91,18 +93,21 @@ def collect(
             people, or a lab that is not released. Nothing is written then.
     """
     course.released(lab)
+    rules, roster = used(course, lab), roster_of(course)
     names = {suffix: PurePosixPath(path).name for suffix, path in files_of(lab).items()}
-    place = zone_named(zone)
+    place = zone_named(zone) or rules.zone
     clock = Clock(listed(times, place) if times else {}, place)
     with open_download(source) as entries:
         a_class(source, entries, {lab, names[".ipynb"]})
         read = claims(entries, [*names.values()], id_pattern)
+        strangers = by_roster(read, roster, addresses(times))
         uploads = by_learner(read, source)
         if times and not any(known in clock.listed for upload in uploads for known in ids(upload.student)):
             raise Mistake(f"{times} lists nobody who handed in: it has {', '.join(map(line, [*clock.listed][:3]))}")
         count = Counter(skipped=len(read.unknown))
         report = [f"{line(name)!r}: skipped, {why}" for name, why in read.unknown.items()]
-        with contextlib.nullcontext() if dry_run else writer(course, lab) as write:
+        report += [f"{line(one.id)!r} ({one.name}) is in no row of roster.csv: kept by this id" for one in strangers]
+        with contextlib.nullcontext() if dry_run else writer(course, lab, rules, roster) as write:
             for upload in uploads:
                 outcome = become(course, lab, upload, names, clock, read.platform)
                 report += described(outcome, names[".ipynb"], dry_run)
@@ -139,7 +144,28 @@ def tally(count: Counter[str], dry_run: bool) -> str:
 
 
 def ids(student: Student) -> tuple[str, ...]:
-    return student.id, student.folder, student.name
+    return student.id, student.folder, student.name, *filter(None, [student.given])
+
+
+def by_roster(read: Claims, roster: Roster, emails: dict[str, str]) -> list[Student]:
+    """Give learners the ids that the roster has for them; who is not in it.
+
+    Args:
+        emails: of the ids of this download, where a list has them.
+
+    Raises:
+        Mistake: two people of the roster have one name, and nothing else tells them apart.
+    """
+    strangers: dict[str, Student] = {}
+    for place, (entry, claim) in enumerate(read.found if roster.people else ()):
+        theirs = claim.student
+        if person := roster.whose(theirs, emails.get(theirs.id, "")):
+            known = Student(person.id, person.name, theirs.id)
+            # Two ids of a download that lead to one person are two people, one of whom the roster does not have.
+            read.found[place] = (entry, replace(claim, student=known, person=f"{claim.person} {theirs.id}"))
+        else:
+            strangers[theirs.id] = theirs
+    return [*strangers.values()]
 
 
 def by_learner(read: Claims, source: Path) -> list[Upload]:
@@ -174,6 +200,7 @@ def become(course: Course, lab: str, upload: Upload, names: dict[str, str], cloc
     time, by = clock.of(ids(student), newest.when, newest.time)
     used = [line(name) for piece in found.pieces for name in piece.names]
     note: Note = {"from": used[0], "files": used[:FILES], "name": student.name, "platform": platform}
+    note["id"] = student.given or student.id  # which Moodle draws anew for each assignment
     note |= {"order": [*newest.attempt, *newest.version], "time": time.strftime(STAMP), "clock": by}
     note |= {"late": f"marked late by {platform}"} if upload.late else {}
     if found.refused:
@@ -221,6 +248,11 @@ def collected(folder: Path) -> Note:
     return note | {"time": stamp.decode("utf-8", "replace").strip()} if stamp else {}
 
 
+def earlier(folder: Path) -> Path:
+    """Where a submission waits to be compared with the one that came after it."""
+    return folder.with_name(f".{folder.name}.earlier")
+
+
 def read(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and not path.is_symlink() else None
 
@@ -240,8 +272,11 @@ def described(outcome: Outcome, notebook: str, dry_run: bool) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def writer(course: Course, lab: str) -> Iterator[Callable[[Outcome], None]]:
-    """A function that writes what became of an upload to submitted/, all of it or nothing, and its learner."""
+def writer(course: Course, lab: str, rules: Rules, roster: Roster) -> Iterator[Callable[[Outcome], None]]:
+    """A function that writes what became of an upload to submitted/, all of it or nothing, and its learner.
+
+    Where the best submission counts, the one that is graded is put aside, and `autograde` compares.
+    """
     released = course.folder("release", lab)
     with course.alone(), course.gradebook() as gradebook:
 
@@ -255,11 +290,16 @@ def writer(course: Course, lab: str) -> Iterator[Callable[[Outcome], None]]:
                 (fresh / place).write_bytes((released / place).read_bytes() if data is None else data)
             (fresh / "timestamp.txt").write_text(note["time"])
             (fresh / "intake.json").write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+            if rules.resubmissions == "best" and course.record(lab, student.folder).exists() and target.exists():
+                if not earlier(target).exists():
+                    target.rename(earlier(target))
             shutil.rmtree(target, ignore_errors=True)
             fresh.rename(target)
             first, _, family = student.name.rpartition(" ")
-            gradebook.update_or_create_student(
-                student.folder, first_name=first, last_name=family, lms_user_id=line(student.id, 120)
-            )
+            names = {"first_name": first, "last_name": family}
+            entered: dict[str, str | None] = {**names, "lms_user_id": line(student.id, 120)}
+            if person := roster.by_folder.get(student.folder):
+                entered = person.entered()
+            gradebook.update_or_create_student(student.folder, **entered)
 
         yield write

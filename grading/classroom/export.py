@@ -13,81 +13,28 @@ import csv
 import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
-from nbgrader.api import (
-    Assignment,
-    BaseCell,
-    Grade,
-    Gradebook,
-    MissingEntry,
-    Student,
-    SubmittedAssignment,
-    SubmittedNotebook,
-)
-from sqlalchemy import func
+from nbgrader.api import Student
 
 from ..content.harmless_text import line
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS
+from .changes import readout
+from .collect import collected
 from .course_folder import Course, replace
+from .results import DAY, Readout, Result, penalties, term_percent
+from .roster import Person, Roster, roster_of
 
 Row = Sequence[object]
 
 GRADED = [*TASKS, *QUESTIONS]
-COLUMNS = ["student", "id", "first_name", "last_name", "lab", "submitted", "seconds_late", "penalty", "to_read"]
+COLUMNS = ["student", "id", "first_name", "last_name", "section", "lab", "status"]
+COLUMNS += ["submitted", "seconds_late", "penalty", "to_read"]
+TERM = ["student", "id", "first_name", "last_name", "section", "not_handed_in", "free_days_spent", "percent"]
 MOODLE = ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade", "Grade can be changed"]
 MODIFIED = ["Last modified (submission)", "Last modified (grade)"]
-
-
-@dataclass
-class Result:
-    """One submission, as the gradebook has it."""
-
-    person: Student
-    stamp: datetime | None
-    late: float  # seconds
-    penalty: float
-    out_of: float
-    to_read: bool = False
-    rescaled: bool = False  # a task was worth other points when this was graded
-    scores: dict[str, float] = field(default_factory=dict)  # by task and question; none for an answer that nobody read
-
-    @property
-    def total(self) -> float:
-        return max(sum(self.scores.values()) - self.penalty, 0)
-
-
-def results(course: Course, gradebook: Gradebook, lab: str) -> dict[str, Result]:
-    """By student, what is graded to the end. Two queries, however large the class is."""
-    done, people = set(course.graded(lab)), {person.id: person for person in gradebook.students}
-    try:
-        out_of = gradebook.find_assignment(lab).max_score
-    except MissingEntry:  # not released
-        return {}
-    sheets = gradebook.db.query(SubmittedAssignment, SubmittedNotebook).join(SubmittedNotebook.assignment)
-    found = {
-        one.student_id: Result(
-            people[one.student_id], one.timestamp, one.total_seconds_late, sheet.late_submission_penalty or 0, out_of
-        )
-        for one, sheet in sheets.join(SubmittedAssignment.assignment).filter(Assignment.name == lab)
-        if one.student_id in done
-    }
-    known = func.coalesce(Grade.manual_score, Grade.auto_score, Grade.extra_credit).is_not(None)
-    most = func.coalesce(Grade.max_score_gradecell, Grade.max_score_taskcell, 0.0)
-    # We give all points of a task or none, so that others are of another scale; a human's word (manual_score) stands.
-    rescaled = Grade.auto_score.not_in((0.0, most)) & Grade.manual_score.is_(None)
-    columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, known, Grade.needs_manual_grade, rescaled)
-    grades = gradebook.db.query(*columns).select_from(Grade).join(Grade.cell).join(Grade.notebook)
-    grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
-    for student, name, score, is_known, waits, other in grades.filter(Assignment.name == lab):
-        if student in found:
-            found[student].scores |= {name: score} if is_known else {}
-            found[student].to_read |= waits
-            found[student].rescaled |= bool(other)
-    return found
+NOTHING = Person("")
 
 
 def export(course: Course, say: Callable[[str], None] = print, partial: bool = False) -> list[Path]:
@@ -100,18 +47,20 @@ def export(course: Course, say: Callable[[str], None] = print, partial: bool = F
         Mistake: nothing is graded yet; or labs are unfinished, and were left out of what an LMS imports.
     """
     with course.gradebook() as gradebook:
-        labs = {lab: results(course, gradebook, lab) for lab in LABS}
+        read, roster = readout(course, gradebook), roster_of(course)
+        labs = {lab: read.results(lab) for lab in read.rules.use}
         labs = {lab: found for lab, found in labs.items() if found}
         if not labs:
             raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
         words = {lab: [*unfinished(course, lab, found)] for lab, found in labs.items()}
         final = {lab: found for lab, found in labs.items() if partial or not words[lab]}
-        tables = {"grades.csv": grades(labs)}
-        tables |= {"canvas.csv": canvas(gradebook.students, final)} if final else {}
-        tables |= {f"moodle-{lab}.csv": moodle(found) for lab, found in final.items()}
+        everybody = Class(read, roster, labs)
+        tables = {"grades.csv": everybody.grades(), "term.csv": everybody.term()}
+        tables |= {"canvas.csv": everybody.canvas([*final])} if final else {}
+        tables |= {f"moodle-{lab}.csv": everybody.moodle(lab) for lab in final}
     for name, rows in tables.items():
         replace(course.root / name, text(rows))
-    for sentence in (sentence for lab in labs for sentence in words[lab]):
+    for sentence in (sentence for lab in labs for sentence in (*words[lab], *untimed(lab, labs[lab]))):
         say(sentence)
     say(f"{sum(map(len, labs.values()))} submissions in {', '.join(tables)}, in {course.root}.")
     if left_out := [lab for lab in labs if lab not in final]:
@@ -131,40 +80,92 @@ def unfinished(course: Course, lab: str, found: dict[str, Result]) -> Iterator[s
         yield f"{lab}: {rescaled} of {len(found)} have points of before the tasks' points changed: autograde --regrade."
 
 
-def grades(labs: dict[str, dict[str, Result]]) -> list[Row]:
-    """One row for each student and lab."""
-    rows: list[Row] = [[*COLUMNS, *GRADED, "total", "out_of"]]
-    for name, lab, found in sorted((name, lab, found) for lab, of in labs.items() for name, found in of.items()):
-        person = found.person
-        rows.append(
-            [name, person.lms_user_id, person.first_name, person.last_name, lab, found.stamp or ""]
-            + [found.late, found.penalty, "yes" if found.to_read else "no"]
-            + [found.scores.get(task, "") for task in GRADED]
-            + [found.total, found.out_of]
+def untimed(lab: str, found: dict[str, Result]) -> Iterator[str]:
+    if unknown := [result for result in found.values() if not result.timed]:
+        marked = sum(result.late > 0 for result in unknown)
+        yield (
+            f"{lab}: no platform says when {len(unknown)} of {len(found)} came: {marked} that it marks late "
+            "count as one day late, the others as in time; collect again with --times."
         )
-    return rows
 
 
-def canvas(people: list[Student], labs: dict[str, dict[str, Result]]) -> list[Row]:
-    head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
-    rows: list[Row] = [head + [f"{LABS[lab]['title']} ({lab})" for lab in labs]]
-    rows.append(["    Points Possible", "", "", "", ""] + [next(iter(of.values())).out_of for of in labs.values()])
-    for person in people:
-        names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id
-        points = [of[person.id].total if person.id in of else "" for of in labs.values()]
-        rows.append([names, person.lms_user_id or person.id, "", "", ""] + points)
-    return rows
+class Class:
+    """The tables: everybody who handed in, and everybody of the roster."""
 
+    def __init__(self, read: Readout, roster: Roster, labs: dict[str, dict[str, Result]]) -> None:
+        self.read, self.roster, self.labs = read, roster, labs
+        handed_in = {name for found in labs.values() for name in found}
+        known = {name: Student(id=name, **person.entered()) for name, person in roster.by_folder.items()}
+        known |= read.people
+        self.people = [known[name] for name in sorted(handed_in | roster.by_folder.keys())]
 
-def moodle(found: dict[str, Result]) -> list[Row]:
-    rows: list[Row] = [MOODLE + MODIFIED]
-    for name, result in sorted(found.items()):
-        person, when = result.person, result.stamp or ""
-        names = " ".join(name for name in (person.first_name, person.last_name) if name)
-        status = "Submitted for grading"
-        number = f"Participant {person.lms_user_id or name}"
-        rows.append([number, names, person.email or "", status, result.total, result.out_of, "Yes", when, ""])
-    return rows
+    def of_roster(self, person: Student) -> Person:
+        return self.roster.by_folder.get(person.id, NOTHING)
+
+    def status(self, lab: str, student: str) -> str:
+        if self.read.rules.excused(lab, student):
+            return "excused"
+        if student in self.labs[lab]:
+            return "graded"
+        here = self.read.course.folder("submitted", lab, student).exists()
+        return "not graded yet" if here else "not handed in"
+
+    def grades(self) -> list[Row]:
+        """One row for each student and lab."""
+        rows: list[Row] = [[*COLUMNS, *GRADED, "total", "out_of"]]
+        for person in self.people:
+            for lab, found in self.labs.items():
+                who = [person.id, person.lms_user_id, person.first_name, person.last_name]
+                who += [self.of_roster(person).section, lab, self.status(lab, person.id)]
+                if result := found.get(person.id):
+                    who += [result.stamp or "", result.late, result.penalty, "yes" if result.to_read else "no"]
+                    who += [result.scores.get(task, "") for task in GRADED]
+                    rows.append([*who, result.total, result.out_of])
+                elif self.roster.people:
+                    rows.append([*who, *[""] * (4 + len(GRADED) + 2)])
+        return rows
+
+    def term(self) -> list[Row]:
+        """One row for each student: percent of each lab, and of the term so far."""
+        rows: list[Row] = [[*TERM, *self.labs]]
+        for person in self.people:
+            name = person.id
+            has = {lab: found[name] for lab, found in self.labs.items() if name in found}
+            missing = [lab for lab in self.labs if self.status(lab, name) == "not handed in"]
+            percent = term_percent(self.read.rules, self.labs, name)
+            who = [name, person.lms_user_id, person.first_name, person.last_name, self.of_roster(person).section]
+            who += [" ".join(missing), self.spent(name, has), "" if percent is None else percent]
+            rows.append([*who, *(100 * has[lab].share if lab in has else "" for lab in self.labs)])
+        return rows
+
+    def spent(self, student: str, has: dict[str, Result]) -> float:
+        """Free days, of those that the term has."""
+        days = {lab: result.late / DAY.total_seconds() for lab, result in has.items() if self.read.rules.of(lab).due}
+        return penalties(self.read.rules, days, student)[1]
+
+    def canvas(self, labs: list[str]) -> list[Row]:
+        head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+        rows: list[Row] = [head + [f"{LABS[lab]['title']} ({lab})" for lab in labs]]
+        out_of = [next(iter(self.labs[lab].values())).out_of for lab in labs]
+        rows.append(["    Points Possible", "", "", "", "", *out_of])
+        for person in self.people if self.roster.people else self.read.people.values():
+            names = ", ".join(name for name in (person.last_name, person.first_name) if name) or person.id
+            points = [self.labs[lab][person.id].total if person.id in self.labs[lab] else "" for lab in labs]
+            known = self.of_roster(person)
+            rows.append([names, person.lms_user_id or person.id, known.sis, known.login, known.section] + points)
+        return rows
+
+    def moodle(self, lab: str) -> list[Row]:
+        """Who handed in: only the downloads say which number somebody has in an assignment."""
+        rows: list[Row] = [MOODLE + MODIFIED]
+        for name, result in sorted(self.labs[lab].items()):
+            person, when = result.person, result.stamp or ""
+            names = " ".join(name for name in (person.first_name, person.last_name) if name)
+            note = collected(self.read.course.folder("submitted", lab, name))
+            number = f"Participant {note.get('id') or person.lms_user_id or name}"
+            status = "Submitted for grading"
+            rows.append([number, names, person.email or "", status, result.total, result.out_of, "Yes", when, ""])
+        return rows
 
 
 def text(rows: Iterable[Row]) -> str:

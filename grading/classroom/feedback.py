@@ -1,20 +1,18 @@
 """Feedback: one page for each submission that opens anywhere, loads nothing and runs nothing."""
 
 from collections.abc import Callable
-from functools import partial
 from html import escape
 
-import nbformat
-from nbformat import NotebookNode
-from nbgrader.api import Grade, Gradebook, SubmittedNotebook
+from nbformat import NotebookNode, v4
 
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
+from .changes import readout
 from .course_folder import Course, replace
-from .gradebook import entered
 from .graded_notebook import is_answer, is_test
 from .markdown import OPEN, cleaned, rendered
+from .results import Result, Scale
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
@@ -62,53 +60,57 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
     """
     course.released(lab)
     with course.gradebook() as gradebook:
-        students = sorted({*course.graded(lab)} & entered(gradebook, lab))
-        if not students:
-            raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
-        for student in students:
-            target = course.folder("feedback", lab, student) / f"{lab}.html"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            replace(target, page(course, lab, student, gradebook))
-    say(f"{lab}: {len(students)} pages in {course.root / 'feedback'}.")
-    return len(students)
+        read = readout(course, gradebook)
+        found, scale, comments = read.results(lab), read.scale(lab), read.comments(lab)
+    if not found or not scale:
+        raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
+    for student in sorted(found):
+        target = course.folder("feedback", lab, student) / f"{lab}.html"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace(target, page(course, lab, student, found[student], scale, comments.get(student, {})))
+    say(f"{lab}: {len(found)} pages in {course.root / 'feedback'}.")
+    return len(found)
 
 
-def page(course: Course, lab: str, student: str, gradebook: Gradebook) -> str:
-    notebook = course.noted(lab, student, f"{lab}.ipynb", partial(nbformat.reads, as_version=4))
-    found = gradebook.find_submission_notebook(lab, lab, student)
-    points = {grade.name: grade for grade in found.grades}
-    comments = {comment.name: comment.comment for comment in found.comments}
+def page(course: Course, lab: str, student: str, points: Result, scale: Scale, comments: dict[str, str]) -> str:
+    notebook = course.noted(lab, student, f"{lab}.ipynb", v4.reads)  # not nbformat.reads: it checks each
     tests = [cell for cell in notebook.cells if is_test(cell)]
     note = course.noted(lab, student, "intake.json")
-    rows = [] if note.get("refused") else [task_row(cell, points[cell.metadata.nbgrader.grade_id]) for cell in tests]
+    rows = [] if note.get("refused") else [task_row(cell, points, scale) for cell in tests]
     return PAGE.format(
         policy=POLICY,
         title=escape(f"{LABS[lab]['title']} ({lab})"),
-        summary=summary(found, note),
+        summary=summary(points, note),
         tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
-        answers="\n".join(answer(before, cell, points, comments) for before, cell in answered(notebook)),
+        answers="\n".join(answer(before, cell, points, scale, comments) for before, cell in answered(notebook)),
         pictures=pictures(notebook),
         version=version(course.noted(lab, student, "graded.txt", str)),
     )
 
 
-def summary(found: SubmittedNotebook, note: dict[str, str]) -> str:
-    late = found.late_submission_penalty or 0
-    words = [f"{max(found.score - late, 0):g} of {found.max_score:g} points."]
-    words += [f"{late:g} points were taken off because it came late."] if late else []
+def summary(found: Result, note: dict[str, str]) -> str:
+    words = [f"{found.total:.4g} of {found.out_of:.4g} points."]
+    words += [f"{found.penalty:.4g} points were taken off because it came late."] if found.penalty else []
     words += [f"It was {note['late']}."] if note.get("late") else []
-    words += ["Written answers are still to be read."] if found.needs_manual_grade else []
+    words += ["Written answers are still to be read."] if found.to_read else []
     words += [f"{note['missing']} was not in what you handed in."] if note.get("missing") else []
     words += [f"Nothing was graded: {note['refused']}."] if note.get("refused") else []
     words += [f"The notebook could not be read: {note['unreadable']}."] if note.get("unreadable") else []
     return shown(" ".join(words))
 
 
-def task_row(cell: NotebookNode, grade: Grade) -> str:
+def points_of(name: str, found: Result, scale: Scale) -> str:
+    if name not in scale.worth:
+        return "does not count"
+    return f"{found.scores.get(name, 0.0):.4g} of {scale.worth[name]:.4g}" + " (bonus)" * (name in scale.bonus)
+
+
+def task_row(cell: NotebookNode, found: Result, scale: Scale) -> str:
+    name = cell.metadata.nbgrader.grade_id
     message = next((output.text for output in cell.outputs if output.output_type == "stream"), "")
-    mark = "all" if grade.score == grade.max_score else "none"
-    points = f'<span class="{mark}">{grade.score:g} of {grade.max_score:g}</span>'
-    return f"<tr><td>{escape(grade.name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"
+    mark = "all" if found.scores.get(name) == scale.worth.get(name, -1) else "none"
+    points = f'<span class="{mark}">{points_of(name, found, scale)}</span>'
+    return f"<tr><td>{escape(name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"
 
 
 def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
@@ -116,15 +118,15 @@ def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
     return [(before, cell) for before, cell in zip(notebook.cells, notebook.cells[1:]) if is_answer(cell)]
 
 
-def answer(question: NotebookNode, cell: NotebookNode, points: dict[str, Grade], comments: dict[str, str]) -> str:
-    grade = points[cell.metadata.nbgrader.grade_id]
-    result = "still to be read" if grade.needs_manual_grade else f"{grade.score:g} of {grade.max_score:g} points"
-    comment = comments.get(grade.name)
+def answer(question: NotebookNode, cell: NotebookNode, found: Result, scale: Scale, comments: dict[str, str]) -> str:
+    name = cell.metadata.nbgrader.grade_id
+    result = "still to be read" if name in found.waits else f"{points_of(name, found, scale)} points"
+    comment = comments.get(name)
     return (
-        f"<h2>{escape(grade.name)}: {result}</h2>\n<blockquote>{rendered(question.source)}</blockquote>\n"
+        f"<h2>{escape(name)}: {result}</h2>\n<blockquote>{rendered(question.source)}</blockquote>\n"
         f"<p>Your answer:</p>\n<section>{as_written(cell.source)}</section>"
         + (f"\n<p>Comment:</p>\n<section>{rendered(comment)}</section>" if comment else "")
-        + model_answer(grade.name)
+        + model_answer(name)
     )
 
 

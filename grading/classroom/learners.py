@@ -15,6 +15,7 @@ MARKED = re.compile(r".*-[0-9a-f]{8}")  # looks like a name that we made
 class Student:
     id: str  # as the platform has it
     name: str
+    given: str = ""  # the id in this download, where the roster has another
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", called(self.name))

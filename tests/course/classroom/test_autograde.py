@@ -26,6 +26,7 @@ from grading.classroom.demo import demo
 from grading.classroom.feedback import as_written
 from grading.classroom.graded_notebook import rebuilt, scored
 from grading.classroom.release import NOTEBOOKS
+from grading.classroom.submissions import all_graded
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
@@ -518,3 +519,22 @@ def test_what_is_not_installed_is_one_line(released):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "feedback: nh3 is not installed: run `pip install -r requirements.txt`\n"
+
+
+def test_where_nothing_is_left_to_grade_neither_nbgrader_nor_torch_is_loaded(graded):
+    program = (
+        "import sys; from grading.__main__ import main; "
+        f"code = main(['autograde', '02_vae', '--course', {str(graded.root)!r}]); "
+        "sys.exit(code or any(name in sys.modules for name in ('nbgrader', 'nbformat', 'torch')))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "02_vae: 0 of 5 submissions graded, 5 were graded before.\n"), run.stderr
+
+
+def test_a_gradebook_that_lost_grades_is_looked_at_though_all_files_say_graded(graded, tmp_path):
+    course = Course(tmp_path / "course")
+    shutil.copytree(graded.root, course.root)
+    assert all_graded(course, "02_vae", None) and all_graded(course, "02_vae", "1")
+    with course.gradebook() as gradebook:
+        gradebook.remove_submission("02_vae", "1")
+    assert all_graded(course, "02_vae", None) is None and all_graded(course, "02_vae", "2")

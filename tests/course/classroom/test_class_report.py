@@ -9,7 +9,8 @@ import pytest
 from grading.classroom import class_report as report_of
 from grading.classroom.class_report import report, spread
 from grading.classroom.course_folder import Course
-from grading.classroom.export import Result, export
+from grading.classroom.export import export
+from grading.classroom.results import Result
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.content.tasks import QUESTIONS, tasks_of

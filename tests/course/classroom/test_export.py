@@ -111,9 +111,9 @@ def test_a_lab_with_unread_answers_is_said_and_kept_from_the_lms(graded, tmp_pat
     said = capsys.readouterr()
     assert "02_vae: 3 of 5 submissions have answers that nobody has read" in said.out
     assert "--partial" in said.err and said.err.count("\n") == 1
-    assert sorted(path.name for path in course.root.glob("*.csv")) == ["grades.csv"]
+    assert sorted(path.name for path in course.root.glob("*.csv")) == ["grades.csv", "term.csv"]
     assert main(["export", "--course", str(course.root), "--partial"]) == 0
-    assert len([*course.root.glob("*.csv")]) == 3
+    assert len([*course.root.glob("*.csv")]) == 4
     with course.gradebook() as gradebook:
         for grade in (grade for student in "12345" for grade in grades_of(gradebook, student)):
             grade.needs_manual_grade = False

@@ -4,13 +4,13 @@ import re
 import shutil
 from html import unescape
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 
 from grading.classroom.course_folder import Course
 from grading.classroom.feedback import POLICY, feedback, model_answer, summary
 from grading.classroom.learners import Student
+from grading.classroom.results import Result
 from grading.content import known_answers
 from grading.content.harmless_text import line, plain
 from grading.content.mistake import Mistake
@@ -147,7 +147,7 @@ def test_text_of_strangers_is_made_visible_and_bounded():
 
 
 def test_the_platforms_mark_of_being_late_is_passed_on():
-    found = SimpleNamespace(score=1, max_score=2, late_submission_penalty=None, needs_manual_grade=False)
+    found = Result(None, None, 0, 0, 2, scores={"vae-1": 1})
     assert summary(found, {"late": "marked late by Canvas"}) == "1 of 2 points. It was marked late by Canvas."
     assert summary(found, {}) == "1 of 2 points."
 
