@@ -24,6 +24,9 @@ download replaces nothing that is newer. When it was handed in: from --times, el
 Brightspace), from Gradescope's list, or from the files."""
 
 
+ALL = ("release", "feedback", "report")  # commands that take all labs, too
+
+
 class Parser(argparse.ArgumentParser):
     """Wrong use is one line."""
 
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
             "--db", metavar="URL", help="keep grades there from now on: postgresql://user:password@host/database"
         )
     for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
-        command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + (", or all" * (name == "release")))
+        command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + ", or all" * (name in ALL))
     command["release"].add_argument(
         "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
     )
@@ -66,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
         "--apply", action="store_true", help="let course.toml count as it is now, whose points ever it changes"
     )
     command["roster"].add_argument("file", metavar="CSV", type=Path, help="as Canvas or Moodle export it, or id,name")
+    command["feedback"].add_argument(
+        "--zip",
+        choices=("canvas", "moodle", "brightspace", "plain"),
+        help="also a zip that this platform takes back for all learners at once; plain: a folder for each",
+    )
     command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
@@ -364,20 +372,33 @@ class Terminal:
 
 
 def feedback(given: Namespace) -> int:
-    """Write one HTML page for each graded submission."""
+    """Write one HTML page for each graded submission; of all labs: one for each learner's term, too."""
+    course = Course(given.course)
+    if given.lab == "all":
+        if given.zip:
+            raise Mistake("--zip is of one lab: name it")
+        from .classroom.feedback import term
+
+        term(course)
+        return 0
     lab = lab_named(given.lab)
     from .classroom.feedback import feedback as written
+    from .classroom.returned import pages_zipped
 
-    written(Course(given.course), lab)
+    written(course, lab)
+    if given.zip:
+        path, others = pages_zipped(course, lab, given.zip)
+        print(f"{path}: for {given.zip}" + f"; not in it: {', '.join(others)}" * bool(others))
     return 0
 
 
 def report(given: Namespace) -> int:
-    """What a class knows and which mistakes it makes: a table, and report-LAB.csv."""
-    lab = lab_named(given.lab)
+    """What a class knows and which mistakes it makes: a table, report-LAB.csv and report-LAB.html; and of all labs."""
+    course, lab = Course(given.course), given.lab if given.lab == "all" else lab_named(given.lab)
     from .classroom.class_report import report as written
+    from .classroom.class_report import term_report
 
-    written(Course(given.course), lab)
+    term_report(course) if lab == "all" else written(course, lab)
     return 0
 
 

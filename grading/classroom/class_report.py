@@ -12,12 +12,14 @@ from ..judge.job import Judgement
 from .changes import readout
 from .course_folder import Course, replace
 from .export import text, untimed
+from .groups import OTHER, grouped
+from .report_page import of_lab, of_term
 from .results import Result
 from .roster import roster_of
 
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
-UNNAMED, OTHER = "other", "something that the catalogue does not name"
+UNNAMED = "other"
 MODULE, UNREADABLE, MISSING = "all", "unreadable", "nothing graded"
 RAISES = re.compile(r"(?:line \d+ of )?starter/\w+\.py raises (\w{1,40}):")  # as `verdict.stopped` says it
 Row = tuple[str, str, int, float, str]
@@ -25,7 +27,7 @@ HEAD = ("task", "what", "learners", "share", "says")
 
 
 def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path:
-    """Print the tables of a lab and write them as report-LAB.csv; its path.
+    """Print the tables of a lab, write them as report-LAB.csv, and more as report-LAB.html; the path of the first.
 
     Raises:
         Mistake: nothing is graded yet.
@@ -36,23 +38,51 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
         found, scale = read.results(lab), read.scale(lab)
     if not found or not scale:
         raise Mistake(f"nothing of {lab} is graded in {course.root}: run `python -m grading autograde {lab}` first")
-    notes = [course.noted(lab, name, "verdicts.json") for name in sorted(found)]
+    by_name: dict[str, Judgement] = {name: course.noted(lab, name, "verdicts.json") for name in sorted(found)}
+    notes = [*by_name.values()]
     taken_in = {name: course.noted(lab, name, "intake.json") for name in sorted(found)}
     unread = [name for name, note in taken_in.items() if UNREADABLE in note]
     marked = {name for name, note in taken_in.items() if "late" in note}
-    rows = [
-        *states(lab, notes),
-        *questions(lab, found),
-        *missing(course, found),
-        *unreadable(unread, len(notes)),
-        *mistakes(lab, notes),
-    ]
-    sentences = shown(lab, rows, len(notes), scale.worth)
-    for words in (*sentences, times(notes), spread(found, marked), *untimed(lab, found)):
+    met = [*mistakes(lab, notes, read.rules.named)]
+    rows = [*states(lab, notes), *questions(lab, found), *missing(course, found)]
+    rows += [*unreadable(unread, len(notes)), *met]
+    said = [times(notes), spread(found, marked), *untimed(lab, found)]
+    for words in (*shown(lab, rows, len(notes), scale.worth), *said):
         say(words)
     path = course.root / f"report-{lab}.csv"
     replace(path, text([HEAD, *rows]))
-    say(f"{len(notes)} submissions of {lab}; the same as a table: {path}.")
+    sections = {person.folder: person.section for person in roster_of(course).people}
+    gone = [f"{says} have nothing graded." for _, what, _, _, says in rows if what == MISSING]
+    replace(path.with_suffix(".html"), of_lab(lab, found, by_name, scale, sections, met, [*said, *gone]))
+    say(f"{len(notes)} submissions of {lab}; the same as a table: {path}; with more, as a page: {path.stem}.html.")
+    return path
+
+
+def term_report(course: Course, say: Callable[[str], None] = print) -> Path:
+    """The report of every graded lab, and report.html over all of them; its path.
+
+    Raises:
+        Mistake: nothing is graded yet.
+    """
+    from ..content.known_answers import answers
+
+    with course.gradebook() as gradebook:
+        read = readout(course, gradebook)
+        labs = {lab: found for lab in read.rules.use if (found := read.results(lab))}
+    if not labs:
+        raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
+    kinds: dict[str, dict[str, int]] = {}
+    for lab, found in labs.items():
+        report(course, lab, say)
+        says = {entry["says"]: entry["kind"] for task in tasks_of(lab) for entry in answers("wrong")[task]}
+        for name in found:
+            verdicts = course.noted(lab, name, "verdicts.json")["tasks"].values()
+            for kind in {says.get(named(message, says), "") for state, message in verdicts if state == "wrong"} - {""}:
+                kinds.setdefault(kind, {}).setdefault(lab, 0)
+                kinds[kind][lab] += 1
+    path = course.root / "report.html"
+    replace(path, of_term(labs, dict(sorted(kinds.items())), len(roster_of(course).people)))
+    say(f"{len(labs)} labs side by side: {path}.")
     return path
 
 
@@ -86,10 +116,14 @@ def unreadable(students: list[str], of: int) -> Iterator[Row]:
         yield "notebook", UNREADABLE, len(students), len(students) / of, says
 
 
-def mistakes(lab: str, notes: list[Judgement]) -> Iterator[Row]:
+def mistakes(lab: str, notes: list[Judgement], given: Mapping[str, str]) -> Iterator[Row]:
     """Catalogued wrong answers by how many learners gave them, and what stops with an exception.
 
-    What stops a whole module, such as a syntax error, is one mistake, and not one of each task.
+    What stops a whole module, such as a syntax error, is one mistake, and not one of each task. Answers without a name
+    are together where they do the same.
+
+    Args:
+        given: names of such groups, by an instructor.
     """
     from ..content.known_answers import answers
 
@@ -101,8 +135,10 @@ def mistakes(lab: str, notes: list[Judgement]) -> Iterator[Row]:
     for task in tasks:
         says = {entry["says"]: entry["id"] for entry in answers("wrong")[task]}
         wrong = [note["tasks"][task][1] for note in parts if note["tasks"].get(task, [""])[0] == "wrong"]
-        met = Counter(named(message, says) for message in wrong)
-        yield from ((task, says.get(name, UNNAMED), n, n / len(notes), name) for name, n in met.most_common())
+        alike_ones = Counter(grouped(task, named(message, says), message) for message in wrong)
+        for (group, name), n in alike_ones.most_common():
+            known = f"{given[group]} ({group})" if group in given else f"{name} ({group})" if group else name
+            yield task, says.get(name, group if group in given else UNNAMED), n, n / len(notes), known
 
 
 def alike(note: Judgement, tasks: list[str]) -> str | None:

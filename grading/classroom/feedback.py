@@ -1,6 +1,6 @@
 """Feedback: one page for each submission that opens anywhere, loads nothing and runs nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 
 from nbformat import NotebookNode, v4
@@ -10,9 +10,12 @@ from ..content.mistake import Mistake
 from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
 from .changes import readout
 from .course_folder import Course, replace
+from .export import Class
 from .graded_notebook import is_answer, is_test
+from .groups import group_of
 from .markdown import OPEN, cleaned, rendered
-from .results import Result, Scale
+from .results import Result, Scale, term_percent
+from .roster import roster_of
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
@@ -67,16 +70,81 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
     for student in sorted(found):
         target = course.folder("feedback", lab, student) / f"{lab}.html"
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace(target, page(course, lab, student, found[student], scale, comments.get(student, {})))
+        replace(target, page(course, lab, student, found[student], scale, comments.get(student, {}), read.rules.named))
     say(f"{lab}: {len(found)} pages in {course.root / 'feedback'}.")
     return len(found)
 
 
-def page(course: Course, lab: str, student: str, points: Result, scale: Scale, comments: dict[str, str]) -> str:
+TERM = """<h2>Labs</h2>
+<table><tr><th>lab</th><th>points</th><th>percent</th><th></th></tr>
+{rows}
+</table>"""
+
+
+def term(course: Course, say: Callable[[str], None] = print) -> int:
+    """Write the pages of every graded lab, and term.html for each learner, which leads to them; how many of the last.
+
+    Raises:
+        Mistake: nothing is graded yet.
+    """
+    with course.gradebook() as gradebook:
+        read, roster = readout(course, gradebook), roster_of(course)
+        labs = {lab: found for lab in read.rules.use if (found := read.results(lab))}
+        everybody = Class(read, roster, labs)
+    if not labs:
+        raise Mistake(f"nothing is graded in {course.root}: run `python -m grading autograde LAB` first")
+    for lab in labs:
+        feedback(course, lab, say)
+    for person in everybody.people:
+        target = course.root / "feedback" / person.id / "term.html"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace(target, term_page(everybody, person.id))
+    say(f"{len(everybody.people)} pages of the term, feedback/LEARNER/term.html.")
+    return len(everybody.people)
+
+
+def term_page(everybody: Class, student: str) -> str:
+    rules, rows = everybody.read.rules, []
+    for lab, found in everybody.labs.items():
+        status, title = everybody.status(lab, student), escape(f"{LABS[lab]['title']} ({lab})")
+        if result := found.get(student):
+            status = "excused" if result.excused else "with answers still to be read" if result.to_read else ""
+            late = f"; {result.penalty:.4g} points off for lateness" if result.penalty else ""
+            points, share = f"{result.total:.4g} of {result.out_of:.4g}{late}", f"{100 * result.share:.1f}"
+            title = f'<a href="{lab}/{lab}.html">{title}</a>'
+        else:
+            points = share = ""
+        rows.append(f"<tr><td>{title}</td><td>{points}</td><td>{share}</td><td>{status}</td></tr>")
+    percent = term_percent(rules, everybody.labs, student)
+    words = [f"{percent:.1f} % of the term so far." if percent is not None else "Nothing counts yet."]
+    words += [f"The weakest {rules.drop_lowest} labs do not count."] if rules.drop_lowest else []
+    if rules.late.free_days:
+        has = {lab: found[student] for lab, found in everybody.labs.items() if student in found}
+        words += [f"{everybody.spent(student, has):g} of {rules.late.free_days} free late days are spent."]
+    return PAGE.format(
+        policy=POLICY,
+        title="The term so far",
+        summary=escape(" ".join(words)),
+        tasks=TERM.format(rows="\n".join(rows)),
+        answers="",
+        pictures="",
+        version="",
+    )
+
+
+def page(
+    course: Course,
+    lab: str,
+    student: str,
+    points: Result,
+    scale: Scale,
+    comments: dict[str, str],
+    named: Mapping[str, str],
+) -> str:
     notebook = course.noted(lab, student, f"{lab}.ipynb", v4.reads)  # not nbformat.reads: it checks each
     tests = [cell for cell in notebook.cells if is_test(cell)]
     note = course.noted(lab, student, "intake.json")
-    rows = [] if note.get("refused") else [task_row(cell, points, scale) for cell in tests]
+    rows = [] if note.get("refused") else [task_row(cell, points, scale, named) for cell in tests]
     return PAGE.format(
         policy=POLICY,
         title=escape(f"{LABS[lab]['title']} ({lab})"),
@@ -105,9 +173,11 @@ def points_of(name: str, found: Result, scale: Scale) -> str:
     return f"{found.scores.get(name, 0.0):.4g} of {scale.worth[name]:.4g}" + " (bonus)" * (name in scale.bonus)
 
 
-def task_row(cell: NotebookNode, found: Result, scale: Scale) -> str:
+def task_row(cell: NotebookNode, found: Result, scale: Scale, named: Mapping[str, str]) -> str:
     name = cell.metadata.nbgrader.grade_id
     message = next((output.text for output in cell.outputs if output.output_type == "stream"), "")
+    if words := named.get(group_of(name, message)):
+        message = f"{message}\n{words}"
     mark = "all" if found.scores.get(name) == scale.worth.get(name, -1) else "none"
     points = f'<span class="{mark}">{points_of(name, found, scale)}</span>'
     return f"<tr><td>{escape(name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from .course_folder import Course, replace
+from .groups import ID
 
 FILE = "course.toml"
 HEAD = """# The rules of this course: every command reads them. What stands behind a # is off: an example.
@@ -38,6 +39,10 @@ use = [
 # student = "5001"
 # lab = "02_vae"
 # days = 3                   # or due = "2026-10-22 12:00", or excused = true: the lab does not count for her
+
+# Wrong answers that have no name: groups as `report` shows them, and what learners read with their verdict.
+[named]
+# "vae-2/3f9a12" = "Summed over the batch: write down what each dimension of the result is."
 """
 LAB = """
 [lab.{lab}]
@@ -86,6 +91,7 @@ class Rules:
     late: Late = Late()
     labs: Mapping[str, Lab] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)  # groups of wrong answers (see groups.py)
 
     def of(self, lab: str) -> Lab:
         return self.labs.get(lab, Lab())
@@ -241,7 +247,7 @@ def parsed(text: str) -> Rules:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise Mistake(f"{FILE}: {wrong}") from None
-    top = checked("", table, TOP, ("late", "lab", "extension"))
+    top = checked("", table, TOP, ("late", "lab", "named", "extension"))
     place, use = top.get("zone"), top.get("use", tuple(LABS))
     late = Late(**checked("late.", table.get("late", {}), LATE))
     each = {lab: Kind("a table", lambda value: value) for lab in LABS}
@@ -253,7 +259,19 @@ def parsed(text: str) -> Rules:
     given = table.get("extension", [])
     if not isinstance(given, list):
         raise Mistake(f"{FILE}: extension is one table: write [[extension]], with two brackets, above each")
-    return Rules(**top | {"use": use}, late=late, labs=labs, extensions=tuple(extensions(given, labs, place)))
+    names = groups(table.get("named", {}))
+    more = {"late": late, "labs": labs, "named": names, "extensions": tuple(extensions(given, labs, place))}
+    return Rules(**top | {"use": use} | more)
+
+
+def groups(table: Any) -> dict[str, str]:
+    """
+    Raises:
+        Mistake: a key is no group, or a name is no text.
+    """
+    if isinstance(table, dict) and (unknown := next((key for key in table if not ID.fullmatch(key)), None)):
+        raise Mistake(f'{FILE}: named has {unknown!r}, which is no group: `report` writes them, such as "vae-2/3f9a12"')
+    return checked("named.", table, dict.fromkeys(table, TEXT) if isinstance(table, dict) else {})
 
 
 def extensions(given: list[Any], labs: Mapping[str, Lab], place: tzinfo | None) -> list[Extension]:
