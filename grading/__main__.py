@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("canvas", "moodle", "brightspace", "plain"),
         help="also a zip that this platform takes back for all learners at once; plain: a folder for each",
     )
+    command["report"].add_argument(
+        "--similar", action="store_true", help="instead: pairs that share what few share, side by side"
+    )
     command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
@@ -395,6 +398,13 @@ def feedback(given: Namespace) -> int:
 def report(given: Namespace) -> int:
     """What a class knows and which mistakes it makes: a table, report-LAB.csv and report-LAB.html; and of all labs."""
     course, lab = Course(given.course), given.lab if given.lab == "all" else lab_named(given.lab)
+    if given.similar:
+        if lab == "all":
+            raise Mistake("--similar is of one lab: name it")
+        from .classroom.similar_page import similar
+
+        similar(course, lab)
+        return 0
     from .classroom.class_report import report as written
     from .classroom.class_report import term_report
 
