@@ -17,7 +17,7 @@
 # - differentiate through a gradient;
 # - read the progress of a GAN from its own loss.
 #
-# **Time:** 120 minutes. **Before:** labs 7 and 8. **Your part:** seven blanks in `starter/wgan_gp.py`, two written
+# **Time:** 120 minutes. **Before:** labs 7 and 8. **Your part:** eight blanks in `starter/wgan_gp.py`, two written
 # answers here.
 
 # %% tags=["setup"]
@@ -353,16 +353,30 @@ print("spectral norm finds between a third and two thirds:", 1 / 3 < seen["spect
 # %%
 check("wgan-7")  # starter/wgan_gp.py, generator_moves
 
+# %% [markdown]
+# ### A whole update
+#
+# Now everything together: the critic's step, clipping where it is asked for, the generator's turn, and the books. Build it:
+# its docstring is a contract, and has no formula. `wgan.WGAN` calls it for every batch.
+#
+# **Predict.** A training is stopped after step 7 and goes on from a checkpoint. What must be in it, for the generator's next turn
+# to come at the right step?
+
+# %%
+check("wgan-8")  # starter/wgan_gp.py, wgan_step
+
+# %% [markdown]
+# The number of steps, not only the weights: so it is a buffer of the model. First on the ring.
+
 # %% tags=["training"]
 def ring_game(n_critic, turns=300):
     torch.manual_seed(training.SEED)
     generator, critic = torch.nn.Sequential(*nets.mlp(2, 64, 64, 2)), nets.mlp_discriminator((2,), (64, 64))
-    opt_g, opt_d, said, true = adam(generator, 1e-3), adam(critic, 3e-3), [], []
+    settings = {"weight": 3, "lr": 1e-3, "lr_d": 3e-3, "betas": (0.5, 0.9)}
+    game, said, true = wgan.WGAN(generator, critic, 2, n_critic=n_critic, **settings), [], []
     for step in range(turns * n_critic):
-        noise = torch.randn(128, 2), torch.rand(128)
-        terms = wgan.critic_step(generator, critic, opt_d, ring(128), *noise, weight=3)
+        terms = wgan.wgan_step(game, data.unit(ring(128)), torch.rand(128))
         if wgan.generator_moves(step, n_critic):
-            gan.generator_step(generator, critic, opt_g, torch.randn(128, 2), wgan.generator_loss)
             said.append(terms.distance.item())
             if len(said) % 10 == 0:
                 true.append(exact_distance(ring(200), generator(torch.randn(200, 2)).detach()))
@@ -399,7 +413,7 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
 # %% [markdown]
 # ## 9.9 Images
 #
-# The networks of lab 8, somewhat narrower, the critic without BatchNorm. `WGAN.update` is your step and your schedule,
+# The networks of lab 8, somewhat narrower, the critic without BatchNorm. `WGAN.update` is your step,
 # `n_critic` = 2 here: on these small images the critic keeps up with two steps, and the generator gets more of them. A moving
 # average of its weights draws the samples, as in lab 7.
 #

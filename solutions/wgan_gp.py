@@ -229,18 +229,67 @@ def generator_moves(step: int, n_critic: int) -> bool:
     # END SOLUTION
 
 
-def one_per_image(**scores: Tensor) -> None:
-    for name, values in scores.items():
-        if values.ndim != 1:
-            raise ValueError(f"{name} must have the shape (B,), one number per image, not {tuple(values.shape)}")
-
-
 class WGANTerms(NamedTuple):
     """What one update was about; scores have no unit but the critic's own."""
 
     distance: Tensor
     penalty: Tensor
     generator: Tensor  # its loss, when it moved last
+
+
+def wgan_step(
+    gan: nn.Module,
+    x: Tensor,
+    eps: Tensor,
+    move_critic: Callable[..., CriticTerms] = critic_step,
+    clip: Callable[[nn.Module, float], None] = clip_weights,
+    move_generator: Callable[..., Tensor] = generator_step,
+) -> WGANTerms:
+    """Build it: a whole update, with its schedule. No formula here, only what must hold.
+
+    - Every update is one step of the critic, by `move_critic`, with the game's weight and penalty.
+    - Where the game has a bound, gan.clip, `clip` then brings all weights of the critic into it; None is no bound.
+    - After every n_critic-th step of the critic the generator moves, by `move_generator`, against the critic as it is
+      now. Meanwhile no weight of the critic asks for a gradient; afterwards those that could learn can learn again.
+    - Whoever moves gets fresh noise, gan.noise(number of images), and nobody else draws any.
+    - gan.step counts the critic's steps, through all updates; gan.generator_value keeps the loss of the generator's
+      last move. Both are buffers, which a checkpoint holds: they stay the same tensors.
+    - What is returned stays as it is when later updates come.
+
+    Args:
+        gan: has generator, discriminator (the critic), their optimisers opt_g and opt_d, g_loss, penalty, weight,
+            n_critic, clip, noise, step and generator_value.
+        x: real images in [0, 1], shape (B, C, H, W); networks and steps want them in [-1, 1].
+        eps: of `mix`, shape (B,), in [0, 1].
+        move_critic: critic_step, or another with the same arguments.
+        clip: clip_weights, or another.
+        move_generator: lab 7's generator_step, or another with the same arguments.
+
+    Returns:
+        WGANTerms(distance, penalty, generator), without a graph; `generator` is 0 before its first move.
+
+    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", algorithm 1; its clipping: Arjovsky et al.
+    2017, "Wasserstein GAN", algorithm 1.
+    """
+    # TODO wgan-8: the critic's step, and its bound; the generator's, where it is its turn; then the books.
+    # BEGIN SOLUTION wgan-8
+    nets, count = (gan.generator, gan.discriminator), len(x)
+    terms = move_critic(*nets, gan.opt_d, signed(x), gan.noise(count), eps, gan.weight, gan.penalty)
+    if gan.clip is not None:
+        clip(gan.discriminator, gan.clip)
+    if generator_moves(int(gan.step), gan.n_critic):
+        with frozen(gan.discriminator):
+            value = move_generator(*nets, gan.opt_g, gan.noise(count), gan.g_loss)
+        gan.generator_value.copy_(value)
+    gan.step += 1
+    return WGANTerms(*terms, gan.generator_value.clone())
+    # END SOLUTION
+
+
+def one_per_image(**scores: Tensor) -> None:
+    for name, values in scores.items():
+        if values.ndim != 1:
+            raise ValueError(f"{name} must have the shape (B,), one number per image, not {tuple(values.shape)}")
 
 
 class WGAN(GAN):
@@ -272,21 +321,12 @@ class WGAN(GAN):
         losses = {"d_loss": critic_loss, "g_loss": generator_loss}
         super().__init__(generator, critic, latent_dim, lr=lr, lr_d=lr_d, betas=betas, ema=ema, **losses)
         self.weight, self.n_critic, self.clip = weight, n_critic, clip
+        self.penalty = gradient_penalty if clip is None else no_penalty
         self.register_buffer("step", torch.tensor(0))  # buffers, so that a checkpoint has them
         self.register_buffer("generator_value", torch.tensor(0.0))
 
     def update(self, x: Tensor, y: Tensor) -> WGANTerms:
-        eps = torch.rand(len(x), device=x.device)
-        nets = (self.generator, self.discriminator)
-        penalty = gradient_penalty if self.clip is None else no_penalty
-        terms = critic_step(*nets, self.opt_d, signed(x), self.noise(len(x)), eps, self.weight, penalty)
-        if self.clip is not None:
-            clip_weights(self.discriminator, self.clip)
-        if generator_moves(int(self.step), self.n_critic):
-            with frozen(self.discriminator):
-                self.generator_value.copy_(generator_step(*nets, self.opt_g, self.noise(len(x)), self.g_loss))
-        self.step += 1
-        return WGANTerms(*terms, self.generator_value.clone())
+        return wgan_step(self, x, torch.rand(len(x), device=x.device))
 
 
 def no_penalty(critic: nn.Module, x: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ def recorder(function: Callable[..., Any], table: dict[str, Any]) -> Callable[..
         return keys(flattened(numbers, table["batched"] and len(lengths(numbers)) == 1)).tolist()
 
     def note(numbers: dict, words: dict, live: dict) -> None:
-        value = function(**numbers, **words)
+        value = torch.as_tensor(function(**numbers, **words))  # some give True or False
         table["batched"] = value.ndim > 0 and lengths(numbers) == {
             len(value)
         }  # otherwise a call is answered as a whole

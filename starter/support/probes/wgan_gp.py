@@ -175,3 +175,112 @@ def truths(values: list) -> np.ndarray:
     """Truth values as an array; where one is none, what it is."""
     strange = [value for value in values if not isinstance(value, bool | np.bool_)]
     return array(strange[0]) if strange else np.array(values)
+
+
+def elsewhere(critic: nn.Module, x: Tensor) -> Tensor:
+    """A penalty that nobody gave."""
+    return critic(x).mean() + 5
+
+
+class Match(nn.Module):
+    """A game whose moves have a closed form in all that they are given: whatever is left out, or too early, shows.
+
+    No optimiser steps: who moves only notes whose it got. Noise comes from a list, and so it shows who drew.
+    """
+
+    def __init__(self, draw: Draw, module: ModuleType, n_critic: int, step: int, clip: float | None) -> None:
+        super().__init__()
+        (b, d), (self.latent_dim,) = draw.dims("B", "D", low=3, high=5), draw.dims("latent_dim", low=6, high=8)
+        self.b, self.d, self.module, self.n_critic, self.clip = b, d, module, n_critic, clip
+        self.generator = nn.Sequential(draw.linear(self.latent_dim, d), nn.Tanh(), nn.Unflatten(1, (1, d, 1)))
+        self.discriminator = nn.Sequential(nn.Flatten(), draw.linear(d, 1), nn.Flatten(0))
+        self.discriminator[1].bias.requires_grad_(False)
+        self.opt_g, self.opt_d = (torch.optim.SGD(net.parameters(), lr=0.1) for net in self.children())
+        self.register_buffer("step", torch.tensor(step))
+        self.register_buffer("generator_value", torch.tensor(draw.number(0.5, 0.9)))
+        self.weight, self.a, self.noises, self.drawn = draw.number(2, 3), draw.number(0.6, 0.9), draw.mixed(20, b, 8), 0
+        self.notes: dict[str, list[bool]] = {}  # of every move
+
+    def noise(self, count: int) -> Tensor:
+        self.drawn += 1
+        return self.noises[self.drawn - 1, :count, : self.latent_dim].clone()
+
+    def penalty(self, critic: nn.Module, x: Tensor) -> Tensor:
+        return (critic(x) - self.a).square().mean()
+
+    def g_loss(self, fake_scores: Tensor) -> Tensor:
+        return 1 + self.a * fake_scores.mean() / 3
+
+    def learning(self, net: nn.Module) -> list[bool]:
+        return [weight.requires_grad for weight in net.parameters()]
+
+    def note(self, optimizer: object, own: object, can_learn: bool) -> None:
+        found = {
+            "the optimisers are their own": optimizer is own,
+            "the critic learns in its move alone": self.learning(self.discriminator) == [can_learn, False],
+            "mode as found, in every move": [net.training for net in self.children()] == self.modes,
+        }
+        for name, flag in found.items():
+            self.notes.setdefault(name, []).append(flag)
+
+    @torch.no_grad()
+    def move_critic(self, generator, critic, optimizer, real, z, eps, weight=10.0, penalty=elsewhere):
+        self.note(optimizer, self.opt_d, can_learn=True)
+        fake, steepness = generator(z), penalty(critic, real)
+        distance = 2 + torch.sin(critic(real).mean() - (eps * critic(fake)).mean())
+        critic[1].weight.add_(torch.sin(distance + 0.1 * weight * steepness + real.mean()))
+        return self.module.CriticTerms(distance.clone(), steepness.clone())
+
+    @torch.no_grad()
+    def clip_weights(self, critic: nn.Module, c: float) -> None:
+        critic[1].bias.sub_(1 + c)
+
+    @torch.no_grad()
+    def move_generator(self, generator, discriminator, optimizer, z, loss=torch.mean):
+        self.note(optimizer, self.opt_g, can_learn=False)
+        value = loss(discriminator(generator(z)))
+        generator[0].weight.add_(0.5 * torch.cos(value + z.mean()))
+        return value
+
+
+@probe("wgan-8", "generator_moves", spared={"extreme": "that is its neighbours' task"})
+def wgan_step(module: ModuleType, draw: Draw) -> Arrays:
+    """Five updates of a run that goes on; then one, in evaluation mode, of one example, with a bound."""
+    n_critic = draw.whole(3, 4)
+    other = Match(draw, module, 2, step=2 * draw.whole(3, 4), clip=draw.number(0.2, 0.4)).eval()
+    game = Match(draw, module, n_critic, step=n_critic * draw.whole(2, 3), clip=None)
+    x, eps = draw.uniform(5, game.b, 1, game.d, 1), draw.uniform(5, game.b)
+    seen = updated(module, game, [{"x": x[i], "eps": eps[i]} for i in range(5)])
+    one = {"x": draw.uniform(1, 1, other.d, 1), "eps": draw.uniform(1)}
+    return seen | case("one example, evaluation mode, clip", updated(module, other, [one, one]))
+
+
+def updated(module: ModuleType, game: Match, batches: list[dict[str, Tensor]]) -> Arrays:
+    buffers, returned = dict(game.named_buffers()), []
+    game.modes = [net.training for net in game.children()]
+
+    def step(x: Tensor, eps: Tensor) -> tuple:
+        moves = {"move_critic": game.move_critic, "clip": game.clip_weights, "move_generator": game.move_generator}
+        returned.append(module.wgan_step(game, x, eps, **moves))
+        return returned[-1]
+
+    kept = [observe(step, batch)[KEPT] for batch in batches]
+    terms = {
+        f"{name}, update {i}": array(term)
+        for i, result in enumerate(returned, 1)
+        for name, term in named(result).items()
+    }
+    graphs = [isinstance(t, Tensor) and t.requires_grad for result in returned for t in named(result).values()]
+    return terms | {
+        KEPT: np.concatenate(kept),
+        "weights of the critic": array(weights(game.discriminator)),
+        "weights of the generator": array(weights(game.generator)),
+        "step": array(game.step),
+        "generator_value": array(game.generator_value),
+        "how often noise is drawn": np.array(game.drawn),
+        **{name: np.array(all(flags)) for name, flags in game.notes.items()},
+        "the terms have a graph": np.array(graphs),
+        "same buffers as found": np.array([getattr(game, name) is value for name, value in buffers.items()]),
+        "what can learn, as found": np.array(game.learning(game)),
+        "mode as found": np.array([net.training for net in game.children()] == game.modes),
+    }
