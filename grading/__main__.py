@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from .classroom.course_folder import Course
 from .content.mistake import Mistake, lab_named
-from .content.tasks import LABS, TASKS, tasks_of
+from .content.tasks import LABS, QUESTIONS, TASKS, tasks_of
 
 NAMES = """Whose a file is: all of a download is read as Moodle names files (with folders or without), Blackboard,
 Brightspace, Gradescope or Canvas, or as you do yourself (`anna.zip`, a folder `anna`, `anna_vae.py` beside
@@ -53,14 +53,15 @@ def parser() -> argparse.ArgumentParser:
         command[name] = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command[name].set_defaults(run=run)
     command["collect"].epilog = NAMES
-    for name in ("course", "roster", "release", "collect", "autograde", "feedback", "report", "export", "gradescope"):
+    labs = ("release", "collect", "autograde", "marking", "feedback", "report", "gradescope")
+    for name in ("course", "roster", "export", *labs):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
         )
         command[name].add_argument(
             "--db", metavar="URL", help="keep grades there from now on: postgresql://user:password@host/database"
         )
-    for name in ("release", "collect", "autograde", "feedback", "report", "gradescope"):
+    for name in labs:
         command[name].add_argument("lab", metavar="LAB", help="such as 02_vae" + ", or all" * (name in ALL))
     command["release"].add_argument(
         "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
@@ -77,6 +78,9 @@ def parser() -> argparse.ArgumentParser:
     command["report"].add_argument(
         "--similar", action="store_true", help="instead: pairs that share what few share, side by side"
     )
+    command["marking"].add_argument("--markers", metavar="A,B", default="", help="a sheet for each, learner by learner")
+    command["marking"].add_argument("--all", action="store_true", help="also answers that have their points")
+    command["marking"].add_argument("--read", metavar="CSV", type=Path, help="a sheet that was filled in")
     command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
@@ -412,6 +416,20 @@ def report(given: Namespace) -> int:
     return 0
 
 
+def marking(given: Namespace) -> int:
+    """Write marking sheets of written answers, a page and a table; or enter the points of one that was filled in."""
+    course, lab = Course(given.course), lab_named(given.lab)
+    if not any(row["lab"] == lab for row in QUESTIONS.values()):
+        raise Mistake(f"{lab} asks no written question")
+    from .classroom.marking import read_back, sheets
+
+    if given.read:
+        read_back(course, lab, given.read, print)
+    else:
+        sheets(course, lab, [name for name in given.markers.split(",") if name], given.all, print)
+    return 0
+
+
 def gradescope(given: Namespace) -> int:
     """Write the zip that Gradescope takes for an autograder."""
     lab = lab_named(given.lab)
@@ -458,6 +476,7 @@ COMMANDS = (
     student_repo,
     collect,
     autograde,
+    marking,
     feedback,
     report,
     export,

@@ -43,6 +43,10 @@ use = [
 # Wrong answers that have no name: groups as `report` shows them, and what learners read with their verdict.
 [named]
 # "vae-2/3f9a12" = "Summed over the batch: write down what each dimension of the result is."
+
+# Comments for marking sheets: #bound in a sheet stands for its text.
+[comments]
+# bound = "Say of which of the two terms you speak, and in nats."
 """
 LAB = """
 [lab.{lab}]
@@ -92,6 +96,7 @@ class Rules:
     labs: Mapping[str, Lab] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)  # groups of wrong answers (see groups.py)
+    comments: Mapping[str, str] = field(default_factory=dict)  # of markers, by their codes
 
     def of(self, lab: str) -> Lab:
         return self.labs.get(lab, Lab())
@@ -247,7 +252,7 @@ def parsed(text: str) -> Rules:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise Mistake(f"{FILE}: {wrong}") from None
-    top = checked("", table, TOP, ("late", "lab", "named", "extension"))
+    top = checked("", table, TOP, ("late", "lab", "named", "comments", "extension"))
     place, use = top.get("zone"), top.get("use", tuple(LABS))
     late = Late(**checked("late.", table.get("late", {}), LATE))
     each = {lab: Kind("a table", lambda value: value) for lab in LABS}
@@ -260,7 +265,10 @@ def parsed(text: str) -> Rules:
     if not isinstance(given, list):
         raise Mistake(f"{FILE}: extension is one table: write [[extension]], with two brackets, above each")
     names = groups(table.get("named", {}))
-    more = {"late": late, "labs": labs, "named": names, "extensions": tuple(extensions(given, labs, place))}
+    bank = table.get("comments", {})
+    bank = checked("comments.", bank, dict.fromkeys(bank, TEXT) if isinstance(bank, dict) else {})
+    more = {"late": late, "labs": labs, "named": names, "comments": bank}
+    more |= {"extensions": tuple(extensions(given, labs, place))}
     return Rules(**top | {"use": use} | more)
 
 

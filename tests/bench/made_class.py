@@ -45,7 +45,8 @@ QUOTE = "The evidence lower bound is the expected log likelihood minus the diver
 TALK = """I think that|the encoder|the decoder|the prior|the posterior|a larger variance|a smaller loss|the noise|cannot
 must|will|should|would not|learn|ignore|reconstruct|collapse onto|approximate|depend on|compress|blur|each image
 every latent|most pixels|the code|the batch|its gradient|the bound|the data|because|although|whenever|unless
-so that|which means that|in the end|on average|for small beta|by far""".replace("\n", "|").split("|")  # honest sentences are made of these
+so that|which means that|in the end
+on average|for small beta|by far""".replace("\n", "|").split("|")  # honest sentences are made of these
 
 
 @dataclass
