@@ -59,7 +59,9 @@ class Lab:
     def names(self) -> set[str]:
         """All that it is called, written as `plain` writes."""
         names = {self.name, self.name.partition("_")[2], self.module or self.name, str(self.number)}
-        names |= {f"lab-{self.number}", f"lab{self.number}"} | {task.partition("-")[0] for task in self.tasks}
+        names |= {f"lab-{self.number}", f"lab{self.number}"} | {
+            known.partition("-")[0] for known in (*self.tasks, *self.questions)
+        }
         return {plain(name) for name in names}
 
 

@@ -23,13 +23,13 @@ HEAD = """# Deep generative models, hands on
 
 {next}
 
-| lab | | tasks | answers | points | minutes | builds on |
+| lab | state | tasks | answers | points | minutes | builds on |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 FOOT = """
 Left a notebook, right its module: fill a blank, save, run the cell `check(...)`. In a terminal (File, New, Terminal):
 
-| command | |
+| command | what it does |
 | --- | --- |
 | `python -m starter watch` | checks whenever you save, and names the next blank |
 | `python -m starter hint vae-1` | the next hint |

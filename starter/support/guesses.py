@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from string import ascii_lowercase
 
-from . import plots, runs, widgets
+from . import course, kernel, plots, runs, widgets
 
 Guesses = dict[str, dict[str, str]]  # name -> question, and guess and outcome as soon as they are there
 
@@ -49,10 +49,19 @@ def outcome(name: str, right: str) -> None:
 
 
 def summary(prefix: str) -> None:
-    """All questions of a lab, what you expected and what came out."""
+    """The end of a lab: its questions, what you expected and what came out; for who reads along, how far it is, too.
+
+    Args:
+        prefix: that the names of its guesses begin with, and of its tasks or questions.
+    """
     mine = {name: entry for name, entry in read().items() if name.startswith(f"{prefix}-")}
     rows = {e["question"]: {"you expected": e.get("guess"), "it was": e.get("outcome")} for e in mine.values()}
-    plots.table(rows, "What you expected, and what came out")
+    if rows:
+        plots.table(rows, "What you expected, and what came out")
+    if kernel.is_watched():
+        from . import ending
+
+        ending.show(course.lab_named(prefix))
 
 
 def read() -> Guesses:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from . import course, data, desk
 
+SETTINGS = Path(__file__).with_name("jupyter")
+
 
 def main(arguments: list[str]) -> int:
     """Check the data, prepare the learner's copy, then run JupyterLab until it is stopped; its exit code.
@@ -25,6 +27,7 @@ def main(arguments: list[str]) -> int:
     print(f"Opening JupyterLab on {course.own()}; stop it with Ctrl-C.", flush=True)
     where = [f"--ServerApp.root_dir={course.own()}", f"--LabApp.default_url={address}"]
     where.append(f"--LabApp.workspaces_dir={desk.workspaces()}")
+    where.append(f"--LabApp.extra_labextensions_path={SETTINGS / 'labextensions'}")
     return jupyterlab([*where, *arguments[len(named) :]])
 
 
@@ -36,7 +39,7 @@ def said_of(made: list[str]) -> None:
 
 def jupyterlab(options: list[str]) -> int:
     path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]  # kernels and nbgrader's tools are there
-    settings = [str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    settings = [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     environment = os.environ | {
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, settings)),
         "PATH": os.pathsep.join(path),

@@ -25,6 +25,7 @@ from .nets import parameter_count
 REFERENCE = Path(__file__).with_name("reference_runs")
 SAMPLES = 300  # images in a run's picture
 COLUMNS = 25
+measured: dict[str, str] = {}  # name of a run -> its data: those of this process that have samples
 TIMES = {"seconds", "sampling_seconds"}  # of a record: not the same on two machines
 
 
@@ -108,15 +109,18 @@ def measure(name: str, images: Images, sample: Callable[[int], Tensor], **scores
         raise ValueError(f"samples of {name} have shape {tuple(x.shape)}, expected {(SAMPLES, *images.shape)}")
     replace(path.with_suffix(".png"), picture(x))
     save(Run(**asdict(read_one(path)) | {"scores": scores, "sampling_seconds": seconds}))
+    measured[name] = images.name
 
 
 def read(data: str) -> dict[str, Run]:
     """Every run on a data set by its name: yours, or else the reference's."""
-    found = {}
-    for place, yours in ((REFERENCE, False), (folder(), True)):
-        for path in sorted((place / data).glob("*.json")):
-            found[path.stem] = read_one(path, yours)
-    return found
+    yours = {path.stem: read_one(path) for path in sorted((folder() / data).glob("*.json"))}
+    return of_reference(data) | yours
+
+
+def of_reference(data: str) -> dict[str, Run]:
+    """Every run of the reference on a data set by its name."""
+    return {path.stem: read_one(path, False) for path in sorted((REFERENCE / data).glob("*.json"))}
 
 
 def read_one(path: Path, yours: bool = True) -> Run:

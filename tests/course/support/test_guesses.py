@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from starter.support import guesses
+from starter.support import course, ending, guesses, kernel, progress, runs
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,38 @@ def test_a_summary_has_the_questions_of_one_lab(monkeypatch):
     guesses.predict("vae-gap", "How wide?", ["narrow", "wide"])
     guesses.summary("gan")
     assert re.findall(r"<th scope='row'>(.*?)</th>", shown[0]) == ["How steep?"] and "<td>flat</td>" in shown[0]
+
+
+def test_who_has_no_guesses_gets_no_table(monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: pytest.fail("something is shown"))
+    guesses.summary("gan")
+
+
+@pytest.mark.parametrize(("prefix", "says"), [("gan", "Lab 8, DCGAN and LSGAN"), ("cmp", "")])
+def test_who_reads_along_is_told_how_far_the_lab_is_and_what_comes_after(monkeypatch, capsys, prefix, says):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data["text/html"]))
+    monkeypatch.setattr(kernel, "is_watched", lambda: True)
+    monkeypatch.setattr(
+        progress, "verdicts", lambda lab: (dict.fromkeys(lab.tasks, progress.Standing("right", "")), "")
+    )
+    guesses.summary(prefix)
+    lab = course.lab_named(prefix)
+    assert f"Lab {lab.number}: " in capsys.readouterr().out
+    assert f"submit {lab.number}</code>" in shown[0] and says in shown[0]
+    assert ("The lab after this one" in shown[0]) is bool(says)
+
+
+def test_own_samples_are_drawn_beside_the_references(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("starter.support.plots.rows", lambda rows, title: drawn.append(rows))
+    ending.draw({"vae": "mnist16", "never-trained": "mnist16"})
+    assert [*drawn[0]] == ["vae, the course's"]  # of one's own there is none in this folder
+    course_s = runs.of_reference("mnist16")["vae"]
+    runs.save(course_s)
+    (runs.folder() / "mnist16/vae.png").write_bytes((course_s.folder / "vae.png").read_bytes())
+    ending.draw({"vae": "mnist16"})
+    assert [*drawn[1]] == ["vae, yours", "vae, the course's"] and drawn[1]["vae, yours"].shape == (12, 1, 16, 16)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"gan-slope": 3}'])

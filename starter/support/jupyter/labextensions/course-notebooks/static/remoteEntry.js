@@ -1,0 +1,50 @@
+// Two things that JupyterLab leaves out. It loads this file as it is; nothing is built.
+(() => {
+  let shared;
+  const named = new WeakSet();
+
+  // When all cells are run, JupyterLab selects the last one, and the blank that has stopped them is out of sight.
+  function showFailed(notebook, cell) {
+    const index = notebook.widgets.indexOf(cell);
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    notebook.scrollToItem(index, "center");
+  }
+
+  // The words that come with a picture are not passed on to who hears the page, and sliders have no names there.
+  function nameOutputs(area) {
+    area.widgets.forEach((output, i) => {
+      const words = area.model.get(i)?.metadata?.["image/png"]?.alt ?? "what the sliders describe";
+      output.node.querySelectorAll("img:not([alt])").forEach(image => { image.alt = words; });
+    });
+    area.node.querySelectorAll(".widget-slider").forEach(slider => {
+      const label = slider.querySelector(".widget-label")?.textContent ?? "";
+      slider.querySelector("[role=slider]:not([aria-label])")?.setAttribute("aria-label", label);
+    });
+  }
+
+  function nameFromNowOn(area) {
+    if (named.has(area)) return;
+    named.add(area);
+    const observer = new MutationObserver(() => nameOutputs(area));
+    observer.observe(area.node, { childList: true, subtree: true });
+    nameOutputs(area);
+  }
+
+  const plugin = {
+    id: "course-notebooks:plugin",
+    autoStart: true,
+    activate: async () => {
+      const [notebooks] = Object.values(shared["@jupyterlab/notebook"]);
+      const { NotebookActions } = (await notebooks.get())();
+      NotebookActions.executed.connect((_, { notebook, cell, success, error }) => {
+        if (cell.outputArea) nameFromNowOn(cell.outputArea);
+        if (!success && error?.errorName) showFailed(notebook, cell); // cells that were never begun have no error
+      });
+    },
+  };
+  window._JUPYTERLAB["course-notebooks"] = {
+    init: scope => { shared = scope; },
+    get: async () => () => plugin,
+  };
+})();
