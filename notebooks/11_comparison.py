@@ -28,7 +28,7 @@ import json, sys
 sys.path.append("..")
 import torch
 
-from starter.support import data, features, plots, runs
+from starter.support import data, features, guesses, plots, runs
 from starter import gan, metrics as met
 
 # %% [markdown]
@@ -261,6 +261,9 @@ for path in sorted((data.course() / "results").glob("*-mnist.json")):
         row = {"parameters": result["parameters"], "minutes of a core": minutes, "−ELBO, nats/image": nats}
         full[result["recipe"]] = row | {"FID, 8×8 eyes": test_scores.get("FID, features of digits")}
 plots.table(full, "Trained to the end" if full else "No results here: they come with the repository, not with a lab's zip")
+
+# %%
+guesses.summary("cmp")
 
 # %% [markdown]
 # ## 11.9 Exercises

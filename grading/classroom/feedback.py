@@ -40,17 +40,19 @@ img {{ max-width: 100%; background: #fff; }}
 </style>
 </head>
 <body>
+<main>
 <h1>{title}</h1>
 <p>{summary}</p>
 {tasks}
 {answers}
 {pictures}
 {version}
+</main>
 </body>
 </html>
 """
 TASKS = """<h2>Tasks</h2>
-<table><tr><th>task</th><th>points</th><th></th></tr>
+<table><tr><th>task</th><th>points</th><th>what was found</th></tr>
 {rows}
 </table>"""
 
@@ -76,7 +78,7 @@ def feedback(course: Course, lab: str, say: Callable[[str], None] = print) -> in
 
 
 TERM = """<h2>Labs</h2>
-<table><tr><th>lab</th><th>points</th><th>percent</th><th></th></tr>
+<table><tr><th>lab</th><th>points</th><th>percent</th><th>state</th></tr>
 {rows}
 </table>"""
 

@@ -24,7 +24,7 @@ PICTURE = ("data:image/png;base64,", "data:image/jpeg;base64,")
 INVISIBLE = "\u2061\u2062\u2063\u2064"  # between a function and its argument, and the like: MathML's own
 OPEN, CLOSE = '<div class="tex2jax_ignore" style="overflow:auto">', "</div>"  # no MathJax inside, nothing sticks out
 
-TEXT = set("p br hr h4 h5 h6 strong em del code pre blockquote ul ol li table thead tbody tr th td div".split())
+TEXT = set("p br hr h3 h4 h5 h6 strong em del code pre blockquote ul ol li table thead tbody tr th td div".split())
 MATH = set(
     "math mrow mi mn mo mtext mspace mfrac msqrt mroot mstyle mpadded mphantom msub msup msubsup mover munder "
     "munderover mmultiscripts mprescripts mtable mtr mtd menclose semantics annotation".split()
@@ -88,7 +88,7 @@ class Inert(HTMLRenderer):
         return f"[picture not shown: {alt} ({address(url)})]"
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
-        return super().heading(text, min(level + 3, 6))  # below those of the page
+        return super().heading(text, min(level + 2, 6))  # below those of the page
 
     def inline_math(self, tex: str) -> str:
         return formula(tex, f"${tex}$", display=False)

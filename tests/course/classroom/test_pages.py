@@ -115,7 +115,7 @@ HOSTILE = {
     "deep": "> " * 500 + "[" * 3000 + "*" * 3000,
 }
 
-TAGS = set("p br hr h4 h5 h6 strong em del code pre blockquote ul ol li table thead tbody tr th td img".split())
+TAGS = set("p br hr h3 h4 h5 h6 strong em del code pre blockquote ul ol li table thead tbody tr th td img".split())
 STYLE = re.compile(r"(text-align|justify-items|color|width|margin-left|padding-(left|right)|border-\w+):[\w.%# -]+")
 UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u206f]")
 PASTED = ("data:image/png;base64,", "data:image/jpeg;base64,")
@@ -164,7 +164,7 @@ def test_what_a_stranger_writes_is_text(name):
 
 def test_an_honest_answer_is_rendered_and_nothing_of_it_is_lost():
     found = Found(rendered(HONEST, PICTURES))
-    assert TAGS - {"h5", "h6", "br", "hr", "del"} == found.tags and found.formulas == 7
+    assert TAGS - {"h4", "h5", "h6", "br", "hr", "del"} == found.tags and found.formulas == 7
     for words in (
         "Why the KL has a closed form",
         "See the paper (https://arxiv.org/abs/1312.6114), appendix B.",
@@ -433,7 +433,7 @@ def test_formgrader_shows_the_rubric_behind_each_answer(course, server, visit):
 def test_an_honest_answer_reads_well_in_formgrader(course, server, visit, tmp_path):
     visit.open(f"{server[0]}formgrader/submissions/{sheets(course)['honest']}")
     answer = visit.page.locator(ANSWERS).first
-    assert answer.locator("math").count() == 7 and answer.locator("h4, ol, table, pre, blockquote").count() == 5
+    assert answer.locator("math").count() == 7 and answer.locator("h3, ol, table, pre, blockquote").count() == 5
     assert answer.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 60]
     sizes = answer.locator("math").evaluate_all("all => all.map(math => math.getBoundingClientRect().height)")
     assert min(sizes) > 8, "MathML is not drawn"
@@ -447,7 +447,7 @@ def test_no_name_acts_in_formgraders_lists(server, visit, place):
     visit.untouched()
 
 
-def test_a_feedback_page_asks_for_nothing_and_reads_well(course, browser, tmp_path):
+def test_a_feedback_page_asks_for_nothing_and_reads_well(course, browser, barriers, tmp_path):
     for student in sheets(course):
         page = course.folder("feedback", LAB, student) / f"{LAB}.html"
         visit = Visit(browser, page.as_uri())
@@ -455,6 +455,7 @@ def test_a_feedback_page_asks_for_nothing_and_reads_well(course, browser, tmp_pa
         assert visit.asked == [page.as_uri()] and visit.touch("body") > 30
         assert visit.page.locator("a, script, iframe, form, input, button").count() == 0
         if student == "honest":
+            assert barriers(visit.page) == []
             assert visit.page.locator("section").first.locator("math").count() == 7
             assert visit.page.locator("section img").first.evaluate("image => image.naturalWidth") == 120
             assert visit.page.locator("section strong", has_text="Jensen").count() == 1
