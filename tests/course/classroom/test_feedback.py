@@ -111,7 +111,7 @@ def test_a_page_runs_and_loads_nothing(pages):
     for page in pages.values():
         tags = Tags(page).found
         assert {tag for tag, _ in tags} <= set(
-            "html head meta title style body h1 h2 p table tr td th span section img blockquote strong div".split()
+            "html head meta title style body main h1 h2 p table tr td th span section img blockquote strong div".split()
             + "details summary ul li small".split()
         )
         assert not [name for _, given in tags for name in given if name.startswith("on") or name in ("href", "action")]
