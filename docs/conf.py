@@ -18,6 +18,7 @@ from starter.support import course, desk  # noqa: E402
 
 LABS = [f"notebooks/{name}" for name in course.labs()]
 PARTS = {
+    "Start": ["docs/installing"],
     "Labs": LABS,
     "Beyond the labs": ["docs/gallery", "docs/full-size", "RESULTS", "docs/glossary", "docs/tasks"],
     "Teaching": ["INSTRUCTOR", "docs/teaching"],
