@@ -10,11 +10,14 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .classroom.course_folder import Course
 from .content.mistake import Mistake, lab_named
 from .content.tasks import LABS, QUESTIONS, TASKS, tasks_of
+
+if TYPE_CHECKING:
+    from .judge.runner import SomeLimits
 
 NAMES = """Whose a file is: all of a download is read as Moodle names files (with folders or without), Blackboard,
 Brightspace, Gradescope or Canvas, or as you do yourself (`anna.zip`, a folder `anna`, `anna_vae.py` beside
@@ -53,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         command[name] = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command[name].set_defaults(run=run)
     command["collect"].epilog = NAMES
-    labs = ("release", "collect", "autograde", "marking", "feedback", "report", "gradescope")
+    labs = ("release", "collect", "autograde", "marking", "regrade", "feedback", "report", "gradescope")
     for name in ("course", "roster", "export", *labs):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
@@ -78,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
     command["report"].add_argument(
         "--similar", action="store_true", help="instead: pairs that share what few share, side by side"
     )
+    command["regrade"].add_argument("student", metavar="LEARNER", help="her id")
+    command["regrade"].add_argument("--words", metavar="FILE", type=Path, help="what she wrote, a text")
+    command["regrade"].add_argument("--answer", metavar="TEXT", help="what she reads on her feedback page")
     command["marking"].add_argument("--markers", metavar="A,B", default="", help="a sheet for each, learner by learner")
     command["marking"].add_argument("--all", action="store_true", help="also answers that have their points")
     command["marking"].add_argument("--read", metavar="CSV", type=Path, help="a sheet that was filled in")
@@ -117,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="computing time per task (default: 20); a submission has 240 by the clock, or 12 times N",
     )
-    for name in ("autograde", "demo", "audit"):
+    for name in ("autograde", "regrade", "demo", "audit"):
         command[name].add_argument("--no-jail", action="store_true", help="run strangers' code with all your rights")
     command["export"].add_argument(
         "--partial", action="store_true", help="unfinished labs, too, in what an LMS imports"
@@ -416,6 +422,35 @@ def report(given: Namespace) -> int:
     return 0
 
 
+def regrade(given: Namespace) -> int:
+    """A learner asks: judge her work again on new inputs, show both verdicts; --answer is on her feedback page then."""
+    from .classroom.rules import used
+
+    course, lab = Course(given.course), lab_named(given.lab)
+    used(course, lab), course.released(lab)
+    (student,) = course.submitted(lab, given.student)
+    if given.answer:
+        from .classroom.regrade import answered
+
+        answered(course, lab, student, given.answer)
+        print(f"`python -m grading feedback {lab}` shows it to {student}.")
+        return 0
+    jail = allowed(given.no_jail)
+    from .judge.executors import Local
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    pool = Local(1).prepared()
+    from .classroom.autograde import autograde as graded
+    from .classroom.regrade import asked
+
+    def again() -> int:
+        limits: SomeLimits = {"cpu": 20, "wall": 40.0}
+        return graded(course, lab, student=student, regrade=True, limits=limits, pool=pool, jail=jail)
+
+    print(asked(course, lab, student, given.words, again))
+    return 0
+
+
 def marking(given: Namespace) -> int:
     """Write marking sheets of written answers, a page and a table; or enter the points of one that was filled in."""
     course, lab = Course(given.course), lab_named(given.lab)
@@ -477,6 +512,7 @@ COMMANDS = (
     collect,
     autograde,
     marking,
+    regrade,
     feedback,
     report,
     export,

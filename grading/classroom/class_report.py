@@ -52,7 +52,7 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     path = course.root / f"report-{lab}.csv"
     replace(path, text([HEAD, *rows]))
     sections = {person.folder: person.section for person in roster_of(course).people}
-    gone = [f"{says} have nothing graded." for _, what, _, _, says in rows if what == MISSING]
+    gone = [f"Nothing graded: {says}." for _, what, _, _, says in rows if what == MISSING]
     replace(path.with_suffix(".html"), of_lab(lab, found, by_name, scale, sections, met, [*said, *gone]))
     say(f"{len(notes)} submissions of {lab}; the same as a table: {path}; with more, as a page: {path.stem}.html.")
     return path

@@ -14,10 +14,11 @@ from .export import Class
 from .graded_notebook import is_answer, is_test
 from .groups import group_of
 from .markdown import OPEN, cleaned, rendered
+from .regrade import on_the_page, request_of
+from .report_page import POLICY
 from .results import Result, Scale, term_percent
 from .roster import roster_of
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -153,7 +154,7 @@ def page(
         summary=summary(points, note),
         tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
         answers="\n".join(answer(before, cell, points, scale, comments) for before, cell in answered(notebook)),
-        pictures=pictures(notebook),
+        pictures="\n".join([on_the_page(request_of(course, lab, student)), pictures(notebook)]),
         version=version(course.noted(lab, student, "graded.txt", str)),
     )
 

@@ -7,11 +7,11 @@ from html import escape
 
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from ..judge.job import Judgement
-from .feedback import POLICY
 from .results import Result, Scale
 
 Sections = Mapping[str, Sequence[Result]]
 FEW = 5  # learners of whom a share or a correlation says nothing
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -24,6 +24,7 @@ PAGE = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }}
 td, th {{ padding: .3rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
+td:first-child {{ white-space: nowrap; }}
 td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }}
 mark {{ background: #fd06; color: inherit; }}
@@ -69,7 +70,7 @@ def cell(value: object) -> str:
 
 
 def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def discrimination(name: str, found: Sequence[Result]) -> float | None:

@@ -21,7 +21,7 @@ from .report_page import document, table
 from .similar import SMALL, WORDS, Feature, Pair, Work, by_part, features, pairs
 
 SHOWN = 60  # pairs on a page, at most
-THINGS = 6  # of one function or question, at most
+THINGS = 3  # of one function or question, at most
 ROW = 160  # characters of what is shared
 CAUTION = (
     "<p>These pairs share more of what few in this class have than nearly all others do. That is a reason to look at "
