@@ -225,7 +225,7 @@ def test_a_release_with_other_tasks_than_todays_grades_nobody(course, monkeypatc
     """Of an older version of the course, say: points for tasks that its notebook lacks would go nowhere."""
     changed = {task: dict(row) for task, row in tasks.TASKS.items()}
     change(changed)
-    for module in ("content.tasks", "classroom.autograde"):
+    for module in ("content.tasks", "classroom.autograde", "classroom.submissions"):
         monkeypatch.setattr(f"grading.{module}.TASKS", changed)
     with pytest.raises(Mistake, match=f"released with other tasks .{says}.*release 02_vae. again"):
         autograde(course, LAB, regrade=True)
