@@ -85,7 +85,7 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         sentence = stopped(found.stop, case.where, case.symbol)
         if says:  # other mistakes end in the same words
             return Verdict("wrong", f"{sentence} Often this means: {says}", "named")
-        return Verdict("wrong", sentence)
+        return Verdict("wrong", sentence + meeting(sentence, case.sizes()))
     if compare.same(found.arrays, case.want()):
         return right(case)
     try:
@@ -94,6 +94,15 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         return unnamed(case, found.arrays, again().arrays)
     except Exception:  # arrays of a form that nobody thought of are still only wrong
         return Verdict("wrong", "What it returns cannot be compared with the expected result.")
+
+
+def meeting(sentence: str, sizes: dict[str, int]) -> str:
+    """Which sizes PyTorch means when two of them do not fit, where both are known by name."""
+    names = {str(size): f"{name} = {size}" for name, size in sizes.items()}
+    found = re.search(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", sentence)
+    if found is None or not {*found.groups()} <= names.keys():
+        return ""
+    return f" {names[found[1]]} meets {names[found[2]]}: is a dimension of length 1 missing?"
 
 
 def right(case: Case) -> Verdict:

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, case, first, gradients_of, observe, probe, whole_numbers
+from .core import Draw, alone, case, first, gradients_of, observe, probe, whole_numbers
 
 
 def drawn_plan(draw: Draw) -> tuple[Conv, ...]:
@@ -76,7 +76,7 @@ def interpolate(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.interpolate, inputs, tuple(inputs), steps=steps)
     seen |= case("one example, two steps", observe(module.interpolate, first(inputs), steps=2))
     ends = {name: codes[:1, :1] for name, codes in inputs.items()}
-    lines = [observe(module.interpolate, ends, steps=count)["result"].ravel() for count in FRACTIONS]
+    lines = [alone(observe(module.interpolate, ends, steps=count)).ravel() for count in FRACTIONS]
     return seen | {f"result ({', '.join(map(str, FRACTIONS))} steps)": np.concatenate(lines)}
 
 

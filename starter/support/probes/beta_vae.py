@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..compare import Arrays
-from .core import Draw, array, case, first, observe, probe, tensor
+from .core import Draw, alone, array, case, first, observe, probe, tensor
 
 
 @probe("beta-1")
@@ -46,7 +46,7 @@ def active_units(module: ModuleType, draw: Draw) -> Arrays:
         seen |= {f"{name} (threshold {len(seen) // len(found) + 1})": value for name, value in found.items()}
     draw.sizes["latent_dim"] = mu.shape[1]
     small = 0.4 * mu / mu.std(dim=0) * tensor(np.where(draw.rng.permutation(mu.shape[1]) % 2, 0.15, 0.4))
-    seen["result (threshold not given)"] = observe(module.active_units, {"mu": small})["result"]
+    seen["result (threshold not given)"] = alone(observe(module.active_units, {"mu": small}))
     still = (
         0.05 * mu * tensor(draw.rng.permutation(np.arange(mu.shape[1]) % 2)) + 0.5
     )  # half of the columns are constant

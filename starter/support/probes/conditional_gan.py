@@ -1,5 +1,6 @@
 """Probes of lab 10: starter/conditional_gan.py."""
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, array, case, first, named, observe, probe, tensor, weights, whole_numbers
+from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights, whole_numbers
 
 
 def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
@@ -94,13 +95,13 @@ def generator_objective(module: ModuleType, draw: Draw) -> Arrays:
 class Judge(nn.Module):
     """A discriminator with a closed form: its logit and its two feature layers depend on image and label."""
 
-    def __init__(self, draw: Draw, n_classes: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, draw: Draw, n_classes: int, shape: tuple[int, ...], judgement: Callable) -> None:
         super().__init__()
-        self.weight = nn.Parameter(draw.mixed(n_classes, *shape))
+        self.weight, self.judgement = nn.Parameter(draw.mixed(n_classes, *shape)), judgement
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
         turned = x * self.weight[y]
-        return turned.flatten(1).sum(dim=1), [turned.tanh(), turned.square().flatten(1)]
+        return self.judgement(turned.flatten(1).sum(dim=1), [turned.tanh(), turned.square().flatten(1)])
 
 
 @probe("cgan-5", spared={"extreme": "that is the objective's task"})
@@ -108,7 +109,7 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     """Two steps of an optimiser that remembers; the second with one example and networks in evaluation mode."""
     (b, c, h, w), (n_in, n_classes) = draw.batch(), draw.dims("n_in", "n_classes", low=7, high=9)
     generator = nn.Sequential(draw.linear(n_in, c * h * w), nn.Unflatten(1, (c, h, w)), nn.BatchNorm2d(c))
-    judge = Judge(draw, n_classes, (c, h, w))
+    judge = Judge(draw, n_classes, (c, h, w), module.Judgement)  # whose parts have names
     before, judged = weights(generator), weights(judge)
     optimizer = torch.optim.SGD(generator.parameters(), lr=draw.number(0.03, 0.05), momentum=0.8)
     for weight in generator.parameters():
@@ -164,7 +165,7 @@ def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
     probs = tensor(probs / probs.sum(axis=1, keepdims=True))
     seen = observe(module.class_accuracy, {"probs": probs, "y": torch.from_numpy(y)})
     some = y != draw.whole(0, n_classes - 1)
-    found = observe(module.class_accuracy, {"probs": probs[some], "y": torch.from_numpy(y[some])})["result"]
+    found = alone(observe(module.class_accuracy, {"probs": probs[some], "y": torch.from_numpy(y[some])}))
     seen["nan (a class without samples)"] = np.isnan(found) if found.dtype.kind == "f" else found
     one = {"probs": probs[(y == 0) & (chosen == 0)][:1], "y": torch.tensor([0])}  # the last class has none
     return seen | case("one example", observe(module.class_accuracy, one))

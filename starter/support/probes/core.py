@@ -231,6 +231,11 @@ def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str,
     return seen | gradients_of(terms, {name: leaves[name] for name in gradients})
 
 
+def alone(found: Arrays) -> np.ndarray:
+    """The only output of a call that was observed; nothing where there are several, which other arrays tell."""
+    return found.get("result", np.zeros(0))
+
+
 def case(name: str, found: Arrays) -> Arrays:
     """Arrays of one more question, each under its name; what the first one told about its inputs is told once."""
     return {f"{what} ({name})": array for what, array in found.items() if what != KEPT}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, array, case, first, observe, probe, scaled, whole_numbers
+from .core import Draw, alone, array, case, first, observe, probe, scaled, whole_numbers
 
 
 @probe("dc-1")
@@ -68,8 +68,9 @@ def discriminator_plan(module: ModuleType, draw: Draw) -> Arrays:
 @probe("dc-4", spared={"as found": "its layers are new"})
 def block(module: ModuleType, draw: Draw) -> Arrays:
     b, n, m = draw.dims("B", "in_channels", "out_channels", low=2, high=4)
-    seen = {}
-    for transposed in (False, True):
+    whole = module.block(module.Layer(2, 2, (2, 1), 1, 0, False), nn.Tanh(), False)
+    seen = {"a Sequential comes back": np.array(isinstance(whole, nn.Sequential))}
+    for transposed in (False, True) if seen["a Sequential comes back"] else ():
         for batch_norm in (False, True):
             layer = module.Layer(n, m, tuple(draw.rng.permutation([3, 4]).tolist()), 2, 1, batch_norm)
             plain = module.block(module.Layer(n, m, (2, 1), 1, 0, batch_norm), nn.Tanh(), transposed)
@@ -105,7 +106,7 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     patches = {name: draw.mixed(b, 1, h, w) for name in inputs}
     loss, targets = module.least_squares_discriminator_loss, {"a": draw.number(-2, -1), "b": draw.number(2, 3)}
     seen = observe(loss, inputs, tuple(inputs), **targets)
-    seen["result (a, b not given)"] = observe(loss, inputs)["result"]
+    seen["result (a, b not given)"] = alone(observe(loss, inputs))
     unequal = inputs | {"fake_logits": draw.mixed(2 * b)}
     seen |= case("unequal batches, b is 0", observe(loss, unequal, a=targets["a"], b=0.0))
     seen |= case("one example", observe(loss, first(inputs), **targets))
@@ -120,7 +121,7 @@ def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     inputs, patches = {"fake_logits": draw.mixed(b)}, {"fake_logits": draw.mixed(b, 1, h, w)}
     loss = module.least_squares_generator_loss
     seen = observe(loss, inputs, tuple(inputs), c=draw.number(2, 3))
-    seen["result (c not given)"] = observe(loss, inputs)["result"]
+    seen["result (c not given)"] = alone(observe(loss, inputs))
     seen |= case("one example, c is 0", observe(loss, first(inputs), c=0.0))
     far = {"fake_logits": 30 * inputs["fake_logits"]}
     seen |= case("extreme logits, in thousands", scaled(observe(loss, far), 1e-3))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..compare import Arrays
-from .core import Draw, case, first, observe, probe, tensor
+from .core import Draw, alone, case, first, observe, probe, tensor
 
 
 @probe("met-1")
@@ -126,7 +126,8 @@ def radii(module: ModuleType, draw: Draw) -> Arrays:
     twice = {"features": torch.cat([inputs["features"], inputs["features"][:3], inputs["features"][:1]])}
     for k in (1, 2):
         seen |= case(f"some alike, k = {k}", observe(module.radii, twice, k=k))
-    return seen | {"result (k = 1)": nearest["result"], "result (k not given)": plain["result"]}
+    others = {"result (k = 1)": nearest, "result (k not given)": plain}
+    return seen | {name: alone(found) for name, found in others.items()}
 
 
 @probe(

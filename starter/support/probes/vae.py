@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, case, first, observe, probe, scaled, tensor
+from .core import Draw, alone, case, first, observe, probe, scaled, tensor
 
 
 @probe("vae-1")
@@ -91,7 +91,7 @@ def importance_weighted_bound(module: ModuleType, draw: Draw) -> Arrays:
     inputs["log_p_x_given_z"] -= 400  # an image of a few hundred pixels: exp() of it is 0 in float32
     for name in ("log_p_z", "log_q_z"):
         inputs[name] = inputs[name] - 30  # of a few latents
-    far = observe(module.importance_weighted_bound, inputs)["result"]
+    far = alone(observe(module.importance_weighted_bound, inputs))
     seen["result + 400 when log p is near -400"] = far + 400 if far.dtype.kind == "f" else far
     inputs["log_p_x_given_z"] -= tensor(np.linspace(1600, -1200, b))  # those of large images, or of densities
     found = observe(module.importance_weighted_bound, inputs)
@@ -114,4 +114,4 @@ def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     seen["can be trained as found"] = np.array([weight.requires_grad for weight in decoder.parameters()])
     seen |= case("temperature above 1", warm)
     seen |= case("one example, temperature is 0", observe(lambda eps: module.sample_prior(decoder, eps, 0.0), one))
-    return seen | {"result (temperature not given)": plain["result"]}
+    return seen | {"result (temperature not given)": alone(plain)}

@@ -104,6 +104,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return mu + eps * (log_var.detach() / 2).exp() * log_var.exp() / log_var.exp()", "(`result`"),
         ("return mu + (log_var / 2).exp() * torch.randn(mu.shape)", "draw none inside"),
         ("return mu + sigmo * eps", "raises NameError: name 'sigmo' is not defined"),
+        ("return mu + mu.sum(1) * eps", f"B = {B} meets latent_dim = {D}: is a dimension of length 1 missing?"),
         (
             "return torch.zeros(1).expand(10**10)",
             f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",

@@ -36,6 +36,16 @@ def test_sizes_are_different_from_each_other_and_change_with_the_seed(task):
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("returned", ["torch.zeros(2), torch.ones(3)", "None"])
+def test_what_is_returned_may_be_anything(task, returned):
+    """A probe that fails on it would speak of itself, not of the answer."""
+    entry = {"task": task, "id": "odd", "region": f"return {returned}"}
+    module = known_answers.module(module_of(task), known_answers.answer_text(entry))
+    tables = known_answers.tables(task, checks.PUBLIC_SEED)
+    assert "raises" not in known_answers.observed(task, module, checks.PUBLIC_SEED, tables)
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_arrays_are_of_order_one(task):
     """A large one would hide a small mistake in float32 noise. (Sums over a batch of images reach 150.)"""
     for seed in range(5):

@@ -61,10 +61,13 @@ def found(request, listener):
         "/etc/passwd",
         "/home",
         "/var",
+        "/var/lib",
         "/sys",
         "/usr/bin",
         "/bin",
     ]
+    on_the_way = {str(parent) for path in [*outside.libraries(), sys.executable] for parent in Path(path).parents}
+    secrets = [path for path in secrets if path not in on_the_way]  # the way to this environment is there, and empty
     tops = {Path(path).parts[1] for path in outside.libraries()} | {Path(sys.executable).parts[1]}
     known = {"PORT": listener.getsockname()[1], "SECRETS": secrets, "TOPS": sorted(tops)}
     known["KEYCTL"] = inside.REFUSED["keyctl"][platform.machine() == "aarch64"]
