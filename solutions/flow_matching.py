@@ -4,7 +4,7 @@ Time t runs from 0, where all is noise x_0 ~ N(0, I), to 1, where it is data x_1
 [-1, 1] inside, in [0, 1] outside; points are (B, D), and other shapes (B, …) are welcome. Every example has a time of
 its own, (B,). A velocity is any function (x, t) -> the shape of x, in units of x per unit of t. Squares are summed over
 an example's numbers, and averaged over the batch. Whatever noise and times a blank needs are its arguments, which stay
-as they were.
+as they were. All numbers are float32.
 """
 
 import math

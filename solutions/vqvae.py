@@ -4,7 +4,7 @@ Images x are float32 (B, C, H, W) in [0, 1]. The encoder gives a map of vectors 
 vector. As rows the places of a batch have the shape (N, D), N = B * h * w, image after image, each from its top left
 (`as_rows`, and `as_map` for the way back). A *code* is a whole number, the row of the codebook (K, D) that stands for a
 place. Sums over dimensions, means over the batch, everything in nats. Arguments of a blank stay as they were, and so
-does noise (u), which is one of them.
+does noise (u), which is one of them. All numbers but codes are float32.
 """
 
 import math
@@ -145,9 +145,9 @@ def quantize(layer: nn.Module, z: Tensor) -> Quantized:
       batch. The first one moves only codes, the second only z.
     - Only in training mode, and only where `layer.decay` is a number, the codebook then follows the vectors that chose
       its codes. `layer.counts` holds how many chose each code, `layer.sums` the sum of them, both as running averages
-      over the batches: the old value counts `decay`, this batch the rest. Every code, chosen or not, then
-      lies at the mean of its vectors, the sum divided by the count. All three tensors are changed in place and without a graph; what is returned is still
-      made with the codebook as it was found.
+      over the batches: the old value counts `decay`, this batch the rest. Every code, chosen or not, then lies at the
+      mean of its vectors, the sum divided by the count. All three tensors are changed in place and without a graph;
+      what is returned is still made with the codebook as it was found.
     - Otherwise nothing of the layer changes.
 
     Args:

@@ -1,9 +1,10 @@
 """Lab 12: flow matching and diffusion. A field of velocities carries noise to data, and plain regression learns it.
 
 Time t runs from 0, where all is noise x_0 ~ N(0, I), to 1, where it is data x_1. Images are float32 (B, C, H, W), in
-[-1, 1] inside, in [0, 1] outside; points are (B, D). Every example has a time of its own, (B,). A velocity is any
-function (x, t) -> the shape of x, in units of x per unit of t. Squares are summed over an example's numbers, and
-averaged over the batch. Noise and times are arguments of every blank.
+[-1, 1] inside, in [0, 1] outside; points are (B, D), and other shapes (B, …) are welcome. Every example has a time of
+its own, (B,). A velocity is any function (x, t) -> the shape of x, in units of x per unit of t. Squares are summed over
+an example's numbers, and averaged over the batch. Whatever noise and times a blank needs are its arguments, which stay
+as they were. All numbers are float32.
 """
 
 import math
@@ -59,7 +60,7 @@ def training_step(
     mean velocity, E[x_1 - x_0 | x_t], and the field of these means carries N(0, I) to the data.
 
     Args:
-        velocity: holds the weights that learn.
+        velocity: a function; the weights behind it learn.
         optimizer: of these weights; gradients of an earlier step may still be there.
         x_0, x_1, t: as in `interpolate`.
         weight: of every example in the loss, shape (B,); None is 1 for all.
@@ -122,7 +123,7 @@ def divergence(velocity: Velocity, x: Tensor, t: Tensor, eps: Tensor | None = No
     The exact one takes a backward pass for each of the D numbers of an example, the guess a single one.
 
     Args:
-        velocity: the field; an example's velocity depends on no other example.
+        velocity: the field, computed from x; an example's velocity depends on no other example.
         x: shape (B, …).
         t: shape (B,), in [0, 1].
         eps: noise of the shape of x for the guess; None for the exact trace.
@@ -166,8 +167,8 @@ def score(v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """
     check_pairs(v=v, x_t=x_t)
     check_times(t, len(x_t))
-    if (t == 1).any():
-        raise ValueError("t must be below 1, and is 1: without noise the density has no slope")
+    if (t >= 1).any():
+        raise ValueError(f"t must be below 1, and is {t.max():.6g}: without noise the density has no slope")
     # TODO fm-6: the mean of the noise first; then its share of the deviation.
     raise NotImplementedError("fm-6")  # YOUR CODE HERE
 
@@ -210,8 +211,8 @@ def sample(
     """Build it: the sampler. From noise to data of the ordered classes, in as many steps as one can afford.
 
     - The way from t = 0 to t = 1 is cut into `steps` equal parts, and `step` takes each of them.
-    - The velocity at any point of it comes from `guide`, with this weight, and from two answers of the network: one for
-      the labels y, and one for no label, which is the class number net.n_classes.
+    - The velocity at any point of it comes from `guide`, asked once, with this weight and with two answers of the
+      network: one for the labels y, and one for no label, which is the class number net.n_classes.
     - The network answers in evaluation mode. Afterwards it is in the mode in which it was found.
     - What comes out has no graph, and x_0 and y are as they were.
 

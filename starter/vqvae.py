@@ -3,7 +3,8 @@
 Images x are float32 (B, C, H, W) in [0, 1]. The encoder gives a map of vectors z (B, D, h, w), a *place* of it is one
 vector. As rows the places of a batch have the shape (N, D), N = B * h * w, image after image, each from its top left
 (`as_rows`, and `as_map` for the way back). A *code* is a whole number, the row of the codebook (K, D) that stands for a
-place. Sums over dimensions, means over the batch, everything in nats; noise (u) is an argument of every blank.
+place. Sums over dimensions, means over the batch, everything in nats. Arguments of a blank stay as they were, and so
+does noise (u), which is one of them. All numbers but codes are float32.
 """
 
 import math
@@ -133,16 +134,16 @@ def quantize(layer: nn.Module, z: Tensor) -> Quantized:
     - Every place z[b, :, i, j] is replaced by the row of `layer.codebook` that is nearest to it. `codes` says which.
     - The gradient at z_q reaches z as if nothing had been replaced.
     - Both losses are taken between the map z and the map of its codes' vectors: summed over an image, averaged over the
-      batch.
+      batch. The first one moves only codes, the second only z.
     - Only in training mode, and only where `layer.decay` is a number, the codebook then follows the vectors that chose
       its codes. `layer.counts` holds how many chose each code, `layer.sums` the sum of them, both as running averages
-      over the batches: the old value counts `decay`, this batch the rest. A code lies at the mean of its vectors, the
-      sum divided by the count. All three tensors are changed in place and without a graph; what is returned is still
-      made with the codebook as it was found.
+      over the batches: the old value counts `decay`, this batch the rest. Every code, chosen or not, then lies at the
+      mean of its vectors, the sum divided by the count. All three tensors are changed in place and without a graph;
+      what is returned is still made with the codebook as it was found.
     - Otherwise nothing of the layer changes.
 
     Args:
-        layer: has codebook (K, D), counts (K,), sums (K, D), decay (in (0, 1), or None) and training.
+        layer: has codebook (K, D), counts (K,), all above 0, sums (K, D), decay (in (0, 1), or None) and training.
         z: shape (B, D, h, w).
 
     Returns:
@@ -292,7 +293,7 @@ def sample_codes(prior: Callable[[Tensor], Tensor], u: Tensor, temperature: floa
 
     Args:
         prior: codes int64 (B, h, w) -> logits (B, K, h, w); those of a place depend on the codes before it only, row
-            by row from the top, left to right.
+            by row from the top, left to right. Whoever wants it in evaluation mode has put it there.
         u: uniform noise in [0, 1), shape (B, h, w).
         temperature: above 0.
 

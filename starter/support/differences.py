@@ -137,7 +137,7 @@ def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
 
 def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]) -> str:
     turned = want.ndim == 2 and got.T.shape == want.shape and error(got.T, want) <= TOLERANCE
-    hint = "rows and columns are exchanged" if turned else of_shapes(got.shape, want.shape, sizes)
+    hint = "rows and columns are exchanged" if turned else sizes and of_shapes(got.shape, want.shape, sizes)
     here = f"; sizes here: {listed(sizes)}" if sizes else ""
     words = f": {hint}{'' if hint.endswith('?') else '.'}" if hint else f"{here}."
     return f"`{name}` has shape {got.shape}, expected {want.shape}{words}"

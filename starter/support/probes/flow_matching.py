@@ -43,7 +43,9 @@ class Field(nn.Module):
         self.pull = draw.number(0.5, 0.9)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        flat, late = x.flatten(1) + 0.8, t.reshape(-1, 1)  # x and -x are not alike
+        if t.shape != x.shape[:1]:
+            raise ValueError(f"a velocity is asked with one time per example, not with times of shape {tuple(t.shape)}")
+        flat, late = x.flatten(1) + 0.8, t[:, None]  # x and -x are not alike
         bent = torch.tanh(flat @ self.weight.T) * (1 + late) + self.pull * late * flat.sin()
         return (bent + torch.cos(4 * late)).view_as(x)  # the mean of two times is not their middle
 
@@ -180,7 +182,7 @@ def sample(module: ModuleType, draw: Draw) -> Arrays:
         return x.sin() + dt * velocity(x + bend * t.view(-1, *[1] * (x.ndim - 1)), t)
 
     def guide(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
-        return weight * conditional.sin() + unconditional
+        return (weight + 0.3) * conditional.sin() + unconditional  # never one of the two alone
 
     def drawn(inputs: dict[str, Tensor], steps: int, weight: float) -> Arrays:
         graphs: list[bool] = []
@@ -205,6 +207,7 @@ def sample(module: ModuleType, draw: Draw) -> Arrays:
     net.eval()
     one = {"x_0": inputs["x_0"][:1, 0], "y": inputs["y"][:1]}
     seen |= case("one example, evaluation mode, extreme: one step, weight is 0", drawn(one, 1, 0.0))
+    seen |= case("one example, weight is 1", drawn(one, 1, 1.0))
     kept = [torch.equal(value, before[name]) for name, value in net.state_dict().items()]
     return seen | {"weights kept": np.array(kept), "learns as found": np.array(learning(net) == learns)}
 

@@ -22,11 +22,15 @@ def whole_codes(draw: Draw, n_codes: int, *shape: int) -> Tensor:
 
 @probe("vq-1")
 def nearest_codes(module: ModuleType, draw: Draw) -> Arrays:
-    """Long rows of the codebook, which a plain product would prefer, and short ones, which are often the nearest."""
+    """Long rows of the codebook, which a plain product would prefer, and short ones, which are often the nearest.
+
+    One has the length 0: it is a code like all others.
+    """
     n, k, d = draw.dims("N", "K", "D", low=3, high=5)
-    n, k = draw.sizes["N"], draw.sizes["K"] = n + 45, k + 8
+    n, k = draw.sizes["N"], draw.sizes["K"] = n + 45, k + 16
     codebook = draw.mixed(k, d) * tensor(draw.rng.permutation(np.linspace(0.5, 2, k)))[:, None]
     inputs = {"z": draw.mixed(n, d), "codebook": codebook}
+    codebook[k - 2], inputs["z"][n - 1] = 0, 0.01
     seen = observe(module.nearest_codes, inputs)
     far = {name: 1e4 * values for name, values in inputs.items()}
     seen |= case("extreme numbers, thousands", observe(module.nearest_codes, far))
@@ -156,7 +160,8 @@ def code_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     draw.sizes["K"] = k = k + 4
     inputs = {"logits": draw.mixed(b, k, h, w), "codes": torch.from_numpy(draw.rng.integers(0, k, (b, h, w)))}
     seen = observe(module.code_log_prob, inputs, ("logits",))
-    far = {"logits": inputs["logits"][:1] * 200, "codes": inputs["codes"][:1]}
+    levels = 400 * torch.arange(h * w).view(h, w)  # a constant of each place changes nothing
+    far = {"logits": inputs["logits"][:1] * 200 + levels, "codes": inputs["codes"][:1]}
     found = observe(module.code_log_prob, far)
     return seen | case("one example, extreme logits, in hundreds", {n: hundredth(a) for n, a in found.items()})
 
@@ -182,20 +187,24 @@ class Reader(nn.Module):
 
 @probe("vq-8")
 def sample_codes(module: ModuleType, draw: Draw) -> Arrays:
-    """Ends of the wheel: u of 0, and the largest below 1, where 41 equal shares add up to less than 1 in float32."""
+    """Ends of the wheel: u of 0, and the largest below 1, where 41 equal shares add up to less than 1 in float32.
+
+    And borders between its sectors, where these are quarters.
+    """
     b, h, w = draw.dims("B", "h", "w", low=3, high=5)
     k = draw.sizes["K"] = draw.whole(6, 8)
     reader, u = Reader(draw, k, (h, w)), draw.uniform(b, h, w, low=0.02, high=0.98)
     seen = observe(lambda u: module.sample_codes(reader, u, 1.0), {"u": u})
-    for name, temperature in (("cold", draw.number(0.2, 0.4)), ("hot", draw.number(3, 5))):
+    for name, temperature in (("cold", draw.number(0.2, 0.4)), ("hot", draw.number(3, 5)), ("extreme cold", 0.01)):
         seen |= case(name, observe(lambda u: module.sample_codes(reader, u, temperature), {"u": u}))  # noqa: B023
     single = observe(lambda u: module.sample_codes(reader, u, 1.0), {"u": u[:1]})
     seen |= case("one example", single)
     ends = torch.zeros(2, h, w)
     ends[1] = 1 - 2**-24
-    alike = observe(lambda u: module.sample_codes(equal_shares, u, 1.0), {"u": ends})
-    return seen | case("extreme u", alike)
+    seen |= case("extreme u", observe(lambda u: module.sample_codes(equal(41), u, 1.0), {"u": ends}))
+    borders = torch.from_numpy(draw.rng.permutation(h * w) % 4 / 4).float().view(1, h, w)
+    return seen | case("u at a border", observe(lambda u: module.sample_codes(equal(4), u, 1.0), {"u": borders}))
 
 
-def equal_shares(codes: Tensor) -> Tensor:
-    return torch.zeros(len(codes), 41, *codes.shape[1:])
+def equal(shares: int) -> Callable[[Tensor], Tensor]:
+    return lambda codes: torch.zeros(len(codes), shares, *codes.shape[1:])
