@@ -217,14 +217,15 @@ def seen(browser, address, barriers):
 
 
 def moved(page) -> bool:
-    """Does the picture change when the first slider does?"""
-    picture = page.locator(".jp-OutputArea img.widget-image")
+    """Does the picture change when its slider does?"""
+    cell = page.locator(".jp-Cell", has_text="explore_latent(lambda z")
+    picture, handle = cell.locator("img.widget-image"), cell.locator(".widget-slider .noUi-handle").first
     picture.wait_for()
-    before, handle = picture.get_attribute("src"), page.locator(".widget-slider .noUi-handle").first
+    before = picture.get_attribute("src")
     handle.focus()
     for _ in range(5):
         handle.press("ArrowRight")
-    page.wait_for_function("before => document.querySelector('img.widget-image').src !== before", arg=before)
+    page.wait_for_function("([img, before]) => img.src !== before", arg=[picture.element_handle(), before])
     return True
 
 
