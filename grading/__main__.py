@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
         "--fast", action="store_true", help="only what can be read, in seconds, without torch"
     )
     command["new-task"].add_argument(
-        "task", metavar="TASK", help="its id, such as vae-8; the lab follows from the letters"
+        "task", metavar="TASK", help="its id, such as vae-9; the lab follows from the letters"
     )
     command["new-task"].add_argument(
         "--symbol", metavar="NAME", required=True, help="the function that holds the blank"

@@ -16,7 +16,7 @@
 # - read a latent space, walk through it, and use it against noise;
 # - say why an autoencoder cannot invent new images: the reason for lab 2.
 #
-# **Time:** 90 minutes. **Before:** Python, PyTorch basics. **Your part:** six blanks in `starter/autoencoder.py`, two
+# **Time:** 90 minutes. **Before:** Python, PyTorch basics. **Your part:** seven blanks in `starter/autoencoder.py`, two
 # written answers here.
 
 # %% tags=["setup"]
@@ -238,6 +238,34 @@ plots.rows({"x": x[:12], **pictures}, "The same images from 1, 2, 4, 16 and 64 n
 # The first few numbers buy most: one number picks something like a class, four a class and a style, and with eight most of
 # the way is done.
 # Beyond 16 the curve is nearly flat. Ten or twenty numbers seem to be what these digits really vary in.
+
+# %% [markdown]
+# ### A loop of your own
+#
+# So far `training.fit` has trained. Now build a loop yourself: there is no formula for this one, only a contract in its
+# docstring. It does more than `fit`: after every epoch it asks images from which the model does not learn, and in the end
+# the model has the weights of its best epoch.
+#
+# **Predict.** 64 numbers, and only 200 images to learn from. What will the loss of these do, and what that of a thousand others?
+
+# %%
+check("ae-7")  # starter/autoencoder.py, train
+
+# %% tags=["training"]
+network, few = fully_connected(64), list(train.pixels(slice(200)).split(32))  # six batches of 32, and one of 8
+optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+found = ae.train(network, optimizer, few, [x[:1000]], epochs=150)
+epochs = range(1, 151)
+curves = {"the 200": (epochs, found.losses), "others": (epochs, found.held_out)}
+plots.lines(curves, f"The others were best after epoch {found.best + 1}", "epoch", "nats per image")
+with torch.no_grad():
+    ends_with = network.terms(x[:1000]).loss
+print("the others were best before the end:", found.best < 149)
+print("the model has the weights of that epoch:", torch.allclose(ends_with, found.held_out[found.best], rtol=1e-4))
+
+# %% [markdown]
+# The others gain for a while, and then no more: what is still learned is these 200, by heart. That is *overfitting*. The
+# training loss, which goes on falling, does not tell; and whoever keeps the best epoch by the others may stop there.
 
 # %% [markdown]
 # ## 1.7 A run that learns nothing

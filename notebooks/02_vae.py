@@ -17,7 +17,7 @@
 # - choose a likelihood for the pixels, and say why its constants matter;
 # - sample new images, judge them, and find out which latents are used.
 #
-# **Time:** 120 minutes. **Before:** lab 1. **Your part:** seven blanks in `starter/vae.py`, two written answers here.
+# **Time:** 120 minutes. **Before:** lab 1. **Your part:** eight blanks in `starter/vae.py`, two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -269,6 +269,18 @@ print(f"log p(x) = ELBO + gap: {torch.allclose(left, right)}; the gap: {kl(q, tr
 # %%
 check("vae-5")  # starter/vae.py, elbo
 
+# %% [markdown]
+# ### From images to the bound
+#
+# Now the whole way: encoder, codes, decoder, bound. Build it. There is no formula for this one, only a contract in its
+# docstring; it allows several codes for each image. `VAE.terms` calls it, and so does every training below.
+#
+# **Predict.** Four codes for each of 128 images: what shape does the decoder get? And in which order must the images stand
+# beside what comes out?
+
+# %%
+check("vae-8")  # starter/vae.py, vae_terms
+
 # %% tags=["training"]
 def build(latent_dim, hidden=(256,), **kwargs):
     torch.manual_seed(training.SEED)
@@ -296,6 +308,24 @@ training.within("reconstruction", result.reconstruction)
 training.within("KL", result.kl)
 
 # %% [markdown]
+# Does one code for each image do? **Predict.** The loss of a batch of 128 images is a matter of luck twice over: which images
+# are in it, and which codes are drawn for them. Which of the two counts for more, and what do sixteen codes change?
+
+# %%
+torch.manual_seed(training.SEED)
+with torch.no_grad():
+    batches = [x[torch.randint(len(x), (128,))] for _ in range(40)]
+    luck = {"which images": torch.stack([vae.vae_terms(model, batch, 16).loss for batch in batches]).std()}
+    for k in (1, 4, 16):
+        losses = torch.stack([vae.vae_terms(model, x[:128], k).loss for _ in range(40)])
+        luck[f"{k} code{'s' * (k > 1)}"] = losses.std()
+plots.bars(luck, "How much the loss of one batch differs from the next", "nats per image", digits=2)
+print("images count for more than three times as much as one code:", bool(luck["which images"] > 3 * luck["1 code"]))
+
+# %% [markdown]
+# One code for each image will do: another batch changes the loss far more than another code. Sixteen take the smaller of the
+# two down to a quarter, and cost sixteen decodings.
+#
 # Every nat in the code saves several nats of reconstruction. Look at the KL curve again: at first the code says nothing and
 # costs nothing; then the network finds more and more that is worth its price, and pays for it.
 #

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from starter.support import nets
 from starter.support.data import signed, unit
@@ -176,6 +177,67 @@ def denoising_loss(autoencoder: nn.Module, x: Tensor, eps: Tensor, sigma: float,
     # TODO ae-6: which of the two images goes in, and which one is the target?
     # BEGIN SOLUTION ae-6
     return reconstruction_loss(autoencoder(corrupt(x, eps, sigma)), x, kind)
+    # END SOLUTION
+
+
+class Trained(NamedTuple):
+    """What a training loop measured."""
+
+    losses: Tensor  # of every epoch, shape (epochs,): the mean over its images, each before the step it was used for
+    held_out: Tensor  # after every epoch, the same shape: the mean over the held-out images
+    best: int  # the epoch, 0 for the first, whose weights the model has now
+
+
+def train(
+    model: nn.Module, optimizer: Optimizer, batches: list[Tensor], held_out: list[Tensor], epochs: int
+) -> Trained:
+    """Build it: a training loop that ends with its best weights. No formula here, only what must hold.
+
+    - An epoch is one step of the optimiser for each of `batches`, in their order, in training mode, down the gradient
+      of `model.terms(x).loss` of that batch alone.
+    - After every epoch the held-out images are measured: in evaluation mode, without a graph, and nothing is learned.
+    - Batches differ in size, and a loss is a mean over its batch. What is reported are means over all images.
+    - In the end the model holds what it held after the epoch with the lowest held-out loss, the first of them if there
+      are several: all of it, the running means of a BatchNorm too. Its tensors are still the same ones.
+    - Afterwards the model is in the mode in which it was found.
+
+    Args:
+        model: has terms(x) -> NamedTuple with a scalar `loss`.
+        optimizer: of its weights; it may remember earlier steps.
+        batches: images to learn from, each (B, C, H, W).
+        held_out: images to measure with, such batches as well.
+        epochs: at least 1.
+
+    Returns:
+        Trained(losses, held_out, best).
+
+    Raises:
+        ValueError: no epoch, or nothing to learn from or to measure with.
+    """
+    if epochs < 1 or not batches or not held_out:
+        raise ValueError(
+            f"{epochs} epochs of {len(batches)} batches, {len(held_out)} held out: each must be at least 1"
+        )
+    # TODO ae-7: two loops for the steps, one for the measurement; a copy of whatever was best; the mode.
+    # BEGIN SOLUTION ae-7
+    mode, learned, measured, best = model.training, [], [], 0
+    for epoch in range(epochs):
+        model.train()
+        learned.append(0.0)
+        for x in batches:
+            loss = model.terms(x).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            learned[-1] += loss.item() * len(x) / sum(map(len, batches))
+        model.eval()
+        with torch.no_grad():
+            measured.append(sum(model.terms(x).loss.item() * len(x) for x in held_out) / sum(map(len, held_out)))
+        if epoch == 0 or measured[-1] < measured[best]:
+            best, kept = epoch, {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(kept)
+    model.train(mode)
+    return Trained(torch.tensor(learned), torch.tensor(measured), best)
     # END SOLUTION
 
 

@@ -4,6 +4,7 @@ Images x are float32 (B, C, H, W) in [0, 1]. Sums over dimensions, means over th
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -146,6 +147,51 @@ def elbo(
     # END SOLUTION
 
 
+def vae_terms(
+    vae: nn.Module,
+    x: Tensor,
+    samples: int = 1,
+    noise: Callable[[Tensor], Tensor] = torch.randn_like,
+    draw: Callable[[Tensor, Tensor, Tensor], Tensor] = reparameterize,
+    bound: Callable[..., ELBO] = elbo,
+) -> ELBO:
+    """Build it: from images to the bound. No formula here, only what must hold.
+
+    - The encoder is asked once, about every image. What it says is mu beside log_var, (B, 2 * latent_dim).
+    - Every image gets `samples` codes, by `draw`. All noise comes from one call of `noise`, which is handed a tensor of
+      the shape that it shall have, (samples, B, latent_dim), on the right device; number k of it belongs to code k.
+    - The decoder is asked once, about all the codes, as one batch.
+    - The terms come from `bound`, with the model's own beta and log_sigma. It averages over the rows that it is given:
+      each code is judged against its own image.
+    - Gradients reach both networks, and modes are the caller's business.
+
+    Args:
+        vae: has encoder, decoder, beta, and log_sigma (a scalar tensor, or None for Bernoulli pixels).
+        x: images in [0, 1], shape (B, C, H, W).
+        samples: codes for each image, at least 1. Training takes one.
+        noise: tensor -> standard-normal noise of its shape.
+        draw: reparameterize, or another with the same arguments.
+        bound: elbo, or another with the same arguments.
+
+    Returns:
+        ELBO(loss, reconstruction, kl), three scalars.
+
+    Raises:
+        ValueError: no samples.
+
+    Source: Kingma & Welling 2014, section 2.3, whose L is our samples.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, not {samples}")
+    # TODO vae-8: encode; codes of all images; decode them; repeat the images so that they meet their codes.
+    # BEGIN SOLUTION vae-8
+    mu, log_var = vae.encoder(x).chunk(2, dim=1)
+    many = mu.expand(samples, *mu.shape)
+    z = draw(many, log_var.expand(many.shape), noise(many)).flatten(0, 1)  # (samples * B, latent_dim)
+    return bound(vae.decoder(z), x.repeat(samples, 1, 1, 1), mu, log_var, vae.beta, vae.log_sigma)
+    # END SOLUTION
+
+
 def importance_weighted_bound(log_p_x_given_z: Tensor, log_p_z: Tensor, log_q_z: Tensor) -> Tensor:
     """A lower bound on log p(x) from K samples of q(z | x), tighter than the ELBO for K > 1.
 
@@ -205,9 +251,7 @@ class VAE(nn.Module):
         return self.decoder(reparameterize(mu, log_var, torch.randn_like(mu)))
 
     def terms(self, x: Tensor) -> ELBO:
-        mu, log_var = self.encode(x)
-        z = reparameterize(mu, log_var, torch.randn_like(mu))
-        return elbo(self.decoder(z), x, mu, log_var, self.beta, self.log_sigma)
+        return vae_terms(self, x)
 
     def images(self, z: Tensor) -> Tensor:
         """Decode codes to pixels in [0, 1]."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from starter.support import nets
 from starter.support.data import signed, unit
@@ -146,6 +147,48 @@ def denoising_loss(autoencoder: nn.Module, x: Tensor, eps: Tensor, sigma: float,
     """
     # TODO ae-6: which of the two images goes in, and which one is the target?
     raise NotImplementedError("ae-6")  # YOUR CODE HERE
+
+
+class Trained(NamedTuple):
+    """What a training loop measured."""
+
+    losses: Tensor  # of every epoch, shape (epochs,): the mean over its images, each before the step it was used for
+    held_out: Tensor  # after every epoch, the same shape: the mean over the held-out images
+    best: int  # the epoch, 0 for the first, whose weights the model has now
+
+
+def train(
+    model: nn.Module, optimizer: Optimizer, batches: list[Tensor], held_out: list[Tensor], epochs: int
+) -> Trained:
+    """Build it: a training loop that ends with its best weights. No formula here, only what must hold.
+
+    - An epoch is one step of the optimiser for each of `batches`, in their order, in training mode, down the gradient
+      of `model.terms(x).loss` of that batch alone.
+    - After every epoch the held-out images are measured: in evaluation mode, without a graph, and nothing is learned.
+    - Batches differ in size, and a loss is a mean over its batch. What is reported are means over all images.
+    - In the end the model holds what it held after the epoch with the lowest held-out loss, the first of them if there
+      are several: all of it, the running means of a BatchNorm too. Its tensors are still the same ones.
+    - Afterwards the model is in the mode in which it was found.
+
+    Args:
+        model: has terms(x) -> NamedTuple with a scalar `loss`.
+        optimizer: of its weights; it may remember earlier steps.
+        batches: images to learn from, each (B, C, H, W).
+        held_out: images to measure with, such batches as well.
+        epochs: at least 1.
+
+    Returns:
+        Trained(losses, held_out, best).
+
+    Raises:
+        ValueError: no epoch, or nothing to learn from or to measure with.
+    """
+    if epochs < 1 or not batches or not held_out:
+        raise ValueError(
+            f"{epochs} epochs of {len(batches)} batches, {len(held_out)} held out: each must be at least 1"
+        )
+    # TODO ae-7: two loops for the steps, one for the measurement; a copy of whatever was best; the mode.
+    raise NotImplementedError("ae-7")  # YOUR CODE HERE
 
 
 class Terms(NamedTuple):

@@ -1,13 +1,15 @@
 """Probes of lab 1: starter/autoencoder.py."""
 
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, alone, case, first, gradients_of, observe, probe, whole_numbers
+from .core import Draw, alone, array, case, first, gradients_of, named, observe, probe, weights, whole_numbers
 
 
 def drawn_plan(draw: Draw) -> tuple[Conv, ...]:
@@ -115,3 +117,81 @@ def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("one example, evaluation mode", found)
     seen["evaluation mode, in every call and after"] = np.array([not any(modes), not network.training])
     return seen
+
+
+class Loss(NamedTuple):
+    half: Tensor  # a term that nobody is to minimise
+    loss: Tensor
+
+
+class Learner(nn.Module):
+    """It moves to the mean of what it learns from; what it holds back of an image depends on its mode.
+
+    On its way it comes near the held-out images, and leaves them again. It notes how it is asked.
+    """
+
+    def __init__(self, draw: Draw, size: int, script: tuple[float, ...] = ()) -> None:
+        super().__init__()
+        self.place, self.held = nn.Parameter(0.1 * draw.mixed(size)), nn.Parameter(draw.mixed(size))
+        self.held.requires_grad_(False)
+        self.register_buffer("seen", draw.mixed(size))  # a running mean
+        self.script, self.asked = script, []  # of what the held-out images shall cost after each epoch
+
+    def terms(self, x: Tensor) -> Loss:
+        flat = x.flatten(1)
+        epoch = sum(not training for training, _ in self.asked) // 2
+        self.asked.append([self.training, torch.is_grad_enabled()])
+        if self.training:
+            self.seen.lerp_(flat.detach().mean(dim=0), 0.3)
+        distance = (self.place - flat - 0.1 * self.held * self.seen.clone()).square().sum(dim=1).mean()
+        told = 0 * distance + self.script[epoch] if self.script and not self.training else distance
+        return Loss(distance / 2, told)
+
+
+@probe("ae-7", spared={"extreme": "that is the loss's task"})
+def train(module: ModuleType, draw: Draw) -> Arrays:
+    """Six epochs, the best none at the ends; one more; nine with ups and downs, two alike; two, the first is better."""
+    c, h, w = draw.dims("C", "H", "W", low=2, high=4)
+    size, far = c * h * w, draw.mixed(c, h, w, low=0.8, high=1.2)
+
+    def images(counts: list[int], low: float, high: float) -> list[Tensor]:
+        return [
+            near * far + 0.2 * draw.mixed(n, c, h, w) for n, near in zip(counts, np.linspace(low, high, len(counts)))
+        ]
+
+    sizes = draw.rng.permutation([3, 6, 4]).tolist()
+    batches, held_out = images(sizes, 0.7, 1.3), images(sizes[::2], 0.45, 0.75)
+    model = Learner(draw, size)
+    seen = trained(module, draw, model, batches, held_out, 6)
+    model.eval()
+    again = trained(module, draw, model, batches[:1], [held_out[0][:1]], 1)
+    scripted = Learner(draw, size, (2.5, 3.0, 2.2, 2.1, 2.0, 2.6, 2.0, 2.4, 2.3)).eval()
+    alike = trained(module, draw, scripted, [batches[1][:1], batches[2]], held_out, 9)
+    scripted.script = (2.0, 2.4)
+    early = trained(module, draw, scripted, batches[:1], held_out, 2)
+    seen |= case("second step, one example, evaluation mode", again) | case("two epochs alike", alike)
+    return seen | case("the first epoch is the best", early)
+
+
+def trained(
+    module: ModuleType, draw: Draw, model: Learner, batches: list[Tensor], held_out: list[Tensor], epochs: int
+) -> Arrays:
+    """The optimiser remembers, also from one call to the next, and gradients of an earlier step lie there."""
+    if not hasattr(model, "optimizer"):
+        model.optimizer = torch.optim.SGD([model.place], lr=draw.number(0.02, 0.03), momentum=0.5)
+        model.place.grad = draw.mixed(len(model.place))
+    given, tensors = [x.clone() for x in (*batches, *held_out)], dict(model.state_dict(keep_vars=True))
+    mode, model.asked = model.training, []
+    found = module.train(model, model.optimizer, batches, held_out, epochs)
+    terms = named(found)
+    best = terms.pop("best", None)
+    return {name: array(term) for name, term in terms.items()} | {
+        "best": np.array(int(best)) if isinstance(best, int | np.integer) else array(best),
+        "weights": array(weights(model)),
+        "running mean": array(model.seen),
+        "asked in training mode, and with a graph": np.array(model.asked).ravel(),
+        "mode as found": np.array(model.training == mode),
+        "what can learn is as found": np.array([model.place.requires_grad, model.held.requires_grad]),
+        "same tensors as found": np.array([getattr(model, name) is value for name, value in tensors.items()]),
+        "images kept": np.array([torch.equal(a, b) for a, b in zip(given, (*batches, *held_out))]),
+    }

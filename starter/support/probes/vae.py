@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..compare import Arrays
-from .core import Draw, alone, case, first, observe, probe, scaled, tensor
+from .core import Draw, alone, case, first, gradients_of, named, observe, probe, scaled, tensor
 
 
 @probe("vae-1")
@@ -115,3 +115,84 @@ def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("temperature above 1", warm)
     seen |= case("one example, temperature is 0", observe(lambda eps: module.sample_prior(decoder, eps, 0.0), one))
     return seen | {"result (temperature not given)": alone(plain)}
+
+
+class Halves(nn.Module):
+    """What `vae_terms` is given: two networks that change with their mode, and count how often they are asked."""
+
+    def __init__(self, draw: Draw, shape: list[int], latent_dim: int, beta: float, log_sigma: float | None) -> None:
+        super().__init__()
+        size = int(np.prod(shape))
+        layers = draw.linear(size, 2 * latent_dim), nn.BatchNorm1d(2 * latent_dim)
+        self.encoder = nn.Sequential(nn.Flatten(), *layers)
+        layers = nn.Tanh(), draw.linear(latent_dim, size), nn.BatchNorm1d(size)
+        self.decoder = nn.Sequential(*layers, nn.Unflatten(1, shape))
+        self.beta, self.decoder[1].bias.requires_grad = beta, False
+        self.log_sigma = None if log_sigma is None else nn.Parameter(torch.tensor(log_sigma))
+        self.calls, self.modes = {"encoder": 0, "decoder": 0}, []
+        for name in self.calls:
+            self.get_submodule(name).register_forward_pre_hook(lambda net, _, name=name: self.asked(name, net))
+
+    def asked(self, name: str, net: nn.Module) -> None:
+        self.calls[name] += 1
+        self.modes.append(net.training)
+
+
+@probe("vae-8", spared={"extreme": "that is its neighbours' task"})
+def vae_terms(module: ModuleType, draw: Draw) -> Arrays:
+    """With pieces that are nobody's: bent noise, and a bound in which no mean can be taken too early.
+
+    Three codes; then one, of Gaussian pixels; then two of one image, in evaluation mode, with beta 0.
+    """
+    (b, c, h, w), (latent_dim,), samples = draw.batch(), draw.dims("latent_dim", low=7, high=8), 3
+    x, eps = draw.uniform(b, c, h, w), draw.mixed(samples, b, latent_dim)
+    model = Halves(draw, [c, h, w], latent_dim, draw.number(2, 3), None)
+    wide = Halves(draw, [c, h, w], latent_dim, draw.number(0.4, 0.6), draw.number(0.2, 0.5))
+    late = Halves(draw, [1, h, w], latent_dim, 0.0, 0.0).eval()
+    seen = terms_of(module, model, x, eps)
+    seen |= case("one code, Gaussian", terms_of(module, wide, x, eps[:1]))
+    last = terms_of(module, late, x[:1, :1], eps[:2, :1])
+    return seen | case("one example, evaluation mode, beta and log_sigma is 0", last)
+
+
+def terms_of(module: ModuleType, model: Halves, x: torch.Tensor, eps: torch.Tensor) -> Arrays:
+    asked: list[tuple[int, ...]] = []
+    modes = [net.training for net in model.modules()]
+    learns = [weight.requires_grad for weight in model.parameters()]
+
+    def noise(like: torch.Tensor) -> torch.Tensor:
+        asked.append(tuple(like.shape))
+        return eps.clone()
+
+    def bent(mu: torch.Tensor, log_var: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        return mu + (1.5 + log_var.sin()) * eps
+
+    def bound(logits, x, mu, log_var, beta=7.0, log_sigma=None):  # of other defaults than the lab's
+        if logits.shape != x.shape:
+            raise ValueError(f"logits {tuple(logits.shape)} and x {tuple(x.shape)} must have the same shape")
+        narrow = 1.0 if log_sigma is None else torch.exp(-0.5 - log_sigma)
+        distances = (logits - 3 * x).square().flatten(1).sum(dim=1)
+        reconstruction = (1 + narrow * distances).log().mean()
+        kl = (mu.square() + log_var.cos()).sum(dim=1).sqrt().mean()
+        return module.ELBO(reconstruction + beta * kl, reconstruction, kl)
+
+    def told(x: torch.Tensor) -> tuple:
+        found.append(module.vae_terms(model, x, len(eps), noise, bent, bound))
+        return found[0]
+
+    found: list = []
+    seen = observe(told, {"x": x})
+    slopes = {n: a for n, a in model.named_parameters() if n in ("encoder.1.weight", "decoder.1.weight", "log_sigma")}
+    return (
+        seen
+        | gradients_of(named(found[0]), slopes)
+        | {
+            "how often the encoder and the decoder are asked": np.array([*model.calls.values()]),
+            "shapes of the noise": np.array(asked).ravel(),
+            "mode as found, in every call and after": np.array(
+                [net.training for net in model.modules()] == modes
+                and all(mode == model.training for mode in model.modes)
+            ),
+            "what can learn is as found": np.array([weight.requires_grad for weight in model.parameters()] == learns),
+        }
+    )

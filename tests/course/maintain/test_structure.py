@@ -132,7 +132,7 @@ MENDS = {  # file, old and new text -> what is said
         "",
         "notebooks/11_comparison.py lacks a cell for ",
     ),
-    "words": (BOOK, "# ## 2.11", "# TODO vae-8: why?\n#\n# ## 2.11", "write the text that leads to vae-8"),
+    "words": (BOOK, "# ## 2.11", "# TODO vae-9: why?\n#\n# ## 2.11", "write the text that leads to vae-9"),
     "page": ("README.md", "<!-- labs -->\n", "", "README.md lacks the marks <!-- labs --> and <!-- /labs -->"),
 }
 
@@ -172,12 +172,12 @@ def test_a_missing_file_is_one_line(course, capsys, missing, words):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"lab": "02_vea"}, "vae-8 is of the lab '02_vea', which is none of 01_autoencoder, "),
-        ({"lab": "11_comparison"}, "vae-8 is of 11_comparison, which has no module: only questions can stand there"),
+        ({"lab": "02_vea"}, "vae-9 is of the lab '02_vea', which is none of 01_autoencoder, "),
+        ({"lab": "11_comparison"}, "vae-9 is of 11_comparison, which has no module: only questions can stand there"),
     ],
 )
 def test_a_row_in_no_lab_is_one_line_and_ends_the_check(monkeypatch, capsys, row, words):
-    monkeypatch.setitem(TASKS, "vae-8", TASKS["vae-1"] | row)
+    monkeypatch.setitem(TASKS, "vae-9", TASKS["vae-1"] | row)
     assert consistency.main() == 1 and consistency.buildable()
     said = capsys.readouterr()
     assert words in said.err and "rows are complete" not in said.out
@@ -196,13 +196,13 @@ def test_an_id_that_stands_twice_in_the_table_is_seen(monkeypatch):
 
 
 def test_a_row_alone_leads_to_every_file_that_it_needs(monkeypatch, capsys):
-    monkeypatch.setitem(TASKS, "vae-8", {"id": "vae-8", "lab": "02_vae", "symbol": "elbo_per_dim"})
+    monkeypatch.setitem(TASKS, "vae-9", {"id": "vae-9", "lab": "02_vae", "symbol": "elbo_per_dim"})
     real = structure.known_answers.answers
-    monkeypatch.setattr(structure.known_answers, "answers", lambda kind: {"vae-8": []} | real(kind))
+    monkeypatch.setattr(structure.known_answers, "answers", lambda kind: {"vae-9": []} | real(kind))
     assert consistency.main() == 1
     said = capsys.readouterr()
     places = [line.strip().split(":")[0] for line in said.err.splitlines()]
-    assert [*dict.fromkeys(places)] == [ROWS, VAE, PROBES, ANSWERS, f"{BOOK} lacks a cell for vae-8"]
+    assert [*dict.fromkeys(places)] == [ROWS, VAE, PROBES, ANSWERS, f"{BOOK} lacks a cell for vae-9"]
     assert said.out.endswith(" complaints; what builds on it is not looked at before.\n") and "judged" not in said.out
 
 

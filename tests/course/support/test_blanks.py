@@ -94,7 +94,7 @@ def test_a_missing_or_spoiled_module_is_given_back_whole(module):
         (lambda path: path.unlink(), "reset vae-1", "There is no file starter/vae.py"),
         (lambda path: None, "reset 11", "11_comparison has no module"),
         (lambda path: None, "solution vae-1", "this copy of the course has no solutions"),
-        (lambda path: None, "hint 2", "'2' is a whole lab: name one of its tasks, vae-1 to vae-7"),
+        (lambda path: None, "hint 2", "'2' is a whole lab: name one of its tasks, vae-1 to vae-8"),
         (lambda path: None, "watch 11", "that lab has no module, only questions"),
     ],
 )

@@ -45,8 +45,8 @@ def shell(folder, *words: str, code: str = "") -> subprocess.CompletedProcess:
 
 def test_labs_that_are_begun_show_rows_and_all_show_points(folder):
     said = shell(folder, "progress").stdout
-    assert "Lab 1  01_autoencoder: 0 of 6 tasks right, 0 of 2 questions written, 0 of 16 points; 90 minutes" in said
-    assert "Lab 2  02_vae: 1 of 7 tasks right, 1 of 2 questions written, 2 of 19 points, 2 more are a human's" in said
+    assert "Lab 1  01_autoencoder: 0 of 7 tasks right, 0 of 2 questions written, 0 of 20 points; 90 minutes" in said
+    assert "Lab 2  02_vae: 1 of 8 tasks right, 1 of 2 questions written, 2 of 23 points, 2 more are a human's" in said
     rows = [line.split()[:3] for line in said.splitlines() if line.startswith("  ")]
     assert ["vae-1", "right", "2"] in rows and ["vae-2", "blank", "2"] in rows and ["vae-q1", "written", "2"] in rows
     assert ["vae-q2", "empty", "2"] in rows and ["gan-1", "wrong", "2"] in rows
@@ -88,7 +88,7 @@ def test_a_lab_alone_shows_itself_alone(folder):
         if path.stem != "02_vae":
             path.unlink()
     assert [line for line in shell(folder, "progress").stdout.splitlines() if line.startswith("Lab ")] == [
-        "Lab 2  02_vae: 1 of 7 tasks right, 1 of 2 questions written, 2 of 19 points, "
+        "Lab 2  02_vae: 1 of 8 tasks right, 1 of 2 questions written, 2 of 23 points, "
         "2 more are a human's to give; 120 minutes"
     ]
 
@@ -96,7 +96,7 @@ def test_a_lab_alone_shows_itself_alone(folder):
 def test_right_says_its_points_how_far_the_lab_is_and_what_comes_next(folder):
     said = shell(folder, "check", "vae-1").stdout.splitlines()
     assert said[0] == "vae-1 is right: mean plus standard deviation times noise."
-    assert said[1].startswith("+2 points. Lab 2: 1 of 7 tasks right, 1 of 2 questions written, 2 of 19 points")
+    assert said[1].startswith("+2 points. Lab 2: 1 of 8 tasks right, 1 of 2 questions written, 2 of 23 points")
     assert said[2].startswith("Next: vae-2, the closed-form KL, one number per example (starter/vae.py, line ")
 
 
@@ -115,4 +115,4 @@ def test_behind_the_last_task_come_questions_and_then_the_next_lab():
         == "Lab 13 is done. Next: lab 11, 11_comparison."
     ), "in the order of reading"
     last = right | {"vae-1": progress.Standing("wrong", "")}
-    assert progress.following(progress.LabStanding(lab, last, {}), "vae-7") == "vae-1"
+    assert progress.following(progress.LabStanding(lab, last, {}), "vae-8") == "vae-1"

@@ -70,8 +70,8 @@ def test_gradescope_takes_the_zip_and_its_files(own, lab, tmp_path):
 
 def test_what_is_blank_wrong_and_not_written_is_named_and_where_the_zip_lies(own, lab):
     said = submit.submit(lab)
-    assert "Lab 2, 02_vae: 1 of 7 tasks right, 0 of 2 questions written, 2 of 19 points." in said
-    assert "Still blank: vae-3, vae-4, vae-5, vae-6, vae-7." in said and "Not right yet: vae-2." in said
+    assert "Lab 2, 02_vae: 1 of 8 tasks right, 0 of 2 questions written, 2 of 23 points." in said
+    assert "Still blank: vae-3, vae-4, vae-5, vae-6, vae-7, vae-8." in said and "Not right yet: vae-2." in said
     assert "Not written yet: vae-q1, vae-q2." in said
     assert f"Packed: {own / f'submission-{LAB}.zip'}, with 02_vae.ipynb and starter/vae.py." in said
 
