@@ -124,8 +124,12 @@ class Learner:
 
     def command(self, label: str) -> None:
         """By the command palette."""
-        self.keys("Control+Shift+c")
-        self.page.locator("#command-palette input").wait_for()
+        palette = self.page.locator("#command-palette input")
+        for _ in range(60):  # a page that is still busy loses keys
+            self.keys("Control+Shift+c")
+            self.page.wait_for_timeout(1000)
+            if palette.is_visible():
+                break
         self.page.keyboard.type(label)
         self.page.locator(".lm-CommandPalette-item.lm-mod-active", has_text=label).wait_for()
         self.keys("Enter")
@@ -179,6 +183,7 @@ def seen(browser, address, barriers):
     seen.start, seen.barriers = start.inner_text(), barriers(page, ".jp-MarkdownViewer")
     seen.link_reached = learner.tab_to(f".jp-MarkdownViewer a[href*='{LAB}.ipynb']")
     learner.keys("Enter")
+    learner.wait_for(f"{LAB}.ipynb")
     learner.wait(IDLE)
     learner.run_all(TASK)
     seen.stop, seen.counts = page.evaluate(ACTIVE), page.evaluate(COUNTS)
