@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import io
+import os
 import re
 import sys
 from typing import NoReturn
@@ -70,30 +71,24 @@ def main(arguments: list[str] | None = None) -> int:
             return lab.main(more)
         if more:
             raise ValueError(f"it has no option {more[0]}; --help lists what it takes")
-        return COMMANDS[given.command](given)
+        code = COMMANDS[given.command](given)
+        sys.stdout.flush()
+        return code
     except ValueError as wrong:  # what a learner can put right: one line
         print(f"{given.command}: {wrong}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads has read enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def check(given: argparse.Namespace) -> int:
-    from .support import course
+    from .support import course, progress
 
-    tasks = [task for name in given.name for task in course.tasks_named(name)]
-    from .support import checks, progress  # torch: not for a name that stands for nothing
-
-    right = []
-    for task in dict.fromkeys(tasks):
-        try:
-            checks.check(task)
-            right.append(task)
-        except checks.Wrong as wrong:
-            print(wrong)
-    if right:
-        print(progress.after(right[-1]))
-    return int(len(right) < len(set(tasks)))
+    tasks = dict.fromkeys(task for name in given.name for task in course.tasks_named(name))
+    return int(len(progress.check_each(tasks)) < len(tasks))
 
 
 def show_progress(given: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The course as a learner names it: labs, tasks, questions, and where her own files lie. Quick: no torch."""
 
+import contextlib
 import difflib
 import importlib.util
 import json
@@ -77,6 +78,15 @@ def labs() -> dict[str, Lab]:
 
 def facts() -> dict:
     return json.loads(FACTS.read_text(encoding="utf-8"))
+
+
+def noted(path: Path) -> dict:
+    """What the course has noted for itself in a file; nothing where it is missing or damaged, for it is no work."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
 @cache

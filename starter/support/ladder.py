@@ -5,6 +5,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+from . import course
+
 TRIES = Path(__file__).parents[1] / ".tries.json"  # task -> marks of failed tries, and of hints that were asked for
 ASKED = "asked"
 
@@ -16,15 +18,7 @@ def ladders() -> dict[str, list[str]]:
 
 
 def tries(task: str) -> list[str]:
-    return every().get(task, [])
-
-
-def every() -> dict[str, list[str]]:
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(TRIES.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
+    return course.noted(TRIES).get(task, [])
 
 
 def climbed(task: str, mark: str) -> int:
@@ -33,7 +27,7 @@ def climbed(task: str, mark: str) -> int:
     if mark not in seen:
         seen = [*seen, mark]
         with contextlib.suppress(OSError):  # a read-only copy still gets its first hint
-            TRIES.write_text(json.dumps(every() | {task: seen}), encoding="utf-8")
+            TRIES.write_text(json.dumps(course.noted(TRIES) | {task: seen}), encoding="utf-8")
     return seen.index(mark) + 1
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -92,7 +92,7 @@ def verdicts(lab: course.Lab) -> tuple[dict[str, Standing], str]:
         return dict.fromkeys(lab.tasks, Standing("wrong", str(missing))), str(missing)
     if as_given(lab):  # nothing to ask: most labs, most of the time
         return dict.fromkeys(lab.tasks, Standing("blank", "")), ""
-    known = stored().get(lab.name, {})
+    known = course.noted(STORE).get(lab.name, {})
     if known.get("key") != key:
         known = {"key": key, **judged(lab)}
         keep(lab.name, known)
@@ -114,18 +114,10 @@ def judged(lab: course.Lab) -> dict:
     return {"tasks": {task: [one.state, one.message] for task, one in found.items()}, "trouble": ""}
 
 
-def stored() -> dict:
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(STORE.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
 def keep(lab: str, known: dict) -> None:
     fresh = STORE.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):  # a read-only copy is only slower
-        fresh.write_text(json.dumps(stored() | {lab: known}), encoding="utf-8")
+        fresh.write_text(json.dumps(course.noted(STORE) | {lab: known}), encoding="utf-8")
         fresh.replace(STORE)
 
 
@@ -183,6 +175,22 @@ def after(task: str) -> str:
     lab = found.lab
     points = lab.tasks[task].points
     return f"+{points} point{'s' * (points > 1)}. Lab {lab.number}: {found.summary()}.\n{coming(found, task)}"
+
+
+def check_each(tasks: Iterable[str]) -> list[str]:
+    """Check some tasks, say of each what there is to say, and how far the lab of the last right one is; those right."""
+    from . import checks
+
+    found = []
+    for task in tasks:
+        try:
+            checks.check(task)
+            found.append(task)
+        except checks.Wrong as wrong:
+            print(wrong)
+    if found:
+        print(after(found[-1]))
+    return found
 
 
 def coming(found: LabStanding, task: str | None = None) -> str:

@@ -61,16 +61,8 @@ def saved(lab: course.Lab, before: list[str], now: list[str]) -> None:
         return
     changed = [task for task, row in lab.tasks.items() if lines(before, row.symbol) != lines(now, row.symbol)]
     current = progress.following(progress.of_lab(lab))
-    right = []
-    for task in changed or [task for task in [current] if task]:
-        print()
-        try:
-            checks.check(task)
-            right.append(task)
-        except checks.Wrong as wrong:
-            print(wrong)
-    if right:
-        print(progress.after(right[-1]))
+    print()
+    progress.check_each(changed or [task for task in [current] if task])
     sys.stdout.flush()
 
 

@@ -1,5 +1,9 @@
 """python -m starter recipes: what a report says of a system, what we chose, and the system itself."""
 
+import subprocess
+import sys
+
+from grading.content.overlay import ROOT
 from starter.__main__ import main
 from starter.support.full import describe
 from starter.support.recipes import RECIPES
@@ -39,3 +43,10 @@ def test_blanks_hide_nothing_but_the_layers(monkeypatch):
     monkeypatch.setattr(describe.importlib.util, "find_spec", lambda name: name == "starter" or None)
     said = describe.description("gan-mlp")
     assert said.endswith("layers: gan-1 is still blank in starter/") and RECIPES["gan-mlp"].reported in said
+
+
+def test_whoever_has_read_enough_gets_no_traceback():
+    command = [sys.executable, "-m", "starter", "recipes", "vae-mlp"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        run.stdout.close()
+        assert run.stderr.read() == "" and run.wait() == 0
