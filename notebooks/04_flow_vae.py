@@ -370,9 +370,38 @@ training.within("lab 4 gap of planar posteriors", flow_gap.mean().item())
 # These posteriors bend, and the flow bends with them. Compare it with the Gaussian that was fitted by the *same* KL: the step
 # from the first Gaussian to the second is the direction of the KL, the step from there to the flow is its shape.
 # $\mathrm{KL}(p \Vert q)$ wants mass wherever $p$ has some, so its Gaussian is wide; $\mathrm{KL}(q \Vert p)$ punishes mass
-# where
-# $p$ has none, and charges little for a faint second hill that it leaves out.
-# Remember both pictures for 4.9.
+# where $p$ has none, and charges little for a faint second hill that it leaves out.
+#
+# <details><summary>The two directions, for one Gaussian and two hills</summary>
+#
+# Let $q$ be a Gaussian with mean $\mu$ and variance $\sigma^2$. Forward, $\mathrm{KL}(p \Vert q) = -H(p) - \mathbb E_p[\log q]$, and
+# of the second term only $\log \sigma + \mathbb E_p[(z - \mu)^2] / 2 \sigma^2$ depends on $q$. Its derivatives are 0 at
+# $\mu = \mathbb E_p[z]$ and $\sigma^2 = \mathrm{Var}_p[z]$: the moments of $p$, whatever lies between its hills.
+#
+# Reverse, $\mathrm{KL}(q \Vert p) = \mathbb E_q[\log q - \log p]$: an average over places that $q$ itself chooses. A place where
+# $p$ is nearly 0 costs much as soon as $q$ goes there. A hill where $q$ never goes costs nothing by itself; only $q$ is
+# larger than $p$ on the others then, by a factor of 2 where it takes one hill of two: $\log 2$.
+#
+# </details>
+#
+# Below every Gaussian of a grid is tried, in both directions. Remember these pictures for 4.9.
+
+# %%
+line = torch.linspace(-8, 8, 641)
+hills = torch.stack([torch.distributions.Normal(side, 0.7).log_prob(line) for side in (-2.0, 2.0)])
+log_p = hills.logsumexp(dim=0) - torch.log(torch.tensor(2.0))
+middles, widths = torch.meshgrid(torch.linspace(-3, 3, 61), torch.linspace(0.4, 3, 66), indexing="ij")
+log_q = torch.distributions.Normal(middles[..., None], widths[..., None]).log_prob(line)  # (61, 66, 641)
+directions = {"p || q": log_p.exp() * (log_p - log_q), "q || p": log_q.exp() * (log_q - log_p)}
+fitted = {"p": (line, log_p.exp())}
+for name, integrand in directions.items():
+    nats = integrand.sum(dim=-1) * (line[1] - line[0])
+    i = nats.argmin()
+    mu, sigma = middles.flatten()[i], widths.flatten()[i]
+    fitted[f"lowest KL({name}): {nats.min():.2f} nats"] = (line, log_q.flatten(0, 1)[i].exp())
+    print(f"KL({name}): the mean lies {abs(mu):.1f} from 0, the deviation is {sigma:.2f}")
+print(f"moments of p: mean 0, deviation {(4 + 0.7**2) ** 0.5:.2f}; log 2 is {torch.log(torch.tensor(2.0)):.2f}")
+plots.lines(fitted, "The best Gaussian in either direction", "z", "density")
 
 # %% [markdown]
 # ## Second sitting: priors

@@ -84,6 +84,32 @@ plots.lines(curves, "What one real image costs", "logit", "nats")
 
 # %% [markdown]
 # With $a = 1$ the logit should go to infinity. With smoothing it has a place to be, $\log \frac{a}{1 - a}$: 2.2 for $a = 0.9$.
+#
+# <details><summary>Why only the real side is smoothed</summary>
+#
+# Let real images be asked for $a$ and generated ones for $b$. At one place $x$, where the densities are $p$ and $p_g$, a
+# discriminator with the answer $D$ pays
+#
+# $$-p\,\big[a \log D + (1 - a) \log(1 - D)\big] - p_g\,\big[b \log D + (1 - b) \log(1 - D)\big]$$
+#
+# Its derivative is 0 where $(a\,p + b\,p_g)\,(1 - D) = \big((1 - a)\,p + (1 - b)\,p_g\big)\,D$, so $D^* = (a\,p + b\,p_g) / (p + p_g)$.
+# With $b = 0$ that is $a$ times the best one without smoothing: it falls to 0 where only generated images are, and its logit goes on
+# falling. With $b > 0$ it stops at $b$: far from all real images the logit is flat, and nothing says where they are.
+#
+# </details>
+
+# %%
+at = torch.linspace(-6, 6, 241, dtype=torch.float64)
+p, p_g = (torch.distributions.Normal(middle, 1.0).log_prob(at).exp() for middle in (-1.5, 1.5))
+best = {}
+for b in (0.0, 0.1):
+    logit = ((0.9 * p + b * p_g) / (p + p_g)).logit().requires_grad_()
+    asked = [torch.full_like(at, target) for target in (0.9, b)]
+    costs = [torch.nn.functional.binary_cross_entropy_with_logits(logit, y, reduction="none") for y in asked]
+    (slope,) = torch.autograd.grad((p * costs[0] + p_g * costs[1]).sum(), logit)
+    print(f"b = {b}: no other logit is better anywhere: {bool((slope.abs() < 1e-12).all())}")
+    best[f"generated ones asked for {b:g}"] = (at, logit.detach())
+plots.lines(best, "The best logit; real ones around -1.5, generated around 1.5", "x", "logit")
 
 # %% [markdown]
 # ## 7.2 What should the generator want?
