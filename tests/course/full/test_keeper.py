@@ -356,15 +356,15 @@ def test_a_run_says_at_its_start_what_it_will_do(job, capsys):
 
 def test_blanks_of_yours_are_filled_by_the_reference_and_a_line_says_so(job, monkeypatch, capsys):
     def empty(*_, **__):
-        raise NotImplementedError("vae-2")
+        raise NotImplementedError("vae-8")
 
-    monkeypatch.setattr("starter.vae.reparameterize", empty)
+    monkeypatch.setattr("starter.vae.vae_terms", empty)
     found = full.train(replace(job, impl=None, steps=1))
     said = capsys.readouterr().out
-    assert "still blank in starter/: vae-2; the modules of solutions/ are taken" in said
+    assert "still blank in starter/: vae-8; the modules of solutions/ are taken" in said
     assert found["settings"]["impl"] == "solutions"
     monkeypatch.setattr(assemble.importlib.util, "find_spec", lambda name: name == "starter" or None)
-    with pytest.raises(JobError, match="vae: still blank in starter/: vae-2: fill what it needs"):
+    with pytest.raises(JobError, match="vae: still blank in starter/: vae-8: fill what it needs"):
         full.train(replace(job, impl=None, out=job.out / "none"))
 
 

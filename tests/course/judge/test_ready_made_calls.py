@@ -107,6 +107,6 @@ def test_the_instructor_reads_it_in_the_line_of_the_learner(released, monkeypatc
     tasks = {"vae-1": ["right", "right"], "vae-2": ["right", f"right {NOTE} a call"], "vae-3": ["wrong", NOTE]}
     monkeypatch.setattr(autograde.Run, "save", lambda *_: 5.0)
     found = autograde.Submission("anna", None, None, {}, None)
-    run = autograde.Run(released, "02_vae", {}, jail=True)
+    run = autograde.Run(released, "02_vae", {}, True, autograde.used(released, "02_vae"))
     saved, words = run.settle(found, finished({"seconds": 1, "tasks": tasks, "cells": []}), None)
     assert saved and words.endswith("points (one call does it all: vae-2)")

@@ -174,7 +174,7 @@ class Learner:
 def seen(browser, address, barriers):
     """What the learner meets, in the order of meeting it."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)  # of a machine that does other things, too
     learner = Learner(context.new_page())
     page, seen = learner.page, SimpleNamespace(asked=learner.asked)
     page.goto(address.url)
