@@ -31,7 +31,7 @@ def digest(task: str) -> str:
     """Of what a task's table is made from: the reference, its probe, the changes with their words, the catalogue."""
     folder = Path(str(probes.__file__)).parent
     files = [known_answers.solution(module_of(task)), folder / f"{module_of(task)}.py", folder / "core.py"]
-    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in files]
+    code = [path.read_text(encoding="utf-8") for path in files]  # as text: syntax trees differ between Pythons
     made_of = [*code, mutants.mutants(task), said(task), known_answers.answers("wrong")[task]]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]
 
