@@ -29,7 +29,7 @@ def git(folder: Path, *words: str) -> None:
 def checkout(tmp_path) -> Path:
     """A repository of one file, which says its version."""
     if not shutil.which("git"):
-        pytest.skip("git is not installed")
+        pytest.skip("git is not installed (Debian: apt install git): the version names its commit")
     (tmp_path / "course").mkdir()
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "course")
     git(tmp_path / "course", "init")

@@ -101,7 +101,7 @@ def test_a_damaged_file_is_begun_again(mine, text):
 
 
 def test_buttons_keep_the_choice(monkeypatch):
-    pytest.importorskip("ipywidgets")
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed: pip install -r requirements.txt")
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     asked()
