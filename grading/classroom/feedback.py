@@ -8,6 +8,7 @@ from nbformat import NotebookNode, v4
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
+from . import pages
 from .changes import readout
 from .course_folder import Course, replace
 from .export import Class
@@ -15,43 +16,17 @@ from .graded_notebook import is_answer, is_test
 from .groups import group_of
 from .markdown import OPEN, cleaned, rendered
 from .regrade import on_the_page, request_of
-from .report_page import POLICY
 from .results import Result, Scale, term_percent
 from .roster import roster_of
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-td, th {{ padding: .35rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
-td:nth-child(-n+2) {{ white-space: nowrap; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
-section, blockquote, details {{ border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }}
-section table {{ width: auto; }}
-img {{ max-width: 100%; background: #fff; }}
-.all {{ color: #2a7d2a; }} .none {{ color: #b3362b; }}
-@media (prefers-color-scheme: dark) {{ .all {{ color: #7fd07f; }} .none {{ color: #ff9488; }} }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{summary}</p>
-{tasks}
-{answers}
-{pictures}
-{version}
-</main>
-</body>
-</html>
-"""
+STYLE = """body { max-width: 46rem; }
+table { width: 100%; }
+td:nth-child(-n+2) { white-space: nowrap; }
+section, blockquote, details { border-left: 3px solid #8886; margin: 1rem 0; padding-left: 1rem; overflow-x: auto; }
+section table { width: auto; }
+img { max-width: 100%; background: #fff; }
+.all { color: #2a7d2a; } .none { color: #b3362b; }
+@media (prefers-color-scheme: dark) { .all { color: #7fd07f; } .none { color: #ff9488; } }"""
 TASKS = """<h2>Tasks</h2>
 <table><tr><th>task</th><th>points</th><th>what was found</th></tr>
 {rows}
@@ -124,15 +99,8 @@ def term_page(everybody: Class, student: str) -> str:
     if rules.late.free_days:
         has = {lab: found[student] for lab, found in everybody.labs.items() if student in found}
         words += [f"{everybody.spent(student, has):g} of {rules.late.free_days} free late days are spent."]
-    return PAGE.format(
-        policy=POLICY,
-        title="The term so far",
-        summary=escape(" ".join(words)),
-        tasks=TERM.format(rows="\n".join(rows)),
-        answers="",
-        pictures="",
-        version="",
-    )
+    parts = f"<p>{escape(' '.join(words))}</p>", TERM.format(rows="\n".join(rows))
+    return pages.document("The term so far", *parts, style=STYLE)
 
 
 def page(
@@ -148,14 +116,15 @@ def page(
     tests = [cell for cell in notebook.cells if is_test(cell)]
     note = course.noted(lab, student, "intake.json")
     rows = [] if note.get("refused") else [task_row(cell, points, scale, named) for cell in tests]
-    return PAGE.format(
-        policy=POLICY,
-        title=escape(f"{LABS[lab]['title']} ({lab})"),
-        summary=summary(points, note),
-        tasks=TASKS.format(rows="\n".join(rows)) if rows else "",
-        answers="\n".join(answer(before, cell, points, scale, comments) for before, cell in answered(notebook)),
-        pictures="\n".join([on_the_page(request_of(course, lab, student)), pictures(notebook)]),
-        version=version(course.noted(lab, student, "graded.txt", str)),
+    return pages.document(
+        f"{LABS[lab]['title']} ({lab})",
+        f"<p>{summary(points, note)}</p>",
+        TASKS.format(rows="\n".join(rows)) if rows else "",
+        *(answer(before, cell, points, scale, comments) for before, cell in answered(notebook)),
+        on_the_page(request_of(course, lab, student)),
+        pictures(notebook),
+        version(course.noted(lab, student, "graded.txt", str)),
+        style=STYLE,
     )
 
 

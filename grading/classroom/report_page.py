@@ -7,37 +7,19 @@ from html import escape
 
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from ..judge.job import Judgement
+from . import pages
 from .results import Result, Scale
 
 Sections = Mapping[str, Sequence[Result]]
 FEW = 5  # learners of whom a share or a correlation says nothing
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }}
-td, th {{ padding: .3rem .6rem; border-bottom: 1px solid #8886; text-align: left; vertical-align: top; }}
-td:first-child {{ white-space: nowrap; }}
-td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }}
-mark {{ background: #fd06; color: inherit; }}
-.two {{ display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }}
-.two > * {{ min-width: 0; border: 1px solid #8886; padding: .5rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
-"""
+STYLE = """body { max-width: 64rem; }
+table { margin: 1rem 0; display: block; overflow-x: auto; }
+td:first-child { white-space: nowrap; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+pre { margin: 0; }
+mark { background: #fd06; color: inherit; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.two > * { min-width: 0; border: 1px solid #8886; padding: .5rem; }"""
 EXPLAINED = (
     "<p>Share: how many of the points that can be had were earned, over all whose work is graded. Discrimination: the "
     "correlation of a task's points with those of all others; below 0.2 it tells those who know more from those who "
@@ -52,7 +34,7 @@ NAMES = (
 
 
 def document(title: str, *parts: str) -> str:
-    return PAGE.format(policy=POLICY, title=escape(title), body="\n".join(parts))
+    return pages.document(title, *parts, style=STYLE)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

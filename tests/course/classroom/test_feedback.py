@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from grading.classroom.course_folder import Course
-from grading.classroom.feedback import POLICY, feedback, model_answer, summary
+from grading.classroom.feedback import feedback, model_answer, summary
 from grading.classroom.learners import Student
+from grading.classroom.pages import POLICY
 from grading.classroom.results import Result
 from grading.content import known_answers
 from grading.content.harmless_text import line, plain

@@ -105,7 +105,9 @@ def test_a_temporary_folder_in_which_no_socket_fits_is_one_line(temporary, monke
         executors.with_judges()
 
 
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system keeps named semaphores elsewhere than in /dev/shm")
+@pytest.mark.skipif(
+    not Path("/dev/shm").is_dir(), reason="this system keeps named semaphores elsewhere than in /dev/shm"
+)
 def test_nothing_is_left_of_a_pool_when_all_its_processes_are_killed_at_once(short, monkeypatch):
     temporary = short
     monkeypatch.setattr(scratch, "SEMAPHORES", Path("/dev/shm"))
