@@ -103,9 +103,11 @@ def lay_out(lab: course.Lab | None) -> str:
     here = lab or next((found.lab for found in standings if not found.is_done), standings[-1].lab)
     (course.own() / PAGE).write_text(start_page(standings), encoding="utf-8")
     kept = WorkspacesManager(str(workspaces()))
-    if lab or not kept.load("course")["data"]:
+    is_new = lab is not None or not kept.load("course")["data"]
+    if is_new:
         kept.save("course", json.dumps({"data": windows(here, front=lab is not None), "metadata": {"id": "course"}}))
-    return "/lab/workspaces/course" + ("" if lab else f"/tree/{PAGE}")
+    # A page that is in front already is not asked for: it would come to the front again, before what she opens at once.
+    return "/lab/workspaces/course" + ("" if is_new else f"/tree/{PAGE}")
 
 
 def workspaces() -> Path:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -190,6 +191,35 @@ def table(rows: list[dict], kinds: tuple[str, ...]) -> str:
         cells = [*kind, len(same), *(summary([row[key] for row in same if key in row]) for key in COLUMNS)]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join(lines)
+
+
+def of_every_run(
+    what: str,
+    runs: dict[str, tuple],
+    run: Callable[..., list[dict]],
+    kept: Path,
+    kinds: tuple[str, ...],
+    options: argparse.ArgumentParser,
+) -> None:
+    """The command of a trial of mnist16: what is not known yet is run, and the table printed.
+
+    Args:
+        what: the column that names a run.
+        run: run(name, images, verdict, seed, given) -> rows, of what the command line gave.
+        kinds: further columns that tell rows apart.
+        options: its parser; options that all trials have are added.
+    """
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--only", nargs="+", default=tuple(runs), choices=tuple(runs))
+    options.add_argument("--table", action="store_true")
+    given = options.parse_args()
+    torch.set_num_threads(1)
+    record = Record(kept)
+    if not given.table:
+        verdict, images = Verdict(*splits("22 area")), data.load("mnist16")
+        for seed, name in product(range(given.seeds), given.only):
+            record.add({what: name, "seed": seed}, partial(run, name, images, verdict, seed, given))
+    print(table(record.rows, (what, *kinds)))
 
 
 def summary(values: list[float]) -> str:

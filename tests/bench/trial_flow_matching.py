@@ -10,14 +10,12 @@ trial_gans.py is the one to beat, at equal CPU seconds.
 import argparse
 import sys
 import time
-from functools import partial
-from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
-from trial_data import SAMPLES, Record, Verdict, splits, table
+from trial_data import SAMPLES, Verdict, of_every_run
 from trial_gans import CLASSES, SHAPE
 
 from solutions import flow_matching as fm
@@ -39,7 +37,7 @@ DRAWN = {  # name -> settings of `sample`
 }
 
 
-def run(name: str, images: data.Images, verdict: Verdict, seed: int) -> list[dict]:
+def run(name: str, images: data.Images, verdict: Verdict, seed: int, _: argparse.Namespace) -> list[dict]:
     settings, looks = RUNS[name]
     torch.manual_seed(seed)
     model = fm.FlowMatching(velocity_nets.UNet(SHAPE, CLASSES), SHAPE, **settings)
@@ -62,21 +60,6 @@ def run(name: str, images: data.Images, verdict: Verdict, seed: int) -> list[dic
     return [{"steps": n, **row} for n in looks for row in rows[n // every * each : (n // every + 1) * each]]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=tuple(RUNS), choices=tuple(RUNS))
-    parser.add_argument("--table", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    record = Record(KEPT)
-    if not given.table:
-        verdict, images = Verdict(*splits("22 area")), data.load("mnist16")
-        for seed, name in product(range(given.seeds), given.only):
-            record.add({"trained": name, "seed": seed}, partial(run, name, images, verdict, seed))
-    print(table(record.rows, ("trained", "steps", "drawn")))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    of_every_run("trained", RUNS, run, KEPT, ("steps", "drawn"), options)

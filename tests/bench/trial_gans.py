@@ -10,15 +10,13 @@ Scores as in trial_data.py, by the same judge: of the generator's weights, and o
 import argparse
 import sys
 from dataclasses import replace
-from functools import partial
-from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from PIL import Image
-from trial_data import EMA, Record, Verdict, looked_at, noise, samples, splits, table
+from trial_data import EMA, Verdict, looked_at, noise, of_every_run, samples
 
 from solutions import conditional_gan as cgan
 from solutions import dcgan, gan, wgan_gp
@@ -59,38 +57,23 @@ RUNS = {  # name -> how it is built, size of the code, settings, steps after whi
 }
 
 
-def run(name: str, images: data.Images, verdict: Verdict, seed: int, pictures: Path | None) -> list[dict]:
+def run(name: str, images: data.Images, verdict: Verdict, seed: int, given: argparse.Namespace) -> list[dict]:
     build, latent_dim, settings, looks = RUNS[name]
     torch.manual_seed(seed)
     model, z = build(latent_dim, ema=EMA, **settings), noise(latent_dim)
     if isinstance(model, cgan.ConditionalGAN):
         z = cgan.generator_input(z, torch.arange(len(z)) % CLASSES, CLASSES)
     rows = looked_at(model, images, verdict, z, seed, looks)
-    if pictures:
+    if given.pictures:
         tiles = (
             samples(model.average.module, z[:60]).reshape(5, 12, *SHAPE[1:]).transpose(1, 2).flatten(0, 1).flatten(1)
         )
-        pictures.mkdir(exist_ok=True)
-        Image.fromarray((255 * tiles).byte().numpy()).save(pictures / f"{name}, seed {seed}.png")
+        given.pictures.mkdir(exist_ok=True)
+        Image.fromarray((255 * tiles).byte().numpy()).save(given.pictures / f"{name}, seed {seed}.png")
     return rows
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=tuple(RUNS), choices=tuple(RUNS))
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--pictures", type=Path)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    record = Record(KEPT)
-    if not given.table:
-        verdict, images = Verdict(*splits("22 area")), data.load("mnist16")
-        for seed, name in product(range(given.seeds), given.only):
-            record.add({"GAN": name, "seed": seed}, partial(run, name, images, verdict, seed, given.pictures))
-    print(table(record.rows, ("GAN", "steps")))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--pictures", type=Path)
+    of_every_run("GAN", RUNS, run, KEPT, ("steps",), options)

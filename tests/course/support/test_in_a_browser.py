@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -27,9 +28,13 @@ model = vae.VAE(nets.mlp_encoder(train.shape, (8,), 4), nets.mlp_decoder(2, (8,)
 training.fit(model, train, steps=2, run="vae")
 runs.measure("vae", train, lambda n: vae.sample_prior(model.decoder, torch.randn(n, 2)))"""
 PANEL = "jupyterapp.shell.currentWidget"
-IDLE = f"{PANEL}?.sessionContext?.session?.kernel?.status === 'idle'"
+OPEN = f"{PANEL}?.context?.path === '{{path}}' && {PANEL}.context.isReady"
+FOCUS = "css => Boolean(document.activeElement?.matches(css))"
+CHOSEN = "label => document.querySelector('.lm-CommandPalette-item.lm-mod-active')?.innerText.includes(label)"
+IDLE = f"{PANEL}?.sessionContext?.session?.kernel?.status === 'idle' && {PANEL}.node.contains(document.activeElement)"
 ACTIVE = f"{PANEL}.content.activeCell.model.id"
-IN_SIGHT = f"""() => {{
+IN_SIGHT = f"""id => {{
+  if ({ACTIVE} !== id) return false;
   const box = {PANEL}.content.activeCell.node.getBoundingClientRect();
   const around = {PANEL}.node.querySelector('.jp-WindowedPanel-outer').getBoundingClientRect();
   return box.top >= around.top && box.bottom <= around.bottom;
@@ -107,44 +112,57 @@ class Learner:
         self.page, self.asked = page, []
         page.on("request", lambda request: self.asked.append(request.url))
 
-    def wait(self, condition: str) -> None:
-        self.page.wait_for_function(condition)
+    def wait(self, condition: str, of=None) -> None:
+        self.until(condition, lambda: None, of)
 
     def keys(self, *names: str) -> None:
         for name in names:
             self.page.keyboard.press(name)
 
+    def until(self, condition: str, do: Callable[[], object], of=None) -> None:
+        """Again until it is seen: a page that is still busy loses keys, and she would press them again."""
+        for tick in range(900):
+            if tick % 15 == 0:
+                do()
+            if self.page.evaluate(condition, of):
+                return
+            self.page.wait_for_timeout(200)
+        at = self.page.evaluate("document.activeElement?.outerHTML.slice(0, 200)")
+        pytest.fail(f"never seen: {condition}; focus: {at}; page: {self.page.inner_text('body')[:500]}")
+
     def tab_to(self, css: str) -> bool:
         """Is it reached by the Tab key?"""
         for _ in range(200):
-            if self.page.evaluate("css => document.activeElement?.matches(css)", css):
+            if self.page.evaluate(FOCUS, css):
                 return True
             self.keys("Tab")
         return False
 
     def command(self, label: str) -> None:
         """By the command palette."""
-        palette = self.page.locator("#command-palette input")
-        for _ in range(60):  # a page that is still busy loses keys
+        palette = "#command-palette input"
+
+        def ask() -> None:
             self.keys("Control+Shift+c")
-            self.page.wait_for_timeout(1000)
-            if palette.is_visible():
-                break
-        self.page.keyboard.type(label)
-        self.page.locator(".lm-CommandPalette-item.lm-mod-active", has_text=label).wait_for()
-        self.keys("Enter")
+            self.page.wait_for_timeout(200)
+            if self.page.locator(f"{palette}:focus").count():
+                self.keys("Control+a")
+                self.page.keyboard.type(label)
+
+        self.until(CHOSEN, ask, label)
+        self.until(f"css => !({FOCUS})(css)", lambda: self.keys("Enter"), palette)
 
     def run_all(self, last: str) -> None:
         """Until a cell has run that is the last to do so."""
         before = self.page.evaluate(COUNTS)[last]
         self.command("Run All Cells")
-        self.page.wait_for_function(RAN, arg=[last, before])
+        self.wait(RAN, [last, before])
 
     def check(self) -> str:
         """Run the cell that is selected, and what it then says."""
         before = self.page.evaluate(COUNTS)[TASK]
         self.keys("Escape", "Control+Enter")
-        self.page.wait_for_function(RAN, arg=[TASK, before])
+        self.wait(RAN, [TASK, before])
         return self.page.evaluate(SAID, TASK)
 
     def show(self, path: str) -> None:
@@ -153,7 +171,7 @@ class Learner:
         self.wait_for(path)
 
     def wait_for(self, path: str) -> None:
-        self.wait(f"{PANEL}.context?.path === '{path}' && {PANEL}.context.isReady")
+        self.wait(OPEN.format(path=path))
 
     def open_notebook(self) -> None:
         self.show(f"{LAB}.ipynb")
@@ -181,13 +199,13 @@ def seen(browser, address, barriers):
     start = page.locator(".jp-MarkdownViewer")
     start.locator("table").first.wait_for()
     seen.start, seen.barriers = start.inner_text(), barriers(page, ".jp-MarkdownViewer")
-    seen.link_reached = learner.tab_to(f".jp-MarkdownViewer a[href*='{LAB}.ipynb']")
-    learner.keys("Enter")
-    learner.wait_for(f"{LAB}.ipynb")
+    link = f".jp-MarkdownViewer a[href*='{LAB}.ipynb']"
+    seen.link_reached = learner.tab_to(link)
+    learner.until(OPEN.format(path=f"{LAB}.ipynb"), lambda: learner.tab_to(link) and learner.keys("Enter"))
     learner.wait(IDLE)
     learner.run_all(TASK)
+    learner.wait(IN_SIGHT, TASK)
     seen.stop, seen.counts = page.evaluate(ACTIVE), page.evaluate(COUNTS)
-    page.wait_for_function(IN_SIGHT)
     seen.blank = page.evaluate(SAID, TASK)
     page.locator(".jp-OutputArea-output a", has_text="vae.py:").focus()
     learner.keys("Enter")

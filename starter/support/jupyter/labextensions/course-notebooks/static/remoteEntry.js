@@ -3,12 +3,23 @@
   let shared;
   const named = new WeakSet();
 
-  // When all cells are run, JupyterLab selects the last one, and the blank that has stopped them is out of sight.
+  // When all cells are run, JupyterLab selects the last one, and the blank that has stopped them is out of sight. On a
+  // slow machine it is still on its way there when a cell fails: until her next key or click, the failed cell is held.
   function showFailed(notebook, cell) {
-    const index = notebook.widgets.indexOf(cell);
-    notebook.deselectAll();
-    notebook.activeCellIndex = index;
-    notebook.scrollToItem(index, "center");
+    const show = () => {
+      const index = notebook.widgets.indexOf(cell);
+      notebook.deselectAll();
+      notebook.activeCellIndex = index;
+      if (notebook.node.contains(document.activeElement)) cell.node.focus({ preventScroll: true });
+      notebook.scrollToItem(index, "center");
+    };
+    const release = () => {
+      notebook.activeCellChanged.disconnect(show);
+      for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, release, true);
+    };
+    show();
+    notebook.activeCellChanged.connect(show);
+    for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, release, true);
   }
 
   // The words that come with a picture are not passed on to who hears the page, and sliders have no names there.
