@@ -80,7 +80,7 @@ def gone(course: Course) -> Mistake:
     before = course.root / "gradebook.db"
     stranded = before.exists() and str(before) not in course.db_url
     back = f"; {before} may have them: delete gradebook.url, and give --db again" * stranded
-    return Mistake(GONE.format(url=shown(course.db_url), root=course.root) + back)
+    return Mistake(GONE.format(url=without_password(course.db_url), root=course.root) + back)
 
 
 def any_graded(course: Course) -> bool:
@@ -103,7 +103,7 @@ def told(url: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, InvalidEntry) as trouble:  # nbgrader makes the second of many a first
-        raise Mistake(f"the gradebook {shown(url)}: {helpful(trouble)}") from None
+        raise Mistake(f"the gradebook {without_password(url)}: {helpful(trouble)}") from None
 
 
 def helpful(trouble: Exception) -> str:
@@ -127,9 +127,9 @@ def open_gradebook(url: str) -> Gradebook:
         book.db.commit()
         return book
     except ImportError:
-        raise Mistake(f"the gradebook {shown(url)} does not open: {MISSING}") from None
+        raise Mistake(f"the gradebook {without_password(url)} does not open: {MISSING}") from None
     except SQLAlchemyError as trouble:
-        raise Mistake(f"the gradebook {shown(url)} does not open: {helpful(trouble)}") from None
+        raise Mistake(f"the gradebook {without_password(url)} does not open: {helpful(trouble)}") from None
 
 
 def address(url: str) -> str:
@@ -151,7 +151,7 @@ def address(url: str) -> str:
     return parts.render_as_string(hide_password=False)
 
 
-def shown(url: str) -> str:
+def without_password(url: str) -> str:
     return make_url(url).render_as_string()  # without its password
 
 
@@ -207,7 +207,7 @@ class Writer:
             self.alone.rollback()
             held = ask().scalar()
         if not held:
-            raise Mistake(f"another grader is at work in {shown(self.url)}: wait until it has ended")
+            raise Mistake(f"another grader is at work in {without_password(self.url)}: wait until it has ended")
 
     def enter(self, student: str, notebook: NotebookNode, stamp: str | None, same: Collection[str] = ()) -> None:
         """Grades and comments of a submission, as nbgrader's autograde writes them; again changes nothing.

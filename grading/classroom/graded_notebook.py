@@ -51,12 +51,12 @@ def rebuilt(released: NotebookNode, cells: "list[Cell]", unreadable: str = "", r
         if is_answer(cell) and unreadable:
             cell.source = as_cell(rendered(UNREADABLE.format(why=line(unreadable))))
             cell.metadata.written = mark(hashlib.sha256(raw).hexdigest())
-        elif is_answer(cell) and (found := answer(cell, cells, question)):
+        elif is_answer(cell) and (found := submitted(cell, cells, question)):
             text, pictures = plain(found["source"], LIMIT), found.get("pictures", {})
             cell.source, cell.metadata.written = as_cell(rendered(text, pictures)), mark(text, pictures)
         elif cell.cell_type == "code":
             same = find(cells, id=cell.get("id")) or find(cells, source=cell.source)
-            cell.outputs = [shown(output) for output in same["outputs"]] if same and not is_test(cell) else []
+            cell.outputs = [as_output(output) for output in same["outputs"]] if same and not is_test(cell) else []
             cell.execution_count = None
     return notebook
 
@@ -66,7 +66,7 @@ def find(cells: "list[Cell]", **wanted: str | None) -> "Cell | None":
     return next((cell for cell in cells if value and cell.get(key) == value), None)
 
 
-def answer(cell: NotebookNode, cells: "list[Cell]", question: str) -> "Cell | None":
+def submitted(cell: NotebookNode, cells: "list[Cell]", question: str) -> "Cell | None":
     """What was written: found by its grade id, its cell id, or by standing behind the question."""
     behind = next((b for a, b in zip(cells, cells[1:]) if question and a["source"] == question), None)
     places = (find(cells, grade_id=cell.metadata.nbgrader.grade_id), find(cells, id=cell.get("id")), behind)
@@ -89,7 +89,7 @@ def written(notebook: NotebookNode, module: bytes) -> dict[str, tuple[str, float
     return found
 
 
-def shown(output: dict[str, str]) -> NotebookNode:
+def as_output(output: dict[str, str]) -> NotebookNode:
     """Of a cell that is not run again, for the human grader."""
     if "png" in output:
         data = {"image/png": output["png"], "text/plain": "picture"}
@@ -105,7 +105,7 @@ def scored(notebook: NotebookNode, verdicts: dict[str, tuple[float, str]]) -> No
     for cell in filter(is_test, notebook.cells):
         points, message = verdicts.get(cell.metadata.nbgrader.grade_id, (0.0, "This task was not graded."))
         number = {"data": {"text/plain": str(float(points))}, "metadata": {}, "execution_count": None}
-        cell.outputs = [from_dict({"output_type": "execute_result", **number}), shown({"text": message})]
+        cell.outputs = [from_dict({"output_type": "execute_result", **number}), as_output({"text": message})]
     return notebook
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from ..content.mistake import Mistake
 from .course_folder import Course
-from .gradebook import address, not_lost, open_for, open_gradebook, shown, told
+from .gradebook import address, not_lost, open_for, open_gradebook, told, without_password
 
 TABLES: list[Table] = Base.metadata.sorted_tables  # what refers to another comes after it
 TABLE = Base.metadata.tables
@@ -39,7 +39,8 @@ def copy(old: Gradebook, new: Gradebook, there: str) -> int:
                 rows_copied(table, source, target)
         elif any(rows(table, source) != rows(table, target) for table in TABLES):
             raise Mistake(
-                f"--db: {shown(there)} holds other grades than this course's: name an empty database to copy them to"
+                f"--db: {without_password(there)} holds other grades than this course's: "
+                "name an empty database to copy them to"
             )
         return target.execute(select(func.count()).select_from(TABLE["submitted_assignment"])).scalar()
 

@@ -122,7 +122,7 @@ def expects(task: str) -> str:
     return RETURNED.get(typing.get_origin(returned) or returned, "a tensor")
 
 
-def observed(task: str, candidate: ModuleType, seed: int, tables: "Tables") -> "Arrays":
+def probe_arrays(task: str, candidate: ModuleType, seed: int, tables: "Tables") -> "Arrays":
     """A probe's arrays; for an answer that raises, the name of what it raises."""
     from starter.support import probes
 

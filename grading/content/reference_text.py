@@ -29,7 +29,7 @@ def functions(text: str) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree(text)) if isinstance(node, ast.FunctionDef)]
 
 
-def answer(task: str) -> str | None:
+def region_text(task: str) -> str | None:
     """The lines between a task's markers; None where there are none."""
     source = solution(module_of(task)).read_text(encoding="utf-8")
     region = regions(source).get(task)

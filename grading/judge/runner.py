@@ -182,11 +182,11 @@ class Runner:
         left = deadline - time.monotonic()
         if left <= 0:
             return [Outcome(ended="late")] * (1 + len(question["asked"]))
-        outcomes = self.answer(question, replace(limits, wall=min(limits.wall, left)))
+        outcomes = self.exchange(question, replace(limits, wall=min(limits.wall, left)))
         cut_off = left < limits.wall and outcomes[0].ended == "time"
         return [replace(one, ended="late") for one in outcomes] if cut_off else outcomes
 
-    def answer(self, question: server.Question, limits: Limits) -> list[Outcome]:
+    def exchange(self, question: server.Question, limits: Limits) -> list[Outcome]:
         """
         Raises:
             ServerError: our own trouble, before anything of a stranger's ran.

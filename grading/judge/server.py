@@ -206,8 +206,8 @@ def nameless() -> int:
         return os.dup(file.fileno())
 
 
-def answer(ticket: bytes, end: str, report: int) -> None:
-    """Pass a report on, on Linux without looking at it."""
+def pass_on(ticket: bytes, end: str, report: int) -> None:
+    """Send a report to the grader, on Linux without looking at it."""
     size = os.fstat(report).st_size
     end, size = ("flood", 0) if size > LIMIT else (end, size)
     head = ticket + f" {' '.join(end.split())}\n".encode()
@@ -260,7 +260,7 @@ def main() -> None:
     write_frame(1, b"ready")
     while (limits := read_frame(0)) is not None:
         end, report = run(json.loads(limits))
-        answer(read_frame(0) or b"", end, report)  # the ticket is read last: no child has it in its memory
+        pass_on(read_frame(0) or b"", end, report)  # the ticket is read last: no child has it in its memory
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ def expected(task: str, seed: int, kinds: tuple[str, ...] = ("wrong", "right")) 
     return tables, probes.arrays(task, known_answers.reference(module_of(task)), seed, tables)
 
 
-def observed(task: str, modules: dict[str, ModuleType], seed: int, tables: Tables) -> dict[str, compare.Arrays]:
-    return {name: known_answers.observed(task, module, seed, tables) for name, module in modules.items()}
+def arrays_of(task: str, modules: dict[str, ModuleType], seed: int, tables: Tables) -> dict[str, compare.Arrays]:
+    return {name: known_answers.probe_arrays(task, module, seed, tables) for name, module in modules.items()}
 
 
 def variants(kind: str, task: str) -> dict[str, ModuleType]:
@@ -107,8 +107,8 @@ def flaws(task: str, seed: int, named: bool) -> list[Flaw]:
     Stand-ins know what wrong answers ask them where names are compared; elsewhere asking is wrong enough.
     """
     tables, want = expected(task, seed, ("wrong", "right") if named else ("right",))
-    wrong = observed(task, variants("wrong", task), seed, tables)
-    right = observed(task, variants("right", task) | (restyled(task) if named else {}), seed, tables)
+    wrong = arrays_of(task, variants("wrong", task), seed, tables)
+    right = arrays_of(task, variants("right", task) | (restyled(task) if named else {}), seed, tables)
     room = compare.TOLERANCE / 10
     found = [Flaw("caught", name, "passes") for name, got in wrong.items() if not is_far(got, want)]
     found += [Flaw("accepted", name, "fails") for name, got in right.items() if compare.distance(got, want) > room]
@@ -131,7 +131,7 @@ def hints(task: str) -> dict[str, str]:
 def unnamed(task: str) -> Iterator[Flaw]:
     """Wrong answers that a learner's check() does not name, from what is stored and on the public seed."""
     tables = checks.fact(task)["tables"][str(checks.PUBLIC_SEED)]
-    found = observed(task, variants("wrong", task), checks.PUBLIC_SEED, tables)
+    found = arrays_of(task, variants("wrong", task), checks.PUBLIC_SEED, tables)
     for name, says in hints(task).items():
         if (told := checks.recognised(task, found[name])) != says:
             yield Flaw("named", name, f"is not named on the public seed: {told}")
@@ -152,13 +152,13 @@ def judge_pairs(score: Score) -> None:
     task, says, known = score.task, hints(score.task), {}
     for seed in range(PAIRED):
         tables, want = expected(task, seed)
-        known[seed] = tables, want, observed(task, variants("wrong", task), seed, tables)
+        known[seed] = tables, want, arrays_of(task, variants("wrong", task), seed, tables)
     accepted = mutants.equivalents()[task]
     for one, other, text in pairs(task):
         score.pairs += 1
         name, module = f"{one} + {other}", known_answers.module(module_of(task), text)
         for seed, (tables, want, wrong) in known.items() if name not in accepted else ():
-            got = known_answers.observed(task, module, seed, tables)
+            got = known_answers.probe_arrays(task, module, seed, tables)
             told = next((says[third] for third, arrays in wrong.items() if compare.same(got, arrays)), says[one])
             if compare.same(got, want):
                 score.flaws[Flaw("paired", name, "passes")] += 1
@@ -173,7 +173,7 @@ def judge_mutants(score: Score) -> None:
     sizes = probes.sizes(task, known_answers.reference(module_of(task)), seeds[0])
     room = known_answers.LONGEST - known_answers.AROUND - max(map(len, TASKS[task]["hints"]))
     equivalent, alive = mutants.equivalents()[task], set()
-    for change, found in mutants.observed(task, seeds, [tables for tables, _ in given]):
+    for change, found in mutants.arrays_of_each(task, seeds, [tables for tables, _ in given]):
         passed = sum(compare.same(got, want) for got, (_, want) in zip(found, given))
         if mutants.REMEMBERS in change and passed < len(given):
             passed = 0  # what was kept of one seed is right there, and may be so on others by chance
@@ -205,7 +205,7 @@ def audited(task: str, seeds: int) -> Score:
 def details(task: str) -> Iterator[str]:
     """Of every wrong answer: what its author believed, which outputs of the probe tell it apart, and what she reads."""
     tables, want = expected(task, checks.PUBLIC_SEED)
-    found = observed(task, variants("wrong", task), checks.PUBLIC_SEED, tables)
+    found = arrays_of(task, variants("wrong", task), checks.PUBLIC_SEED, tables)
     for entry in known_answers.answers("wrong")[task]:
         yield f'{entry["id"]} ({entry["kind"]}): "{entry["believes"]}"'
         yield f"    differs in {differing(found[entry['id']], want)}"

@@ -62,7 +62,7 @@ def asked(task: str) -> dict:
     want = probes.arrays(task, reference, PUBLIC_SEED, public)
     wrong = []
     for i, entry in enumerate(known_answers.answers("wrong")[task]):
-        got = known_answers.observed(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, public)
+        got = known_answers.probe_arrays(task, known_answers.variant("wrong", task, i), PUBLIC_SEED, public)
         wrong.append({"says": entry["says"], "fingerprint": compare.fingerprint(got, want)})
     elsewhere = probes.arrays(task, reference, AUTOTEST_SEED, other)
     return {

@@ -63,7 +63,7 @@ def table(task: str) -> dict:
     parts: dict[tuple, Which] = {}
     for i, _ in enumerate(known_answers.answers("wrong")[task]):
         variant = known_answers.variant("wrong", task, i)
-        found = [known_answers.observed(task, variant, seed, known) for seed, known in zip(SEEDS, tables)]
+        found = [known_answers.probe_arrays(task, variant, seed, known) for seed, known in zip(SEEDS, tables)]
         catalogue.add(compare.fingerprint(found[0]))
         note_parts(parts, wants, found, (i,))
     rows: dict[tuple, Which] = {}
@@ -102,13 +102,13 @@ def note_parts(
 def outcomes(task: str, tables: list) -> Iterator[tuple[int, Which, list[compare.Arrays]]]:
     """How telling, what to say, and the arrays on each seed."""
     known = said(task)
-    for change, found in mutants.observed(task, SEEDS, tables):
+    for change, found in mutants.arrays_of_each(task, SEEDS, tables):
         if change in known:
             yield *known[change], found
     places = {entry["id"]: i for i, entry in enumerate(known_answers.answers("wrong")[task])}
     for one, other, text in audit.pairs(task):
         module = known_answers.module(module_of(task), text)
-        found = [known_answers.observed(task, module, seed, known) for seed, known in zip(SEEDS, tables)]
+        found = [known_answers.probe_arrays(task, module, seed, known) for seed, known in zip(SEEDS, tables)]
         yield len(phrases.RULES), (places[one], places[other]), found
 
 

@@ -90,7 +90,7 @@ def idle_in(task: str) -> tuple[str, ...]:
     )
 
 
-def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[tuple[str, list[Arrays]]]:
+def arrays_of_each(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[tuple[str, list[Arrays]]]:
     """Every change with what its probe sees on each seed. One that never ends, or does not compile, only raises."""
     name = module_of(task)
     for change, region in mutants(task).items():
@@ -99,7 +99,7 @@ def observed(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[
             mutant = known_answers.module(
                 name, known_answers.answer_text({"task": task, "id": change, "region": region})
             )
-            found += (known_answers.observed(task, mutant, seed, known) for seed, known in zip(seeds, tables))
+            found += (known_answers.probe_arrays(task, mutant, seed, known) for seed, known in zip(seeds, tables))
         yield change, found or [probes.raised(Endless())]
 
 

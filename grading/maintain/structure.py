@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from ..content import known_answers
 from ..content.knife import regions
 from ..content.overlay import ROOT
-from ..content.reference_text import answer, expressions, function_of, solution, tree
+from ..content.reference_text import expressions, function_of, region_text, solution, tree
 from ..content.tasks import LABS, MODULES, QUESTIONS, TABLE, TASKS, module_of
 from .repository import imported, written
 
@@ -90,7 +90,7 @@ def regions_are_marked(tasks: Collection[str]) -> Iterator[str]:
             yield f"{where}: {symbol}() has no docstring: write equation, shapes, units and source"
         if not re.search(rf"^ *# TODO {task}: *\S", source, re.MULTILINE):
             yield f"{where}: no line `# TODO {task}: ...` says what to do: write it above the region"
-        if f'NotImplementedError("{task}")' in (answer(task) or ""):
+        if f'NotImplementedError("{task}")' in (region_text(task) or ""):
             yield f"{where}: {task} has no answer yet: write it between the markers"
 
 
@@ -133,7 +133,7 @@ def answers_are_enough(tasks: Collection[str]) -> Iterator[str]:
 def answers_are_described(tasks: Collection[str]) -> Iterator[str]:
     """Kind and belief for whoever teaches; for the learner a sentence that shows no code of the answer."""
     for task in tasks:
-        where, text = f"{ANSWERS}/{module_of(task)}.toml", answer(task)
+        where, text = f"{ANSWERS}/{module_of(task)}.toml", region_text(task)
         for kind in ("wrong", "right"):
             for number, entry in enumerate(known_answers.answers(kind)[task], 1):
                 yield from (f"{where}: {words}" for words in described(task, kind, number, entry, text))

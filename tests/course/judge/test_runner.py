@@ -209,8 +209,8 @@ def test_an_answer_that_lives_on_what_was_asked_before_is_wrong(runner, solution
 def test_few_processes_are_started_for_a_module_without_a_mistake(
     runner, solution, blank, monkeypatch, text, processes
 ):
-    asked, answer = [], runner.answer
-    monkeypatch.setattr(runner, "answer", lambda *given: (asked.append(1), answer(*given))[1])
+    asked, exchange = [], runner.exchange
+    monkeypatch.setattr(runner, "exchange", lambda *given: (asked.append(1), exchange(*given))[1])
     module = {"right": solution, "blank": blank}.get(text, text).encode()
     judged(runner, "02_vae", module, seeds(b"secret", "anna"))
     assert len(asked) == processes

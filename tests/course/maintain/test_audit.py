@@ -141,7 +141,7 @@ def test_every_mutant_is_python_and_differs_from_the_reference():
 def test_a_mutant_that_never_ends_is_stopped_and_no_time_is_left_running(monkeypatch, forks):
     monkeypatch.setattr(mutants, "mutants", lambda task: {"endless": "while True:\n    pass", "none": "return mu"})
     monkeypatch.setattr(mutants, "SECONDS", 0.2)
-    found = dict(mutants.observed(TASK, [0, 1], [{}, {}]))
+    found = dict(mutants.arrays_of_each(TASK, [0, 1], [{}, {}]))
     assert "raises" in found["endless"][0] and len(found["none"]) == 2
     assert mutants.signal.getitimer(mutants.signal.ITIMER_VIRTUAL) == (0.0, 0.0)
 

@@ -193,13 +193,13 @@ def wrong_answers(task: str):
     tables = checks.fact(task)["tables"][str(checks.PUBLIC_SEED)]
     for i, entry in enumerate(known_answers.answers("wrong")[task]):
         variant = known_answers.variant("wrong", task, i)
-        yield entry["id"], known_answers.observed(task, variant, checks.PUBLIC_SEED, tables)
+        yield entry["id"], known_answers.probe_arrays(task, variant, checks.PUBLIC_SEED, tables)
     for change, region in list(mutants.mutants(task).items())[::SAMPLED]:
         try:
             text = known_answers.answer_text({"task": task, "id": change, "region": region})
             with mutants.in_time(mutants.SECONDS):
                 module = known_answers.module(module_of(task), text)
-                yield change, known_answers.observed(task, module, checks.PUBLIC_SEED, tables)
+                yield change, known_answers.probe_arrays(task, module, checks.PUBLIC_SEED, tables)
         except (mutants.Endless, SyntaxError):
             continue
 
