@@ -109,7 +109,11 @@ def asked(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) 
     try:
         return Outcome(arrays=probe(task, seed, module))
     except (Exception, SystemExit) as mistake:
-        return Outcome(stop=stop(mistake, str(path_of(task))), raises=probes.raised(mistake))
+        return stopped_by(mistake, task)
+
+
+def stopped_by(mistake: BaseException, task: str) -> Outcome:
+    return Outcome(stop=stop(mistake, str(path_of(task))), raises=probes.raised(mistake))
 
 
 def verdict(task: str) -> Verdict:
@@ -120,15 +124,16 @@ def verdict(task: str) -> Verdict:
     except (Exception, SystemExit) as mistake:
         if not isinstance(mistake, NotImplementedError):
             return Verdict("wrong", stopped(stop(mistake, str(path_of(task))), place(task), known.symbol), "broken")
-        module, first = None, Outcome(stop=stop(mistake, str(path_of(task))))
+        module, first = None, stopped_by(mistake, task)
     else:
         first = asked(task, module=module)
-    if first.blank:
+    if first.stop and first.blank:
         missing = first.stop.words if first.stop.words in facts() else task
         return blank(known, missing, place(missing), source_of(path_of(missing)))
     found = decide(known, first, partial(asked, task))
-    says = later_call(task, module, first.arrays) if found.right else ""
-    return Verdict("wrong", says) if says else found
+    if found.right and module and first.arrays and (says := later_call(task, module, first.arrays)):
+        return Verdict("wrong", says)
+    return found
 
 
 def later_call(task: str, module: ModuleType, first: compare.Arrays) -> str:
@@ -136,7 +141,7 @@ def later_call(task: str, module: ModuleType, first: compare.Arrays) -> str:
     second = asked(task).arrays
     if second is None or not compare.same(first, second):
         return NOISE
-    found = []
+    found: list[tuple[compare.Arrays | None, str]] = []
     for where in (module, load(task)):
         later = asked(task, AUTOTEST_SEED, where)
         if later.arrays is not None and compare.alike(compare.fingerprint(later.arrays), fact(task)["fingerprint"]):

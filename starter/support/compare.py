@@ -113,7 +113,7 @@ def stored(arrays: Arrays) -> dict[str, list]:
     }
 
 
-def short(value, digits: int = 7):
+def short(value: object, digits: int = 7) -> object:
     """Seven are all of float32, which stand-ins need; six are enough of what is only compared."""
     return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 

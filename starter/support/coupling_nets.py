@@ -5,7 +5,8 @@ gives log s and t, each (B, C, H, W). It need not be invertible.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from . import training
 from .data import Images
 from .flows import Flow
+from .models import Coupling, ImageFlow, Terms
 from .nets import mlp
 
 Net = Callable[[int, int, int], nn.Module]  # (channels in, hidden channels, channels out) -> network
@@ -54,7 +56,7 @@ class UnboundedPair(nn.Module):
 class BoundedPair(UnboundedPair):
     """The same two networks with log s bounded as in ScaleShift, and both starting at zero: the identity."""
 
-    def __init__(self, s_net: nn.Module, t_net: nn.Module, channels: int) -> None:
+    def __init__(self, s_net: nn.Sequential, t_net: nn.Sequential, channels: int) -> None:
         super().__init__(zero_last(s_net), zero_last(t_net))
         self.bound = nn.Parameter(torch.zeros(channels, 1, 1))
 
@@ -77,8 +79,8 @@ class ShiftFirst(nn.Module):
 
 def zero_last(net: nn.Sequential) -> nn.Sequential:
     """The same network with its last layer at zero: a coupling around it starts as the identity."""
-    nn.init.zeros_(net[-1].weight)
-    nn.init.zeros_(net[-1].bias)
+    for weight in net[-1].parameters():
+        nn.init.zeros_(weight)
     return net
 
 
@@ -170,7 +172,7 @@ class InvertibleConv(Flow):
 
 
 @torch.no_grad()
-def largest_scales(couplings: nn.ModuleList, x: Tensor) -> list[float]:
+def largest_scales(couplings: Iterable[Coupling], x: Tensor) -> list[float]:
     """The largest |log s| that each coupling in turn applies to a batch."""
     found = []
     for coupling in couplings:
@@ -180,7 +182,7 @@ def largest_scales(couplings: nn.ModuleList, x: Tensor) -> list[float]:
     return found
 
 
-def watched(model: nn.Module, images: Images, **settings) -> tuple[Tensor, Tensor]:
+def watched(model: ImageFlow, images: Images, **settings: Any) -> tuple[Tensor, Tensor]:
     """Train a one-stage image flow with `fit(**settings)` until it ends or breaks.
 
     Returns:
@@ -188,7 +190,7 @@ def watched(model: nn.Module, images: Images, **settings) -> tuple[Tensor, Tenso
     """
     losses, scales = [], []
 
-    def terms(x: Tensor):
+    def terms(x: Tensor) -> Terms:
         pixels = model.dequantized(x, torch.full_like(x, 0.5))[0]
         scales.append(largest_scales(model.flow.stages[0], pixels))
         found = model.terms(x)

@@ -74,7 +74,8 @@ def targets() -> tuple[Tensor, Tensor]:
 def histogram(points: Tensor, size: int = 100, edge: float = EDGE + 1) -> np.ndarray:
     """How many of the points (N, 2) lie in each of size * size squares, oriented as `grid`."""
     edges = np.linspace(-edge, edge, size + 1)
-    return np.histogram2d(*points.detach().numpy().T, bins=(edges, edges))[0].T[::-1]
+    x, y = points.detach().numpy().T
+    return np.histogram2d(x, y, bins=[edges, edges])[0].T[::-1]
 
 
 def minimise(loss: Callable[[float], Tensor], model: nn.Module, steps: int, lr: float, seed: int = SEED) -> None:

@@ -16,7 +16,7 @@ from .compare import TOLERANCE
 CLOSE = 2e-4  # relative: how well a pattern fits every number, and a name its constant
 NOISE = 1e-5  # of an array's largest number
 SIZES = 3  # factors of a product of sizes
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the square": np.square,
     "the square root": np.sqrt,
     "the exponential": np.exp,
@@ -62,9 +62,10 @@ def ratio(pair: Pair) -> float | None:
 
 def factor(pairs: list[Pair]) -> tuple[str, str] | None:
     """One number times what it should be: a constant, or what a mean in place of a sum makes."""
-    value = ratio(pairs[0])
-    name = None if value is None else shared(pairs, ratio, factors)
-    return None if value is None else (f"is {value:.4g} times what it should be{name}", name)
+    if (value := ratio(pairs[0])) is None:
+        return None
+    name = shared(pairs, ratio, factors)
+    return f"is {value:.4g} times what it should be{name}", name
 
 
 def factors(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
@@ -96,9 +97,10 @@ def gap(pair: Pair) -> float | None:
 
 def offset(pairs: list[Pair]) -> tuple[str, str] | None:
     """One number away from what it should be: a constant that was dropped, or added."""
-    value = gap(pairs[0])
-    name = None if value is None else shared(pairs, gap, offsets)
-    return None if value is None else (f"is off by the constant {value:+.4g}{name}", name)
+    if (value := gap(pairs[0])) is None:
+        return None
+    name = shared(pairs, gap, offsets)
+    return f"is off by the constant {value:+.4g}{name}", name
 
 
 def offsets(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:

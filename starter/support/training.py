@@ -8,7 +8,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,10 @@ from torch import Tensor, nn
 from . import runs
 from .data import Images, batches, default
 from .history import History
+from .models import Model, Terms
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SEED = int(os.environ.get("SEED", 0))  # of notebooks; another one shows how much a result depends on luck
 KEEP_EVERY = 20  # steps between the copies of a model that `fit` can go back to
@@ -26,7 +30,7 @@ class TrainingError(RuntimeError):
 
 
 def fit(
-    model: nn.Module,
+    model: Model,
     images: Images,
     *,
     epochs: int = 10,
@@ -35,7 +39,7 @@ def fit(
     lr: float = 1e-3,
     weight_decay: float = 0.0,
     seed: int = SEED,
-    terms: Callable[[Tensor], NamedTuple] | None = None,
+    terms: Callable[[Tensor], Terms] | None = None,
     beta: Callable[[int], float] | None = None,
     device: str | None = None,
     run: str | None = None,
@@ -75,10 +79,10 @@ Update = Callable[[Tensor, Tensor], NamedTuple]  # images and labels of a batch 
 
 
 def descent(
-    model: nn.Module,
+    model: Model,
     optimizer: torch.optim.Optimizer,
     history: History,
-    terms: Callable[[Tensor], NamedTuple] | None = None,
+    terms: Callable[[Tensor], Terms] | None = None,
     beta: Callable[[int], float] | None = None,
     clip: float = math.inf,
 ) -> Update:
@@ -99,7 +103,7 @@ def descent(
 
 
 def play(
-    gan: nn.Module,
+    gan: Model,
     images: Images,
     *,
     epochs: int = 10,
@@ -289,7 +293,7 @@ def nonsense_in(history: History) -> str | None:
     return f"step {history.steps}: {name} is {last[name]}" if bad else None
 
 
-def progress(total: int, done: int = 0):
+def progress(total: int, done: int = 0) -> "tqdm":
     """A bar that vanishes when done; the environment variable TQDM_DISABLE=1 turns all bars off.
 
     On stdout: what a cell writes to stderr looks like an error.
@@ -299,7 +303,7 @@ def progress(total: int, done: int = 0):
     return tqdm(total=total, initial=done, file=sys.stdout, leave=False, ncols=80, mininterval=0.5, unit="step")
 
 
-def budget(seconds: float, done: float = 0.0):
+def budget(seconds: float, done: float = 0.0) -> "tqdm":
     """A bar over seconds of training."""
     from tqdm import tqdm
 

@@ -81,6 +81,7 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         again: asks the same answer the same question once more.
     """
     if found.arrays is None:
+        assert found.stop and found.raises is not None, "what gave no report is not decided here"
         says = None if found.blank else case.recognise(found.raises)
         sentence = stopped(found.stop, case.where, case.symbol)
         if says:  # other mistakes end in the same words
@@ -160,7 +161,7 @@ def remembered(first: compare.Arrays, later: compare.Arrays | None, words: str =
 
 def stop(mistake: BaseException, path: str) -> Stop:
     """An exception, with the line of the file at this path that raised it."""
-    lines = [frame.lineno for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
+    lines = [frame.lineno or 0 for frame in traceback.extract_tb(mistake.__traceback__) if frame.filename == path]
     lines += [mistake.lineno] if isinstance(mistake, SyntaxError) and mistake.lineno else []
     words = str(mistake.msg) if isinstance(mistake, SyntaxError) else probes.words_of(mistake)
     return Stop(type(mistake).__name__, words[:200], lines[-1] if lines else 0)

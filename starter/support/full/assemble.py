@@ -7,11 +7,11 @@ from functools import partial
 from types import ModuleType
 
 import torch
-from torch import nn
 
 from .. import recipes, training
 from ..data import Images
 from ..history import History
+from ..models import Model
 from ..recipes import Lab, Recipe
 from ..training import Stream
 from . import gallery, precision
@@ -38,8 +38,8 @@ def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Proc
     if recipe.lr is None:
         optimizers, update = optimizers_of(model), model.update
     else:
-        fused = {"fused": True} if device != "mps" else {}
-        adam = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, **fused)
+        fused = True if device != "mps" else None
+        adam = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam) if recipe.plateau else None
         beta = beta_of(recipe, model, lab, stream.steps_of_epoch)
         optimizers, update = {"adam": adam}, training.descent(model, adam, history, beta=beta, clip=job.clip)
@@ -53,13 +53,13 @@ def assembled(job: Job, recipe: Recipe, images: Images, device: str, group: Proc
     return Parts(model, optimizers, update, plateau, stream, history), job
 
 
-def built(job: Job, recipe: Recipe, images: Images, group: Processes) -> tuple[nn.Module, Lab, Job]:
+def built(job: Job, recipe: Recipe, images: Images, group: Processes) -> tuple[Model, Lab, Job]:
     """The model, from modules in which nothing that the run will call is blank."""
     packages, empty = [job.impl] if job.impl else ["starter", "solutions"], ""
     for impl in [impl for impl in packages if importlib.util.find_spec(impl)]:
-        lab, used = partial(recipes.lab_module, impl), []
+        lab, used = partial(recipes.lab_module, impl), list[str]()
 
-        def noted(name: str, lab=lab, used=used) -> ModuleType:
+        def noted(name: str, lab: Lab = lab, used: list[str] = used) -> ModuleType:
             used.append(name)
             return lab(name)
 
@@ -92,11 +92,11 @@ def rehearse(recipe: Recipe, lab: Lab, images: Images) -> None:
     gallery.reconstructions(model, x)
 
 
-def optimizers_of(game: nn.Module) -> dict[str, torch.optim.Optimizer]:
+def optimizers_of(game: Model) -> dict[str, torch.optim.Optimizer]:
     return {name: value for name, value in vars(game).items() if isinstance(value, torch.optim.Optimizer)}
 
 
-def beta_of(recipe: Recipe, model: nn.Module, lab: Lab, epoch: int) -> Callable[[int], float] | None:
+def beta_of(recipe: Recipe, model: Model, lab: Lab, epoch: int) -> Callable[[int], float] | None:
     """The recipe's schedule of the KL's weight; sets the model's free bits."""
     if recipe.schedule == "constant":
         return None

@@ -106,7 +106,7 @@ def sizes(family: Family) -> Drawn | None:
     for run in family:
         if run.size is not None:
             swept.setdefault(re.sub(r"-\d+(\.\d+)?(?=-|$)", "-N", run.name, count=1), []).append(run)
-    swept = {name: sorted(own, key=lambda run: run.size) for name, own in swept.items() if len(own) > 1}
+    swept = {name: sorted(own, key=lambda run: run.size or 0.0) for name, own in swept.items() if len(own) > 1}
     if not swept:
         return None
     panels = {}
@@ -304,7 +304,7 @@ def label(run: Run, family: Family) -> str:
 
 
 @contextmanager
-def sheet(height: float, title: str, **subplots) -> Iterator[tuple[Figure, np.ndarray]]:
+def sheet(height: float, title: str, **subplots: int) -> Iterator[tuple[Figure, np.ndarray]]:
     with matplotlib.rc_context(STYLE | {"axes.formatter.useoffset": False}):
         figure = Figure((WIDTH, height), layout="constrained")
         figure.suptitle(title)

@@ -4,9 +4,10 @@ import io
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data import signed
+from ..models import Model
 from ..plots import tile
 from ..runs import replace
 
@@ -15,14 +16,14 @@ CHUNK = 500  # images at a time
 COUNT = "Columns"
 
 
-def noise_dim(model: nn.Module, x: Tensor) -> int | None:
+def noise_dim(model: Model, x: Tensor) -> int | None:
     """How many numbers an image is made from; None for a model that makes none from noise."""
     if hasattr(model, "latent_dim"):  # a game
         return model.latent_dim
-    return codes(model, x[:2]).shape[1] if hasattr(model, "encode") else None
+    return encoded(model, x[:2]).shape[1] if hasattr(model, "encode") else None
 
 
-def decode(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
+def decode(model: Model, z: Tensor, y: Tensor) -> Tensor:
     """Images in [0, 1] from noise (N, D); a model that wants labels gets y (N,), counted round its classes."""
     if classes := getattr(model, "n_classes", None):
         return model.sample(z, y % classes)
@@ -30,7 +31,7 @@ def decode(model: nn.Module, z: Tensor, y: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def samples(model: nn.Module, x: Tensor, count: int) -> Tensor | None:
+def samples(model: Model, x: Tensor, count: int) -> Tensor | None:
     """New images; `x` is a batch of real ones, for its sizes. None for a model that has nothing to sample from."""
     if (dim := noise_dim(model, x)) is None:
         return None
@@ -39,7 +40,7 @@ def samples(model: nn.Module, x: Tensor, count: int) -> Tensor | None:
 
 
 @torch.no_grad()
-def grid(model: nn.Module, x: Tensor, columns: int | None = None) -> Tensor | None:
+def grid(model: Model, x: Tensor, columns: int | None = None) -> Tensor | None:
     """As many rows as columns of new images. Where a model knows classes a row is a class, and a column one noise."""
     columns = columns or COLUMNS
     classes = getattr(model, "n_classes", None)
@@ -50,7 +51,7 @@ def grid(model: nn.Module, x: Tensor, columns: int | None = None) -> Tensor | No
 
 
 @torch.no_grad()
-def reconstructions(model: nn.Module, x: Tensor) -> Tensor | None:
+def reconstructions(model: Model, x: Tensor) -> Tensor | None:
     """Rows of images, each followed by the row of what the model makes of them."""
     if not hasattr(model, "reconstruct"):
         return None
@@ -59,19 +60,23 @@ def reconstructions(model: nn.Module, x: Tensor) -> Tensor | None:
 
 
 @torch.no_grad()
-def codes(model: nn.Module, x: Tensor) -> Tensor | None:
+def codes(model: Model, x: Tensor) -> Tensor | None:
     """What `model.images` makes images like x from; None for a model that has no encoder."""
-    if not hasattr(model, "encoder") and not hasattr(model, "encode"):
-        return None
-    if not hasattr(model, "encode"):  # an autoencoder
+    if hasattr(model, "encode"):
+        return encoded(model, x)
+    if hasattr(model, "encoder"):  # an autoencoder
         return model.encoder(signed(x) if model.signed else x)
+    return None
+
+
+def encoded(model: Model, x: Tensor) -> Tensor:
     code = model.encode(x)
     code = code[0] if isinstance(code, tuple) else code  # of a VAE: the mean
     return model.bend(code)[0] if hasattr(model, "bend") else code  # through the flow of its posterior
 
 
 @torch.no_grad()
-def interpolation(model: nn.Module, x: Tensor) -> Tensor | None:
+def interpolation(model: Model, x: Tensor) -> Tensor | None:
     """Each row leads from one image to another, in a straight line through the codes.
 
     Without an encoder it is a square between four noises; each row of it is a class where the model knows classes.
@@ -83,9 +88,9 @@ def interpolation(model: nn.Module, x: Tensor) -> Tensor | None:
     return torch.cat([model.images((1 - t) * start + t * end) for start, end in zip(ends[::2], ends[1::2])])
 
 
-def square(model: nn.Module, x: Tensor) -> Tensor:
+def square(model: Model, x: Tensor) -> Tensor:
     """Both axes lead from noise to noise, and every mixture is divided by its deviation: as likely as a drawn one."""
-    corners = torch.randn(4, noise_dim(model, x), device=x.device)
+    corners = torch.randn(4, model.latent_dim, device=x.device)
     classes, right = getattr(model, "n_classes", None), torch.linspace(0, 1, COLUMNS)
     down = torch.zeros(classes) if classes else right  # rows differ by their class alone
     down, right = (axis.flatten().to(x.device) for axis in torch.meshgrid(down, right, indexing="ij"))
@@ -95,9 +100,10 @@ def square(model: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def traversal(model: nn.Module, x: Tensor) -> Tensor | None:
+def traversal(model: Model, x: Tensor) -> Tensor | None:
     """Each row moves one number of one code over 2.5 deviations to both sides: those that tell most images apart."""
-    if not hasattr(model, "reconstruct") or (seen := codes(model, x)).ndim != 2:
+    seen = codes(model, x) if hasattr(model, "reconstruct") else None
+    if seen is None or seen.ndim != 2:
         return None
     mean, deviation = seen.mean(dim=0), seen.std(dim=0)
     chosen = deviation.topk(min(COLUMNS, seen.shape[1])).indices

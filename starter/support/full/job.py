@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from ..history import History
+from ..models import Model
 from ..training import Stream, Update
 
 
@@ -46,7 +46,7 @@ class Job:
 class Parts(NamedTuple):
     """What a run is made of, and a checkpoint holds."""
 
-    model: nn.Module
+    model: Model
     optimizers: dict[str, torch.optim.Optimizer]
     update: Update
     plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +21,7 @@ from .checkpoint import BEST, LAST, PREVIOUS, read, save, snapshot
 from .job import Job, Parts
 from .parallel import Processes
 
+Measure = TypeVar("Measure")
 BATCH = 500  # images of one batch when nothing is learned
 LOG_EVERY = 50  # steps
 TELL_EVERY = 10  # seconds between two writings of PROGRESS
@@ -194,7 +196,7 @@ class Keeper:
 
         self.add("samples", step, self.measured(measure))
 
-    def measured(self, measure: Callable):
+    def measured(self, measure: Callable[[], Measure]) -> Measure:
         """In evaluation mode, without a trace in the noise of the training."""
         model = self.parts.model.eval()
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
@@ -210,8 +212,9 @@ class Keeper:
             self.log(group, values, step)
 
     def log(self, group: str, values: dict[str, float], step: int) -> None:
-        for name, value in values.items() if self.board else ():
-            self.board.add_scalar(f"{group}/{name}", value, step)
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(f"{group}/{name}", value, step)
 
     def tell(self, step: int, ended: str = "") -> None:
         """For `reproduce --status`, and for who waits at a screen."""

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import data, features, inception_features
 from ..data import Images, signed
+from ..models import Model
 from ..recipes import SQUARED
 from . import gallery
 
@@ -25,13 +26,13 @@ def held_batches(images: Images, batch_size: int) -> Iterator[tuple[Tensor, Tens
 
 
 @torch.no_grad()
-def mean_terms(model: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
+def mean_terms(model: Model, images: Images, batch_size: int) -> dict[str, float]:
     """Every term of `model.terms`, or both losses of a game, averaged over all images.
 
     In evaluation mode and always with the same noise. The weight of the KL is 1, whatever the schedule has reached, and
     no latent has an allowance: losses of different steps and of different recipes must compare.
     """
-    training, total = model.training, {}
+    training, total = model.training, dict[str, float]()
     own = {name: getattr(model, name) for name in ("beta", "floor") if hasattr(model, name)}
     for name in own:
         setattr(model, name, {"beta": 1.0, "floor": 0.0}[name])
@@ -48,7 +49,7 @@ def mean_terms(model: nn.Module, images: Images, batch_size: int) -> dict[str, f
     return {name: value / len(images) for name, value in total.items()}
 
 
-def game_losses(game: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+def game_losses(game: Model, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """What both players would lose on these images, without a move; a model without a second player says it itself."""
     if hasattr(game, "losses"):
         return game.losses(x, y)._asdict()
@@ -62,7 +63,7 @@ def game_losses(game: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def test_scores(model: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
+def test_scores(model: Model, images: Images, batch_size: int) -> dict[str, float]:
     """Whatever can be asked of a model: its terms, its reconstructions, its samples."""
     found = mean_terms(model, images, batch_size) if hasattr(model, "terms") else {}
     found |= reconstruction_scores(model, images, batch_size)
@@ -70,7 +71,7 @@ def test_scores(model: nn.Module, images: Images, batch_size: int) -> dict[str, 
 
 
 @torch.no_grad()
-def reconstruction_scores(model: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
+def reconstruction_scores(model: Model, images: Images, batch_size: int) -> dict[str, float]:
     """How images differ from what the model makes of them, averaged; nothing for models that reconstruct none.
 
     Squared error on [-1, 1] and cross-entropy in nats, both summed over the pixels of an image, and SSIM.
@@ -102,7 +103,7 @@ def ssim(x: Tensor, y: Tensor, window: int = 7) -> Tensor:
     return ((2 * a * b + c1) * (2 * cov + c2) / ((a * a + b * b + c1) * (var_a + var_b + c2))).mean(dim=(1, 2, 3))
 
 
-def inception_scores(model: nn.Module, images: Images) -> dict[str, float]:
+def inception_scores(model: Model, images: Images) -> dict[str, float]:
     """FID as papers state it, for colours; nothing where Inception's weights are not at hand."""
     if images.shape[0] == 1 or not inception_features.ready():
         return {}
@@ -113,7 +114,7 @@ def inception_scores(model: nn.Module, images: Images) -> dict[str, float]:
     return {f"FID, Inception, {INCEPTION_SAMPLES} samples": inception_features.fid(fake.cpu(), whole)}
 
 
-def sample_scores(model: nn.Module, images: Images) -> dict[str, float]:
+def sample_scores(model: Model, images: Images) -> dict[str, float]:
     """Of samples beside as many real images: FID in the course's features, diversity, and how unlike pairs are.
 
     Nothing for models that draw none, or that have diverged.
@@ -136,7 +137,7 @@ def spread(fake: Tensor, x: Tensor) -> dict[str, float]:
     return {DIVERSITY: 2 * fake.flatten(1).var(dim=0).sum().item(), UNPAIRED: 1 - ssim(fake, x).mean().item()}
 
 
-def curve_scores(model: nn.Module, images: Images, batch_size: int) -> dict[str, float]:
+def curve_scores(model: Model, images: Images, batch_size: int) -> dict[str, float]:
     """What is cheap enough for every epoch: reconstructions, and the spread of samples."""
     found = reconstruction_scores(model, images, batch_size)
     x = images.pixels(slice(SAMPLES))

@@ -128,8 +128,11 @@ def part(images: Images, chosen: slice, device: str) -> Images:
 def total_steps(job: Job, recipe: Recipe, epoch: int) -> int:
     """What was asked for, or else as the report has it; an epoch is so many steps."""
     for steps, epochs in ((job.steps, job.epochs), (recipe.steps, recipe.epochs_on(job.data))):
-        if steps or epochs:
-            return steps or epochs * epoch
+        if steps:
+            return steps
+        if epochs:
+            return epochs * epoch
+    raise JobError(f"{job.recipe} does not say how long it is trained: add --epochs or --steps")
 
 
 def run(keeper: Keeper, stopped: Callable[[], bool]) -> dict:
@@ -164,7 +167,7 @@ def until_stopped() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the run behind the step that is under way, with a checkpoint; twice, at once."""
     asked: list[int] = []
 
-    def ask(number, frame):
+    def ask(number: int, frame: object) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)

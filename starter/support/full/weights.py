@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .. import data, recipes
+from ..models import Model
 from ..runs import replace
 from . import gallery
 from .checkpoint import BEST, LAST, read
@@ -31,7 +32,7 @@ SUFFIX = ".safetensors"
 class Sampler(nn.Module):
     """A trained model that draws."""
 
-    def __init__(self, model: nn.Module, z_shape: tuple[int, ...]) -> None:
+    def __init__(self, model: Model, z_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.model, self.z_shape = model, z_shape
         self.n_classes = getattr(model, "n_classes", None)
@@ -72,7 +73,8 @@ def load(name: str, own: str, impl: str | None = None) -> Sampler:
     model = built(name, impl).eval().requires_grad_(False)
     x = torch.zeros(2, *recipes.recipe(name).shape)
     with torch.no_grad():
-        z_shape = (model.latent_dim,) if hasattr(model, "latent_dim") else tuple(gallery.codes(model, x).shape[1:])
+        codes = None if hasattr(model, "latent_dim") else gallery.codes(model, x)
+    z_shape = (model.latent_dim,) if codes is None else tuple(codes.shape[1:])
     try:
         absent, unknown = model.load_state_dict(load_file(path), strict=False)
     except (SafetensorError, RuntimeError) as unfit:
@@ -84,7 +86,7 @@ def load(name: str, own: str, impl: str | None = None) -> Sampler:
     return Sampler(model, z_shape)
 
 
-def built(name: str, impl: str | None) -> nn.Module:
+def built(name: str, impl: str | None) -> Model:
     """The model of a recipe, from the learner's modules or, where these are blank, the reference's, if it is here.
 
     Raises:
@@ -106,7 +108,7 @@ def built(name: str, impl: str | None) -> nn.Module:
     raise JobError(complaint)
 
 
-def unused(model: nn.Module) -> tuple[str, ...]:
+def unused(model: Model) -> tuple[str, ...]:
     """Beginnings of the names of all weights that samples do not depend on."""
     if hasattr(model, "discriminator"):
         return ("discriminator.",)

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from torch import nn
-
+from ..models import Model
 from . import ours, report_000, report_001, report_002, report_003, report_004
 from .core import SCHEDULES, SQUARED, SSIM_LOSS, Lab, Recipe, lab_module
 
@@ -32,7 +31,7 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def build(name: str, package: str = "starter") -> nn.Module:
+def build(name: str, package: str = "starter") -> Model:
     """The model of a recipe, from the modules of a package (blanks of its labs must be filled); see `recipe`."""
     return recipe(name).build(partial(lab_module, package))
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
 
-from torch import nn
-
+from ..models import Model
 from ..nets import Shape
 
 Lab = Callable[[str], ModuleType]  # name of a lab module -> the module
@@ -25,7 +24,7 @@ class Recipe:
     source: str  # report and section; "ours: ..." for a system of the course
     data: tuple[str, ...]  # data sets it was reported on
     shape: Shape  # C, H, W of its images
-    build: Callable[[Lab], nn.Module]
+    build: Callable[[Lab], Model]
     reported: str  # what the report says, and nothing else
     choices: tuple[str, ...] = ()  # what the report leaves open or contradicts, and what we took
     epochs: int | Mapping[str, int] | None = None  # passes over the data, on each data set where they differ; or

@@ -3,9 +3,8 @@
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from ..coupling_nets import GatedConvNet
+from ..models import Model
 from ..nets import Conv, ConvConfig
 from ..velocity_nets import UNet
 from .core import Lab, Recipe, game
@@ -19,18 +18,18 @@ def two_convolutions(latent_dim: int) -> ConvConfig:
     return ConvConfig(GREY, (Conv(1, 32, 4, 2), Conv(32, 64, 4, 2)), latent_dim)
 
 
-def vae_with_learned_prior(lab: Lab) -> nn.Module:
+def vae_with_learned_prior(lab: Lab) -> Model:
     nets = lab("autoencoder").conv_nets(two_convolutions(16), 2 * 16)
     flow_vae = lab("flow_vae")
     posterior = flow_vae.autoregressive_flows(16, 4, hidden_dim=64)
     return flow_vae.FlowVAE(*nets, posterior, prior=flow_vae.coupling_flows(16, 8, hidden_dim=64))
 
 
-def small_flow(lab: Lab) -> nn.Module:
+def small_flow(lab: Lab) -> Model:
     return lab("realnvp").multiscale(GREY, 256, partial(GatedConvNet, layers=2), (16, 32, 48), (2, 6, 6))
 
 
-def guided_flow(lab: Lab) -> nn.Module:
+def guided_flow(lab: Lab) -> Model:
     flow, settings = lab("flow_matching"), {"lr": 1e-3, "ema": 0.999, "weight": 1.5, "steps": 8}
     net = UNet(GREY, 10, channels=32, dim=128)
     return flow.FlowMatching(net, GREY, times=flow.logit_normal_times, **settings)

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from ..coupling_nets import GatedConvNet, ShiftFirst
 from ..data import signed, unit
 from ..features import Residual
+from ..models import Model
 from ..nets import Conv, ConvConfig, Shape, mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from .core import Lab
 
-Build = Callable[[Lab], nn.Module]
+Build = Callable[[Lab], Model]
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 SIGNED = 8**-0.5  # the deviation for which -log p is the squared error of pixels on [-1, 1], up to a constant
@@ -24,19 +25,23 @@ def conv_autoencoder(config: ConvConfig, kind: str) -> Build:
     return lambda lab: lab("autoencoder").Autoencoder.from_config(config, kind)
 
 
+def gaussian_nets(lab: Lab, config: ConvConfig) -> tuple[nn.Module, nn.Module]:
+    """An encoder to mean and log-variance of a code, and its decoder."""
+    assert config.latent_dim is not None, "a VAE needs the length of its code"
+    return lab("autoencoder").conv_nets(config, 2 * config.latent_dim)
+
+
 def conv_vae(config: ConvConfig) -> Build:
-    return lambda lab: lab("vae").VAE(*lab("autoencoder").conv_nets(config, 2 * config.latent_dim))
+    return lambda lab: lab("vae").VAE(*gaussian_nets(lab, config))
 
 
 def beta_vae(config: ConvConfig, beta: float = 1.0, sigma: float | None = None) -> Build:
-    return lambda lab: lab("beta_vae").BetaVAE(
-        *lab("autoencoder").conv_nets(config, 2 * config.latent_dim), beta=beta, sigma=sigma
-    )
+    return lambda lab: lab("beta_vae").BetaVAE(*gaussian_nets(lab, config), beta=beta, sigma=sigma)
 
 
 def planar_vae(config: ConvConfig, steps: int) -> Build:
-    def build(lab: Lab) -> nn.Module:
-        nets = lab("autoencoder").conv_nets(config, 2 * config.latent_dim)
+    def build(lab: Lab) -> Model:
+        nets = gaussian_nets(lab, config)
         return lab("flow_vae").FlowVAE(*nets, lab("flow_vae").planar_flows(config.latent_dim, steps))
 
     return build
@@ -57,11 +62,11 @@ def mlp_gan(
     real_label: float = 1.0,
     generator: Callable[..., nn.Module] = mlp_generator,  # (latent_dim, hidden_dims, shape) -> network
     d_weight: float = 1.0,
-    **optimizers,
+    **optimizers: object,
 ) -> Build:
     """`d_weight` multiplies the discriminator's loss, the sum of its two cross-entropies."""
 
-    def build(lab: Lab) -> nn.Module:
+    def build(lab: Lab) -> Model:
         gan = lab("gan")
 
         def d_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -83,8 +88,10 @@ def norm_behind_activation(latent_dim: int, hidden_dims: tuple[int, ...], shape:
     return nn.Sequential(*layers)
 
 
-def conv_gan(shape: Shape, latent_dim: int, channels: tuple[int, ...], least_squares: bool = False, **optimizers):
-    def build(lab: Lab) -> nn.Module:
+def conv_gan(
+    shape: Shape, latent_dim: int, channels: tuple[int, ...], least_squares: bool = False, **optimizers: object
+) -> Build:
+    def build(lab: Lab) -> Model:
         dcgan = lab("dcgan")
         config, losses = dcgan.DCGANConfig(shape, latent_dim, channels), {}
         if least_squares:
@@ -96,10 +103,10 @@ def conv_gan(shape: Shape, latent_dim: int, channels: tuple[int, ...], least_squ
     return build
 
 
-def cifar_gan(latent_dim: int, **optimizers) -> Build:
+def cifar_gan(latent_dim: int, **optimizers: object) -> Build:
     """Starts at 4x4, so that its last layer, 1x1, changes channels only; pixels in [0, 1] inside, of a sigmoid."""
 
-    def build(lab: Lab) -> nn.Module:
+    def build(lab: Lab) -> Model:
         dcgan = lab("dcgan")
         config = dcgan.DCGANConfig(COLOUR, latent_dim, (512, 256, 128, 64))
         first, *middle, last = dcgan.generator_plan(config)
@@ -121,10 +128,10 @@ def without_biases(network: nn.Module) -> nn.Module:
     return network
 
 
-def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settings) -> Build:
+def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settings: object) -> Build:
     """DCGAN's networks, without BatchNorm in the critic."""
 
-    def build(lab: Lab) -> nn.Module:
+    def build(lab: Lab) -> Model:
         dcgan = lab("dcgan")
         config = dcgan.DCGANConfig(shape, latent_dim, channels)
         critic = dcgan.discriminator(replace(config, batch_norm=False))
@@ -133,13 +140,13 @@ def conv_wgan(shape: Shape, latent_dim: int, channels: tuple[int, ...], **settin
     return build
 
 
-def vqvae(shape: Shape, n_codes: int, dim: int, channels: int, prior: dict, **settings) -> Build:
+def vqvae(shape: Shape, n_codes: int, dim: int, channels: int, prior: dict, **settings: object) -> Build:
     """Two convolutions halve the image, two residual blocks on each side of the codebook; a prior learns beside.
 
     The encoder ends in BatchNorm without weights: its vectors have one size, and the first codes lie among them.
     """
 
-    def build(lab: Lab) -> nn.Module:
+    def build(lab: Lab) -> Model:
         module, (depth, height, width) = lab("vqvae"), shape
         encoder = nn.Sequential(
             *(
@@ -180,10 +187,10 @@ def simple_flow(shape: Shape) -> Build:
     return lambda lab: shift_first(lab("realnvp").simple(shape, 256, GatedConvNet, 32, count=8, noise=4))
 
 
-def shift_first(model: nn.Module) -> nn.Module:
+def shift_first(model: Model) -> Model:
     """Every coupling shifts and then scales, (x + t) * exp(s), in place of Dinh's x * exp(s) + t."""
     for coupling in model.modules():
-        if hasattr(coupling, "mask"):
+        if hasattr(coupling, "mask") and isinstance(coupling.net, nn.Module):
             coupling.net = ShiftFirst(coupling.net)
     return model
 
@@ -226,10 +233,10 @@ class LabelledDiscriminator(nn.Module):
         return self.cgan.Judgement(self.head(features[-1]).flatten(), features[1:])
 
 
-def conditional_gan(weight: float, **optimizers) -> Build:
+def conditional_gan(weight: float, **optimizers: object) -> Build:
     """Digits or clothes of a class that is asked for, with feature matching of that weight."""
 
-    def build(lab: Lab) -> nn.Module:
+    def build(lab: Lab) -> Model:
         cgan = lab("conditional_gan")
         generator = nn.Sequential(
             *(nn.Linear(128 + 10, 256 * 7 * 7), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))),

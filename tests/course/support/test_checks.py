@@ -139,6 +139,7 @@ def test_a_mistake_that_nobody_catalogued_gets_its_property_and_the_numbers(writ
         ("x = 1\n", "starter/vae.py has no function reparameterize"),
         ("def reparameterize(mu, log_var): return mu\n", "TypeError"),
         ("import no_such_package\n", "line 1 of starter/vae.py raises ModuleNotFoundError"),
+        ("raise NotImplementedError('on this device')\n", "raises NotImplementedError: on this device"),
         ("reparameterize = 3\n", "'int' object is not callable"),
         (b"x = '\xff'\n", "starter/vae.py raises SyntaxError"),
         ("", "starter/vae.py has no function reparameterize"),
