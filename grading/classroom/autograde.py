@@ -148,7 +148,9 @@ class Run:
     def worth(self, student: str, result: Judgement, folder: Path) -> float:
         given = self.rules.of(self.lab)
         most = {task: given.points.get(task, TASKS[task]["points"]) for task in result["tasks"] if task in TASKS}
-        points = sum(most[task] for task in most if result["tasks"][task][0] == "right" and task not in given.drop)
+        counted, parts = [task for task in most if task not in given.drop], result.get("agreed", {})
+        credit = {task: self.rules.credit(self.lab, task, parts.get(task, ())) for task in counted}
+        points = sum(most[t] * (1 if result["tasks"][t][0] == "right" else credit[t]) for t in counted)
         days, _ = lateness(self.rules, self.lab, student, folder)
         share = penalties(self.rules, {self.lab: days}, student)[0][self.lab]
         return max(points - share * sum(most.values()), 0)
@@ -171,7 +173,7 @@ class Run:
             **({module: found.module or b""} if module else {}),
             **({"timestamp.txt": stamp} if stamp else {}),
             "intake.json": json.dumps(note),
-            "verdicts.json": json.dumps({name: result[name] for name in ("seconds", "tasks")}),
+            "verdicts.json": json.dumps({k: result[k] for k in ("seconds", "tasks", "agreed") if k in result}),
             "graded.txt": f"{found.digest} {self.version}\n{edition()}\n",
         }
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..content.mistake import Mistake
+from ..judge.agreement import PROPERTIES
 from . import course_folder
 from .course_folder import Course
 from .roster import nearest, roster_of
@@ -154,6 +155,13 @@ def described(rules: Rules, now: datetime) -> Iterator[str]:
         yield f"Late: {late.grace:g} minutes of grace, {late.free_days} free days, then {late.per_day:g} % of the " + (
             f"points a day, {late.most:g} % at most"
             + (f"; closed {late.closed_after:g} days after the due date." if late.closed_after is not None else ".")
+        )
+    if parts := ", ".join(f"{share:g} % for {PROPERTIES[name]}" for name, share in rules.partial.items() if share):
+        only = [task for lab in rules.use for task in rules.of(lab).partial or ()]
+        some = [lab for lab in rules.use if rules.of(lab).partial is not None]
+        yield (
+            f"Partial credit for wrong answers whose numbers on ordinary inputs are right: {parts}; others earn none."
+            + f" In {', '.join(some)} only of {', '.join(only) or 'no task'}." * bool(some)
         )
     for one in rules.extensions:
         what = "excused" if one.excused else f"{one.days:g} days more" if one.days else f"due {one.due}"

@@ -8,6 +8,7 @@ from nbformat import NotebookNode, v4
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
+from ..judge.agreement import PROPERTIES
 from . import pages
 from .changes import readout
 from .course_folder import Course, replace
@@ -150,9 +151,17 @@ def task_row(cell: NotebookNode, found: Result, scale: Scale, named: Mapping[str
     message = next((output.text for output in cell.outputs if output.output_type == "stream"), "")
     if words := named.get(group_of(name, message)):
         message = f"{message}\n{words}"
-    mark = "all" if found.scores.get(name) == scale.worth.get(name, -1) else "none"
+    if right := found.partly.get(name):
+        message = f"{message}\n{partly_right(right, found.scores[name], scale.worth[name])}"
+    mark = "all" if found.scores.get(name) == scale.worth.get(name, -1) else "some" if right else "none"
     points = f'<span class="{mark}">{points_of(name, found, scale)}</span>'
     return f"<tr><td>{escape(name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"
+
+
+def partly_right(right: list[str], points: float, worth: float) -> str:
+    """Why a wrong answer has points."""
+    words = [PROPERTIES[name] for name in right if name in PROPERTIES]
+    return f"Right all the same: {', '.join(words)}. By this course's rules that is {points:.4g} of {worth:.4g} points."
 
 
 def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:

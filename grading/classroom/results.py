@@ -48,6 +48,7 @@ class Result:
     excused: bool = False
     timed: bool = True  # False: a due date holds, and no platform says when it came
     scores: dict[str, float] = field(default_factory=dict)  # by task and question; none for an answer that nobody read
+    partly: dict[str, list[str]] = field(default_factory=dict)  # tasks with partial credit -> what of them is right
 
     @property
     def to_read(self) -> bool:
@@ -181,12 +182,26 @@ class Readout:
                 excused=self.rules.excused(lab, one.student_id),
                 timed=timed,
             )
-        for student, name, score, is_known, waits, other in self.grades(lab):
+        agreed = self.agreed(lab, found)
+        for student, name, score, is_known, waits, other, by_hand in self.grades(lab):
             if student in found and name in scale.factors:
                 found[student].scores |= {name: score * scale.factors[name]} if is_known else {}
+                if not by_hand and (parts := agreed.get(student, {}).get(name)):
+                    self.credit(found[student], lab, name, parts, scale)
                 found[student].waits |= {name} if waits else set()
                 found[student].rescaled |= bool(other)
         return found
+
+    def agreed(self, lab: str, students: Collection[str]) -> dict[str, dict[str, list[str]]]:
+        """Student -> task -> what of a wrong answer is right; read only where there is partial credit."""
+        whose = students if any(self.rules.partial.values()) else ()
+        return {one: self.course.noted(lab, one, "verdicts.json").get("agreed", {}) for one in whose}
+
+    def credit(self, one: Result, lab: str, task: str, parts: list[str], scale: Scale) -> None:
+        """Add to a wrong answer's points what the rules give for what is right of it."""
+        if share := self.rules.credit(lab, task, parts):
+            one.scores[task] = one.scores.get(task, 0) + share * scale.worth[task]
+            one.partly[task] = parts
 
     def sheets(self, lab: str) -> Query[Any]:
         sheets = self.gradebook.db.query(SubmittedAssignment, SubmittedNotebook).join(SubmittedNotebook.assignment)
@@ -207,8 +222,10 @@ class Readout:
         most = func.coalesce(Grade.max_score_gradecell, Grade.max_score_taskcell, 0.0)
         # We give all points of a task or none, so others are of another scale; a human's word (manual_score) stands.
         rescaled = Grade.auto_score.not_in((0.0, most)) & Grade.manual_score.is_(None)
+        by_hand = Grade.manual_score.is_not(None)
         columns = (SubmittedAssignment.student_id, BaseCell.name, Grade.score, known, Grade.needs_manual_grade)
-        grades = self.gradebook.db.query(*columns, rescaled).select_from(Grade).join(Grade.cell).join(Grade.notebook)
+        grades = self.gradebook.db.query(*columns, rescaled, by_hand).select_from(Grade).join(Grade.cell)
+        grades = grades.join(Grade.notebook)
         grades = grades.join(SubmittedNotebook.assignment).join(SubmittedAssignment.assignment)
         return grades.filter(Assignment.name == lab)
 

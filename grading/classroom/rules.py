@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..content.mistake import Mistake
-from ..content.tasks import LABS, QUESTIONS, TASKS
+from ..content.tasks import LABS, QUESTIONS, TASKS, tasks_of
+from ..judge.agreement import PROPERTIES
 from .course_folder import Course, replace
 from .groups import ID
 
@@ -34,6 +35,14 @@ use = [
 # most = 100                 # percent that lateness costs at most
 # closed_after = 14          # days after which nothing counts; without this line, everything does
 
+# Partial credit for code: percent of a task's points for what is right of an answer that is wrong. It must give the
+# right numbers on secret inputs first: blanks, crashes, constants and arguments handed back earn nothing.
+[partial]
+# value = 40                 # the numbers on ordinary inputs are right
+# shape = 10                 # more where all shapes and types are right, too
+# gradient = 20              # where the gradients are right, too; a task that asks for none gives nothing for them
+# corners = 20               # where the corner cases are right, too: one example, extreme values, defaults
+
 # One of these for each who has another date. student: an id of the roster. Without a lab it is for all labs.
 # [[extension]]
 # student = "5001"
@@ -55,6 +64,7 @@ LAB = """
 # points = {{ {task} = {points} }}
 # drop = ["{task}"]           # tasks and questions that do not count
 # bonus = ["{task}"]          # that count for who has them, and are not in what the lab is out of
+# partial = ["{task}"]        # tasks of which [partial] holds; without this line, of all
 """
 
 
@@ -65,6 +75,7 @@ class Lab:
     points: Mapping[str, float] = field(default_factory=dict)  # of a task or question, where they are others
     drop: Collection[str] = ()
     bonus: Collection[str] = ()
+    partial: Collection[str] | None = None  # tasks with partial credit; None: all
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Rules:
     anonymous: bool = False
     drop_lowest: int = 0
     late: Late = Late()
+    partial: Mapping[str, float] = field(default_factory=dict)  # percent, by property (see judge/agreement.py)
     labs: Mapping[str, Lab] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)  # groups of wrong answers (see groups.py)
@@ -110,6 +122,11 @@ class Rules:
 
     def excused(self, lab: str, student: str) -> bool:
         return any(one.excused for one in self.extensions if one.student == student and one.lab in ("", lab))
+
+    def credit(self, lab: str, task: str, agreed: Collection[str]) -> float:
+        """Share of a task's points that a wrong answer earns of which these properties are right."""
+        only = self.of(lab).partial
+        return sum(self.partial.get(name, 0) for name in agreed) / 100 if only is None or task in only else 0.0
 
 
 class Kind(NamedTuple):
@@ -208,7 +225,8 @@ LATE = {
 def of_lab(lab: str, place: tzinfo | None) -> dict[str, Kind]:
     known, what = graded_in(lab), f"tasks and questions of {lab}"
     lists = names(known, what)
-    return {"due": when(place), "weight": number(0, 1000), "points": points(known), "drop": lists, "bonus": lists}
+    kinds = {"due": when(place), "weight": number(0, 1000), "points": points(known), "drop": lists, "bonus": lists}
+    return kinds | {"partial": names(tasks_of(lab), f"tasks of {lab}")}
 
 
 def of_extension(place: tzinfo | None) -> dict[str, Kind]:
@@ -252,7 +270,7 @@ def parsed(text: str) -> Rules:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise Mistake(f"{FILE}: {wrong}") from None
-    top = checked("", table, TOP, ("late", "lab", "named", "comments", "extension"))
+    top = checked("", table, TOP, ("late", "partial", "lab", "named", "comments", "extension"))
     place, use = top.get("zone"), top.get("use", tuple(LABS))
     late = Late(**checked("late.", table.get("late", {}), LATE))
     each = {lab: Kind("a table", lambda value: value) for lab in LABS}
@@ -267,9 +285,23 @@ def parsed(text: str) -> Rules:
     names = groups(table.get("named", {}))
     bank = table.get("comments", {})
     bank = checked("comments.", bank, dict.fromkeys(bank, TEXT) if isinstance(bank, dict) else {})
-    more = {"late": late, "labs": labs, "named": names, "comments": bank}
+    partial = shares(table.get("partial", {}), labs)
+    more = {"late": late, "partial": partial, "labs": labs, "named": names, "comments": bank}
     more |= {"extensions": tuple(extensions(given, labs, place))}
     return Rules(**top | {"use": use} | more)
+
+
+def shares(table: Any, labs: Mapping[str, Lab]) -> dict[str, float]:
+    """
+    Raises:
+        Mistake: they give all points to a wrong answer, or tasks are named and no share.
+    """
+    found = checked("partial.", table, dict.fromkeys(PROPERTIES, number(0, 100)))
+    if (total := sum(found.values())) >= 100:
+        raise Mistake(f"{FILE}: partial sums up to {total:g}: less than 100 is needed, for a wrong answer is not right")
+    if not total and (named := next((lab for lab, row in labs.items() if row.partial), None)):
+        raise Mistake(f"{FILE}: lab.{named}.partial names tasks, and [partial] gives them nothing: set value = 40, say")
+    return found
 
 
 def groups(table: Any) -> dict[str, str]:

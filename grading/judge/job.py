@@ -35,6 +35,7 @@ class Judgement(TypedDict):
 
     seconds: float
     tasks: dict[str, list[str]]  # each a state and a message
+    agreed: NotRequired[dict[str, list[str]]]  # of wrong answers: properties that are right (see agreement.py)
     cells: "list[Cell]"
     unreadable: NotRequired[str]  # why there are no cells
 
@@ -72,9 +73,10 @@ def judge(
         found = judged(runner(lab, limits, jail), lab, module, seeds(secret, student)) if tasks_of(lab) else {}
         seconds = round(time.monotonic() - begun, 3)
     tasks = {task: [verdict.state, verdict.message] for task, verdict in found.items()}
+    agreed = {task: [*verdict.agreed] for task, verdict in found.items() if verdict.agreed}
     cells = cells_of(notebook)
     unreadable = "" if cells or notebook is None else complaint(notebook)
-    return {"seconds": seconds, "tasks": tasks, "cells": cells, "unreadable": unreadable}
+    return {"seconds": seconds, "tasks": tasks, "agreed": agreed, "cells": cells, "unreadable": unreadable}
 
 
 def runner(lab: str, limits: "SomeLimits", jail: bool) -> "Runner":

@@ -20,6 +20,7 @@ from starter.support.verdict import NOISE, Case, Outcome, Verdict, blank, decide
 from ..content import known_answers
 from ..content.harmless_text import line
 from ..content.tasks import MODULES, TASKS, module_of, tasks_of
+from .agreement import PROPERTIES, WHOLE, agreed
 from .ready_made_calls import NOTE, Rules
 from .runner import Limits, Runner
 
@@ -174,20 +175,27 @@ def noted(verdict: Verdict, call: str, rule: known_answers.Rule | None) -> Verdi
 
 def verdict(task: str, inquiry: Inquiry) -> Verdict:
     """Of a task that is asked by itself. Right only when every seed was compared and was right, first and later."""
-    wrong = []
+    wrong, asked = [], list[tuple[int, Outcome]]()
     for number, seed in enumerate(inquiry.seeds):
         outcomes = inquiry.alone(task, number)
+        asked += zip(inquiry.seeds[number:], outcomes, strict=True)
         if not reported(outcomes[0]) or outcomes[0].blank:
             return inquiry.unfinished(task, outcomes[0])
         known = in_public(case(task, seed), inquiry)
         found = decide(known, outcomes[0], partial(inquiry.again, task, number))
         if not found.right:
-            return replace(found, message=line(found.message))
+            return replace(found, message=line(found.message), agreed=partly(task, asked))
         rights = map(partial(is_right, task), inquiry.seeds[number:], outcomes)
         wrong += [(number, place, outcomes) for place, right in enumerate(rights) if not right]
     if wrong:
-        return Verdict("wrong", line(lasting(task, inquiry, *wrong[0])))
+        return Verdict("wrong", line(lasting(task, inquiry, *wrong[0])), agreed=partly(task, asked))
     return positive(task, len(inquiry.seeds))
+
+
+def partly(task: str, asked: list[tuple[int, Outcome]]) -> tuple[str, ...]:
+    """What of a wrong answer is right in every call that was asked; nothing where one gave no arrays."""
+    found = [() if one.arrays is None else agreed(one.arrays, expected(task, seed)[1]) for seed, one in asked]
+    return tuple(name for name in PROPERTIES if task not in WHOLE and all(name in one for one in found))
 
 
 def case(task: str, seed: int) -> Case:

@@ -26,6 +26,7 @@ class Verdict:
     state: str  # "right", "wrong" or "blank"
     message: str
     clue: str = ""  # of a wrong one: "named", when the message is about the mistake itself; "broken": nothing could run
+    agreed: tuple[str, ...] = ()  # of a wrong one: what is right all the same, for the grader
 
     @property
     def right(self) -> bool:

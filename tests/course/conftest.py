@@ -306,7 +306,7 @@ class RecordedPool:
     """Stands in for a pool: every submission gets the same outcome, and nothing of it is run."""
 
     def __init__(self, tasks: dict) -> None:
-        self.tasks, self.students = tasks, []
+        self.tasks, self.students, self.agreed = tasks, [], {}
 
     @contextlib.contextmanager
     def executor(self):
@@ -317,7 +317,8 @@ class RecordedPool:
         from grading.judge.submitted_cells import cells_of
 
         self.students.append(student)
-        return finished({"seconds": 0.5, "tasks": self.tasks, "cells": cells_of(notebook)})
+        found = {"seconds": 0.5, "tasks": self.tasks, "agreed": self.agreed, "cells": cells_of(notebook)}
+        return finished(found)
 
 
 @pytest.fixture(scope="session")
