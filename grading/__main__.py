@@ -423,7 +423,7 @@ def report(given: Namespace) -> int:
 
 
 def regrade(given: Namespace) -> int:
-    """A learner asks: judge her work again on new inputs, show both verdicts; --answer is on her feedback page then."""
+    """A learner asks: judge her work again, show both verdicts and the diff; --answer is on her feedback page then."""
     from .classroom.rules import used
 
     course, lab = Course(given.course), lab_named(given.lab)
@@ -447,7 +447,7 @@ def regrade(given: Namespace) -> int:
         limits: SomeLimits = {"cpu": 20, "wall": 40.0}
         return graded(course, lab, student=student, regrade=True, limits=limits, pool=pool, jail=jail)
 
-    print(asked(course, lab, student, given.words, again))
+    print(asked(course, lab, student, given.words, again, print))
     return 0
 
 

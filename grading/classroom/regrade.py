@@ -1,19 +1,26 @@
-"""Regrade requests: a learner's words in, both verdicts and her own lines out, and an answer back to her."""
+"""Regrade requests: a learner's words in, both verdicts and what changed out, and an answer back to her."""
 
+import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from nbformat import v4
 
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, TASKS, files_of
 from .course_folder import Course, replace
+from .graded_notebook import is_answer, written
 from .report_page import document, table
 
 WORDS = 10_000  # characters of a request, at most
+LINES, WIDTH = 2000, 200  # of a module that are compared, and characters of a line: difflib is slow on long ones
+SAME = "What was judged is what was graded before, byte for byte."
 Request = dict[str, Any]  # words, changed, answer
+Verdicts = dict[str, list[str]]  # task -> state, message
 
 
 def place(course: Course, lab: str, student: str) -> Path:
@@ -33,12 +40,20 @@ def request_of(course: Course, lab: str, student: str) -> Request:
         raise Mistake(f"{path} cannot be read: delete it, and run `python -m grading regrade` again") from None
 
 
-def asked(course: Course, lab: str, student: str, words: Path | None, judge: Callable[[], int]) -> Path:
-    """Judge a submission again, and write what the request, both verdicts and her own lines are; the page.
+def asked(
+    course: Course,
+    lab: str,
+    student: str,
+    words: Path | None,
+    judge: Callable[[], int],
+    say: Callable[[str], None] = lambda words: None,
+) -> Path:
+    """Judge a submission again, and write what the request, both verdicts, what changed and her lines are; the page.
 
     Args:
         words: a text file with the request.
         judge: grades this submission again, and says how many could not be.
+        say: takes a line: which verdicts changed, and of her module what did.
 
     Raises:
         Mistake: it is not graded yet, or cannot be, or the request is no text.
@@ -49,10 +64,10 @@ def asked(course: Course, lab: str, student: str, words: Path | None, judge: Cal
         text = words.read_text(encoding="utf-8")[:WORDS] if words else ""
     except UnicodeDecodeError:
         raise Mistake(f"{words} is no text in UTF-8: save it as one") from None
-    before = course.noted(lab, student, "verdicts.json")["tasks"]
+    before, old = verdicts(course, lab, student), handed_in(course, lab, student)
     if judge():
         raise Mistake(f"{lab} of {student} could not be graded again, see above")
-    after = course.noted(lab, student, "verdicts.json")["tasks"]
+    after, edits = verdicts(course, lab, student), [*edited(old, handed_in(course, lab, student))]
     changed = [task for task in after if before.get(task, [""])[0] != after[task][0]]
     path = place(course, lab, student)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,26 +75,61 @@ def asked(course: Course, lab: str, student: str, words: Path | None, judge: Cal
     told = {"words": text or known.get("words", ""), "changed": changed, "answer": known.get("answer", "")}
     replace(path, json.dumps(told, ensure_ascii=False))
     page = path.with_suffix(".html")
-    replace(page, shown(course, lab, student, told, before, after))
+    replace(page, shown(lab, student, told, compared(before, after), edits, own_lines(course, lab, student)))
+    moved = [f"{task}: {before.get(task, ['not graded'])[0]} -> {after[task][0]}" for task in changed]
+    for sentence in (*(moved or ["No verdict changed, on new inputs."]), *edits):
+        say(sentence)
     return page
 
 
-def shown(
-    course: Course, lab: str, student: str, told: Request, before: dict[str, list[str]], after: dict[str, list[str]]
-) -> str:
-    rows = []
+def verdicts(course: Course, lab: str, student: str) -> Verdicts:
+    return dict(course.noted(lab, student, "verdicts.json")["tasks"])
+
+
+def handed_in(course: Course, lab: str, student: str) -> dict[str, bytes]:
+    """Of the submission that is graded: its module, and a mark of each written answer."""
+    notebook = course.noted(lab, student, f"{lab}.ipynb", v4.reads)
+    answers = {cell.metadata.nbgrader.grade_id for cell in notebook.cells if is_answer(cell)}
+    found = {name: mark.encode() for name, (mark, _) in written(notebook, b"").items() if name in answers}
+    module = files_of(lab).get(".py")
+    path = course.folder("autograded", lab, student) / (module or "")
+    return found | ({path.name: path.read_bytes()} if module and path.is_file() else {})
+
+
+def edited(old: dict[str, bytes], new: dict[str, bytes]) -> Iterator[str]:
+    """What became of it since, in harmless lines: of a module a unified diff, of a written answer that it changed."""
+    others = [name for name in new | old if old.get(name) != new.get(name)]
+    if not others:
+        yield SAME
+    for name in others:
+        if name.endswith(".py"):
+            then, now = (some.get(name, b"").decode("utf-8", "replace").splitlines()[:LINES] for some in (old, new))
+            heads = f"{name}, as it was graded before", f"{name}, as it is judged now"
+            rows = [plain(row, WIDTH) for row in difflib.unified_diff(then, now, *heads, lineterm="")]
+            yield from rows or [f"{name}: other line ends, or other lines beyond the first {LINES}."]
+        else:
+            yield f"{name}: the written answer is another one."
+
+
+def compared(before: Verdicts, after: Verdicts) -> Iterator[list[object]]:
     for task, (state, message) in after.items():
         old, said = before.get(task, ["not graded", ""])
-        now = f"{state}: {message}" if said != message else state
-        rows.append([task, TASKS[task]["points"], f"{old}: {said}", now])
+        yield [task, TASKS[task]["points"], f"{old}: {said}", f"{state}: {message}" if said != message else state]
+
+
+def shown(
+    lab: str, student: str, told: Request, rows: Iterable[Sequence[object]], edits: Iterable[str], own: str
+) -> str:
     moved = f"Changed: {', '.join(told['changed'])}" if told["changed"] else "No verdict changed"
     return document(
         f"{LABS[lab]['title']} ({lab}): {line(student)} asks",
         f"<pre>{escape(plain(told['words'], WORDS))}</pre>",
         f"<p>{moved}, on new inputs.</p>",
         table(["task", "points", "before", "now"], rows),
+        "<h2>What she handed in since</h2>",
+        f"<pre>{escape(chr(10).join(edits))}</pre>",
         "<h2>What she wrote</h2>",
-        f"<pre>{own_lines(course, lab, student)}</pre>",
+        f"<pre>{own}</pre>",
     )
 
 

@@ -6,10 +6,12 @@ import shutil
 import pytest
 
 from grading.__main__ import main
+from grading.classroom.autograde import autograde
 from grading.classroom.course_folder import Course
 from grading.classroom.feedback import feedback
-from grading.classroom.regrade import asked, request_of
+from grading.classroom.regrade import SAME, asked, edited, request_of
 from grading.content.mistake import Mistake
+from grading.content.tasks import tasks_of
 from tests.course.classroom.test_feedback import Tags
 
 LAB = "02_vae"
@@ -37,6 +39,59 @@ def test_both_verdicts_her_words_and_her_lines_are_on_the_page_and_nothing_acts(
     assert "Changed: vae-2" in page and "vae-2 is right after all." in page and "wrong: " in page
     assert "&lt;script&gt;" in page and "return mu + sigma * eps" in page
     assert not {tag for tag, _ in Tags(page).found} & {"script", "a", "img", "form"}
+
+
+def collected_again(five: Course, change) -> None:
+    """Learner 1 hands in once more; her files are taken in, and judged as right as before."""
+    path = five.folder("submitted", LAB, "1") / "starter/vae.py"
+    path.write_bytes(change(path.read_bytes()))
+
+
+def test_the_diff_between_what_was_graded_and_what_is_judged_is_harmless_text(five, recorded):
+    """Her new module has a line of HTML and one that moves a terminal's cursor."""
+
+    def change(module: bytes) -> bytes:
+        return module.replace(b"sigma = torch.exp(0.5 * log_var)", b"sigma = log_var  # <img src=x> \x1b[2J")
+
+    collected_again(five, change)
+    tasks, said = {task: ["right", ""] for task in tasks_of(LAB)} | {"vae-1": ["wrong", "No."]}, []
+
+    def judge() -> int:
+        return autograde(five, LAB, student="1", regrade=True, pool=recorded(tasks), say=lambda words: None)
+
+    page = asked(five, LAB, "1", None, judge, said.append).read_text()
+    assert said[0] == "vae-1: right -> wrong"
+    assert said[1:3] == ["--- vae.py, as it was graded before", "+++ vae.py, as it is judged now"]
+    assert [row for row in said if row.startswith("-    ")] == ["-    sigma = torch.exp(0.5 * log_var)"]
+    now = "+    sigma = log_var  # <img src=x> \N{REPLACEMENT CHARACTER}[2J"
+    assert [row for row in said if row.startswith("+    ")] == [now]
+    assert "+    sigma = log_var  # &lt;img src=x&gt;" in page and "\x1b" not in page
+    assert not {tag for tag, _ in Tags(page).found} & {"script", "a", "img", "form"}
+
+
+def test_a_module_with_other_line_ends_alone_is_told():
+    rows = edited({"vae.py": b"a\nb\n"}, {"vae.py": b"a\r\nb\r\n"})
+    assert [*rows] == ["vae.py: other line ends, or other lines beyond the first 2000."]
+
+
+def test_where_the_same_was_judged_it_says_so(five):
+    said: list[str] = []
+    page = asked(five, LAB, "1", None, lambda: 0, said.append).read_text()
+    assert said == ["No verdict changed, on new inputs.", SAME] and SAME in page
+
+
+def test_a_written_answer_that_is_another_one_is_named(five, recorded):
+    book = five.folder("submitted", LAB, "1") / f"{LAB}.ipynb"
+    content = json.loads(book.read_text())
+    next(cell for cell in content["cells"] if cell["id"] == "vae-q1")["source"] = "Because of the KL."
+    book.write_text(json.dumps(content))
+    tasks, said = {task: ["right", ""] for task in tasks_of(LAB)}, []
+
+    def judge() -> int:
+        return autograde(five, LAB, student="1", regrade=True, pool=recorded(tasks), say=lambda words: None)
+
+    asked(five, LAB, "1", None, judge, said.append)
+    assert said[1:] == ["vae-q1: the written answer is another one."]
 
 
 def test_the_answer_is_on_her_feedback_page_with_what_she_asked(five, tmp_path, capsys):
