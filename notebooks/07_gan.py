@@ -29,8 +29,16 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, diagrams, features, guesses, nets, plots, ring, runs, training, widgets
+from starter.support import data, diagrams, features, full, guesses, nets, plots, ring, runs, training, widgets
 from starter import gan
+
+# %% [markdown]
+# **Where this leads.** Samples of a GAN that was trained on MNIST until the end: each column walks from one noise vector to
+# another. Strokes end sharply; those of lab 2 were soft. A few samples are no digit, and single bright pixels lie beside the
+# strokes. Nothing here computes a likelihood. What else can tell a network that its strokes are too soft?
+
+# %%
+full.preview("gan-mlp", "mnist")
 
 # %%
 diagrams.show("gan")
@@ -443,7 +451,8 @@ plots.rows(samples, "The same noise after 600 steps")
 # %% [markdown]
 # ## 7.8 A walk through the noise
 #
-# The generator was trained on isolated points $z$. **Predict.** Between two of them: digits, or a cross-fade of digits?
+# The generator was trained on isolated points $z$, and so was the large one that opened this lab. **Predict.** Yours had less
+# than a minute. Between two of its points: digits, or a cross-fade of digits?
 
 # %% tags=["nbval-ignore-output"]
 clear = features.class_probs(model.sample(z)).amax(dim=1).argmax()  # begin at a digit that can be read
@@ -452,11 +461,21 @@ widgets.explore_latent(model.sample, z[clear], span=2.5, title="Each row moves o
 # %% [markdown]
 # One number rarely has a meaning of its own: nothing asked for it. Lab 10 will hand the label to the generator.
 
+# %% [markdown]
+# ## 7.9 One minute, and longer
+#
+# Below is the system `gan-mlp` of the course: four hidden layers with BatchNorm in the generator, 100 epochs on MNIST at
+# 28×28. It took 18 minutes of one core (`python -m starter reproduce gan-mlp` does it again). More time and a larger
+# network cure the soft strokes, and not the single bright pixels: layers of lab 8 will know which pixels are neighbours.
+
+# %%
+full.show("gan-mlp", "mnist")
+
 # %%
 guesses.summary("gan")
 
 # %% [markdown]
-# ## 7.9 Exercises
+# ## 7.10 Exercises
 #
 # 1. **Minimax.** Train the digits with `g_loss=gan.saturating_loss`. Its gradient is far smaller (7.3). Does FID fall later?
 #    If not: what does Adam do to a small gradient? Try `torch.optim.SGD` for the generator, too.
