@@ -27,10 +27,11 @@ from ..judge.executors import Local, Pool, as_done, finished
 from ..judge.job import Judgement, judge, judged_by
 from ..judge.ready_made_calls import NOTE
 from .collect import earlier
+from .counting import penalties
 from .course_folder import Course, kept
 from .gradebook import Writer, told
 from .graded_notebook import guided, rebuilt, scored, written
-from .results import lateness, penalties
+from .results import lateness
 from .rules import Rules, used
 from .submissions import Submission, differences, graded_as, submission, summary
 

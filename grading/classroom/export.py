@@ -22,8 +22,9 @@ from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from .changes import readout
 from .collect import collected
+from .counting import DAY, penalties
 from .course_folder import Course, replace
-from .results import DAY, Readout, Result, penalties, term_percent
+from .results import Readout, Result, term_percent
 from .roster import Person, Roster, roster_of
 
 Row = Sequence[object]

@@ -8,16 +8,16 @@ from nbformat import NotebookNode, v4
 from ..content.harmless_text import line, plain
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, MODEL_ANSWERS, rubric_of
-from ..judge.agreement import PROPERTIES
 from . import pages
 from .changes import readout
+from .counting import Scale, partly_right
 from .course_folder import Course, replace
 from .export import Class
 from .graded_notebook import is_answer, is_test
 from .groups import group_of
 from .markdown import OPEN, cleaned, rendered
 from .regrade import on_the_page, request_of
-from .results import Result, Scale, term_percent
+from .results import Result, term_percent
 from .roster import roster_of
 
 STYLE = """body { max-width: 46rem; }
@@ -156,12 +156,6 @@ def task_row(cell: NotebookNode, found: Result, scale: Scale, named: Mapping[str
     mark = "all" if found.scores.get(name) == scale.worth.get(name, -1) else "some" if right else "none"
     points = f'<span class="{mark}">{points_of(name, found, scale)}</span>'
     return f"<tr><td>{escape(name)}</td><td>{points}</td><td>{shown(message)}</td></tr>"
-
-
-def partly_right(right: list[str], points: float, worth: float) -> str:
-    """Why a wrong answer has points."""
-    words = [PROPERTIES[name] for name in right if name in PROPERTIES]
-    return f"Right all the same: {', '.join(words)}. By this course's rules that is {points:.4g} of {worth:.4g} points."
 
 
 def answered(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:

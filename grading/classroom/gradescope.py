@@ -14,10 +14,12 @@ from ..content.edition import edition
 from ..content.harmless_text import line
 from ..content.mistake import Mistake, lab_named
 from ..content.overlay import ROOT
-from ..content.tasks import QUESTIONS, TASKS, files_of, rubric_of, tasks_of
+from ..content.tasks import QUESTIONS, files_of, rubric_of, tasks_of
 from ..judge.job import judge, judged_by
 from .course_folder import Course, replace
 from .downloads import Refused
+from .gradescope_points import Points, Shown, found, result, shipped
+from .rules import Rules, used
 from .uploads import handed_in
 
 SETUP = """#!/usr/bin/env bash
@@ -27,7 +29,7 @@ source="${AUTOGRADER:-/autograder}/source"
 opt="${OPT:-/opt}"
 chmod 700 "$source"  # solutions lie here
 apt-get update
-apt-get install -y bubblewrap python3 python3-venv
+DEBIAN_FRONTEND=noninteractive apt-get install -y bubblewrap python3 python3-venv tzdata  # time zones of due dates
 # The image's own Python may be too old (Ubuntu 22.04: 3.10). Then uv fetches one, to where submitted code may read.
 export UV_PYTHON_INSTALL_DIR="$opt/python"
 python3 -m venv "$opt/uv"
@@ -61,6 +63,18 @@ by the rubrics below, or with nbgrader.
 
 Made by version {edition} of the course.
 
+## Rules
+
+Counted as `autograde` and `export` do, by your `course.toml` as it was when this was made (after a change, make it
+again and upload it): points, tasks dropped and bonus (out of 0 here), partial credit, names of wrong answers, the due
+date with grace, cost of late days, and extensions of learners, whom Gradescope knows by their addresses. What
+lateness costs is taken off the points that are judged here; take the same share off written answers yourself.
+
+Yours on Gradescope: a late due date there that lets late work in at all; whether the last or the best submission
+counts; and whom you excuse. Free late days of the term are in no autograder's sight: with `free_days` a result says
+how late it was, and nothing is taken off. To have them counted, `collect` a download of Gradescope and `autograde`
+it.
+
 ## Security
 
 The solutions are in the container, in `/autograder/source`, which only root can read. Submitted code runs in a process
@@ -78,7 +92,6 @@ What must be said, and for how many points. Model answers and what is often writ
 
 {rubrics}
 """
-Shown = dict[str, object]  # as Gradescope takes it, in JSON
 OURS = "Nothing was judged, which is not your fault: please tell your instructor."
 ENDED = "The autograder ended before it had judged. Was the container's memory or time too small? Is the image built?"
 
@@ -91,19 +104,21 @@ def package(course: Course, lab: str) -> Path:
     """
     from .release import zipped  # with nbformat, which the container does not have
 
-    tasks = tasks_of(lab)
-    if not tasks:
+    if not tasks_of(lab):
         raise Mistake(f"{lab} has written questions only: there is nothing that an autograder could judge")
-    points = sum(TASKS[task]["points"] for task in tasks)
+    points = Points(lab, used(course, lab))
     files = " and ".join(f"`{Path(path).name}`" for path in files_of(lab).values())
     content = sources()
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     texts = {
         "setup.sh": SETUP,
-        "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(lab, ENDED))),
-        "README.md": README.format(lab=lab, points=points, files=files, edition=edition(), rubrics=rubrics(lab)),
+        "run_autograder": RUN.format(lab=lab, module=__name__, ended=json.dumps(unjudged(points, ENDED))),
+        "README.md": README.format(
+            lab=lab, points=f"{points.scale.out_of:g}", files=files, edition=edition(), rubrics=rubrics(lab)
+        ),
         "requirements.txt": needed(content, pins),
         "constraints.txt": pins,
+        **shipped(course, lab),
     }
     content |= {name: text.encode() for name, text in texts.items()}
     target = course.root / "gradescope" / f"{lab}.zip"
@@ -148,7 +163,7 @@ def canonical(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package.strip()).lower()
 
 
-def results(lab: str, submitted: Path, jail: bool = True) -> Shown:
+def results(points: Points, submitted: Path, jail: bool = True) -> Shown:
     """What Gradescope shows of one submission. Bad input is a result, too.
 
     Raises:
@@ -159,12 +174,13 @@ def results(lab: str, submitted: Path, jail: bool = True) -> Shown:
 
     if jail and (reason := outside.complaint()):
         raise Mistake(f"no jail: {reason}; --no-jail, added to the last line of run_autograder, judges without one")
-    begun, tasks, places = time.monotonic(), tasks_of(lab), files_of(lab)
+    lab, begun, agreed = points.lab, time.monotonic(), dict[str, list[str]]()
+    tasks, places = tasks_of(lab), files_of(lab)
     names = {suffix: Path(path).name for suffix, path in places.items()}
     try:
         parts = handed_in(submitted, names)
         module = parts.get(".py") or blanks()[ROOT / places[".py"]].encode()
-        judged = judge(
+        judgement = judge(
             lab=lab,
             version=judged_by(lab),
             module=module,
@@ -172,44 +188,34 @@ def results(lab: str, submitted: Path, jail: bool = True) -> Shown:
             student="learner",
             limits={},
             jail=jail,
-        )["tasks"]
+        )
+        judged, agreed = judgement["tasks"], judgement.get("agreed", {})
         words = "" if ".py" in parts else f"{names['.py']} was not in what you handed in."
     except Refused as reason:
         judged, words = {task: ["refused", "Nothing was graded."] for task in tasks}, f"Nothing was graded: {reason}"
-    tests = [test(task, *judged[task]) for task in tasks]
-    return {"tests": tests, "output": words, "execution_time": round(time.monotonic() - begun)}
+    tests = [points.test(task, *judged[task], agreed=agreed.get(task, ())) for task in points.scale.worth]
+    return result(points, tests, words) | {"execution_time": round(time.monotonic() - begun)}
 
 
-def unjudged(lab: str, reason: str) -> Shown:
+def unjudged(points: Points, reason: str) -> Shown:
     """The result of trouble that is ours. Nobody gets points by it."""
-    tests = [test(task, "unjudged", "Not judged.") for task in tasks_of(lab)]
+    tests = [points.test(task, "unjudged", "Not judged.") for task in points.scale.worth]
     return {"tests": tests, "output": f"{OURS} {reason}"}
-
-
-def test(task: str, state: str, message: str) -> Shown:
-    row, right = TASKS[task], state == "right"
-    return {
-        "name": f"{task}: {row['statement']}",
-        "score": row["points"] * right,
-        "max_score": row["points"],
-        "status": "passed" if right else "failed",
-        "output": message,
-        "output_format": "text",
-        "visibility": "visible",
-    }
 
 
 def main(arguments: list[str]) -> int:
     """Writes results.json whatever happens. 0: what Gradescope is to show is in that file."""
     lab, root, *more = arguments
+    points = Points(lab, Rules())
     try:
-        found = results(lab_named(lab), Path(root) / "submission", jail="--no-jail" not in more)
+        points = found(lab_named(lab), ROOT, Path(root) / "submission_metadata.json")
+        shown = results(points, Path(root) / "submission", jail="--no-jail" not in more)
     except Exception as trouble:
         traceback.print_exc()  # instructors alone see it
         hint = "; is the image built to its end?" if isinstance(trouble, ImportError) else ""
         reason = trouble if isinstance(trouble, Mistake) else f"{type(trouble).__name__}: {trouble}{hint}"
-        found = unjudged(lab, line(str(reason)))
-    replace(Path(root) / "results/results.json", json.dumps(found, indent=1))
+        shown = unjudged(points, line(str(reason)))
+    replace(Path(root) / "results/results.json", json.dumps(shown, indent=1))
     return 0
 
 

@@ -8,7 +8,8 @@ from html import escape
 from ..content.tasks import LABS, QUESTIONS, TASKS
 from ..judge.job import Judgement
 from . import pages
-from .results import Result, Scale
+from .counting import Scale
+from .results import Result
 
 Sections = Mapping[str, Sequence[Result]]
 FEW = 5  # learners of whom a share or a correlation says nothing

@@ -4,10 +4,9 @@ A task's points follow course.toml's scale, what is dropped goes, a bonus is in 
 had, and what came late loses what the rules say. So a rule can change at any time, and verdicts stay.
 """
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,10 @@ from sqlalchemy import func
 from sqlalchemy.orm import Query
 
 from .collect import collected
+from .counting import DAY, Scale, days_late, penalties, scale
 from .course_folder import Course
 from .rules import Rules
 
-DAY = timedelta(days=1)
 MARKED = 1.0  # days: of what a platform marks as late without a time
 
 
@@ -63,27 +62,6 @@ class Result:
         return self.total / self.out_of if self.out_of else 0.0
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What tasks and questions of a lab are worth by the rules, over what they are worth in the gradebook."""
-
-    factors: Mapping[str, float]  # of what counts
-    worth: Mapping[str, float]
-    bonus: Collection[str]
-    out_of: float
-
-
-def scale(rules: Rules, lab: str, most: Mapping[str, float]) -> Scale:
-    """
-    Args:
-        most: points that can be had, by the gradebook.
-    """
-    given = rules.of(lab)
-    worth = {name: float(given.points.get(name, points)) for name, points in most.items() if name not in given.drop}
-    factors = {name: worth[name] / most[name] if most[name] else 0.0 for name in worth}
-    return Scale(factors, worth, given.bonus, sum(points for name, points in worth.items() if name not in given.bonus))
-
-
 def handed_in(folder: Path) -> tuple[datetime | None, bool, bool]:
     """When, by what was collected; whether a platform or a list says so; and whether a platform marks it as late."""
     note = collected(folder)
@@ -100,31 +78,12 @@ def lateness(rules: Rules, lab: str, student: str, folder: Path) -> tuple[float,
     Args:
         folder: of the submission.
     """
-    due = rules.due(lab, student)
-    if not due:
+    if not rules.due(lab, student):
         return 0.0, True
     time, timed, marked = handed_in(folder)
     if not timed or not time:
         return MARKED if marked else 0.0, False
-    return max((time - due - timedelta(minutes=rules.late.grace)) / DAY, 0.0), True
-
-
-def penalties(rules: Rules, days: Mapping[str, float], student: str) -> tuple[dict[str, float], float]:
-    """Share of each lab's points that lateness costs a learner, and the free days that she has spent.
-
-    These are spent in the order of the due dates, whole ones.
-
-    Args:
-        days: late, of each lab that she handed in.
-    """
-    late, left, found = rules.late, float(rules.late.free_days), {}
-    for lab in sorted(days, key=lambda lab: rules.due(lab, student) or datetime.max.replace(tzinfo=UTC)):
-        begun = math.ceil(days[lab])
-        spent = min(begun, left)
-        left -= spent
-        closed = late.closed_after is not None and days[lab] > late.closed_after
-        found[lab] = 1.0 if closed else min((begun - spent) * late.per_day, late.most if begun else 0) / 100
-    return found, rules.late.free_days - left
+    return days_late(rules, lab, student, time), True
 
 
 class Readout:

@@ -1,5 +1,6 @@
 """Gradescope's autograder judges as the grader does, needs little, and always has a result to show."""
 
+import csv
 import json
 import os
 import shutil
@@ -13,8 +14,13 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from grading.__main__ import main
 from grading.classroom import gradescope
+from grading.classroom.autograde import autograde
+from grading.classroom.collect import collect
 from grading.classroom.course_folder import Course
+from grading.classroom.export import export
+from grading.classroom.gradescope_points import Points, found, result, shipped
 from grading.content import known_answers, tasks
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
@@ -226,6 +232,138 @@ def test_torch_without_cuda_is_asked_for_first(unpacked, tmp_path, cpu):
     installs = [words for words in said if "constraints.txt" in words]
     assert "--torch-backend cpu" in installs[0] and len(installs) == 1 + cpu
     assert any("bubblewrap" in words for words in said) and any(">=3.11" in words for words in said)
+
+
+RULES = """zone = "UTC"
+[late]
+per_day = 10
+grace = 60
+[partial]
+value = 40
+gradient = 20
+[lab.02_vae]
+due = "2026-10-19 12:00"
+points = { vae-1 = 7, vae-3 = 0.5 }
+drop = ["vae-4", "vae-q1", "vae-q2"]
+bonus = ["vae-5"]
+[[extension]]
+student = "5001"
+lab = "02_vae"
+days = 1
+"""
+ROSTER = "id,name,email\n5001,Anna Arndt,Anna@uni.example\n5002,Ben Berg,ben@uni.example\n"
+STATES = {task: ["wrong", "No."] if task in ("vae-2", "vae-3") else ["right", "Yes."] for task in TASKS}
+AGREED = {"vae-2": ["value", "shape", "gradient"], "vae-3": []}
+
+
+def there(course: Course, tmp_path: Path, address: str, time: str) -> Points:
+    """What the container finds of the rules, and of who handed in when, as Gradescope's documentation has it."""
+    for name, text in shipped(course, LAB).items():
+        (tmp_path / name).write_text(text)
+    told = {"id": 1, "created_at": time, "users": [{"email": address, "id": 2, "name": "Somebody"}]}
+    (tmp_path / "submission_metadata.json").write_text(json.dumps(told))
+    return found(LAB, tmp_path, tmp_path / "submission_metadata.json")
+
+
+@pytest.mark.parametrize("who", ["5001", "5002"])
+def test_the_rules_make_the_same_points_as_in_the_gradebook(course, tmp_path, recorded, packed, released_notebook, who):
+    """Both by the same verdicts: nbgrader's gradebook read out by `export`, and the container's result."""
+    (course.root / "course.toml").write_text(RULES)
+    (course.root / "roster.csv").write_text(ROSTER)
+    assert main(["roster", str(course.root / "roster.csv"), "--course", str(course.root)]) == 0
+    time, address = "2026-10-20T14:30:00+02:00", {"5001": "anna@uni.example", "5002": "ben@uni.example"}[who]
+    (tmp_path / "uploads").mkdir()
+    files = {f"{LAB}.ipynb": released_notebook, "starter/vae.py": "x = 1"}
+    (tmp_path / f"uploads/{who}.zip").write_bytes(packed(files))
+    (tmp_path / "times.csv").write_text(f"{who},{time}\n")
+    collect(course, LAB, tmp_path / "uploads", times=tmp_path / "times.csv", say=lambda words: None)
+    pool = recorded(STATES)
+    pool.agreed = AGREED
+    assert autograde(course, LAB, pool=pool, say=lambda words: None) == 0
+    assert main(["course", "--apply", "--course", str(course.root)]) == 0
+    export(course, lambda words: None, partial=True)
+    rows = csv.DictReader((course.root / "grades.csv").open(encoding="utf-8-sig"))
+    row = next(row for row in rows if row["student"] == who and row["total"])
+    points = there(course, tmp_path, address, time)
+    tests = [points.test(task, *STATES[task], agreed=AGREED.get(task, ())) for task in points.scale.worth]
+    shown = result(points, tests, "")
+    total = shown.get("score", sum(test["score"] for test in shown["tests"]))
+    assert total == pytest.approx(float(row["total"])) and float(row["total"]) > 0
+    assert sum(test["max_score"] for test in shown["tests"]) == pytest.approx(float(row["out_of"]))
+    assert {test["name"].split(":")[0]: test["score"] for test in tests} == pytest.approx(
+        {task: float(row[task]) for task in TASKS if row[task]}
+    )
+    late = "10 % of the points that are judged here" in shown["output"]
+    assert late == (who == "5002") == (row["penalty"] != "0") == ("score" in shown)
+    assert "vae-4" not in {test["name"].split(":")[0] for test in tests}
+
+
+def test_what_was_earned_in_part_is_said_in_one_sentence(course, tmp_path):
+    (course.root / "course.toml").write_text(RULES.partition("[[extension]]")[0])
+    points = there(course, tmp_path, "anna@uni.example", "2026-10-19T12:00:00+00:00")
+    shown = points.test("vae-2", "wrong", "No.", agreed=AGREED["vae-2"])
+    worth = tasks.TASKS["vae-2"]["points"]
+    words = "Right all the same: the numbers on ordinary inputs, shapes and types, the gradients."
+    assert shown["output"] == f"No.\n{words} By this course's rules that is {0.6 * worth:g} of {worth} points."
+    assert shown["status"] == "failed" and "(bonus)" in points.test("vae-5", "right", "Yes.")["name"]
+
+
+@pytest.mark.parametrize(
+    ("late", "time", "says", "cost"),
+    [
+        ("per_day = 10\nfree_days = 3", "2026-10-20T13:00:00Z", "Free late days are counted over the whole term", 0),
+        ("per_day = 10\nfree_days = 3\nclosed_after = 1", "2026-10-21T13:00:00Z", "100 % of the points", 1),
+        ("per_day = 10", "", "Gradescope does not say here when", 0),
+        ("per_day = 10", "2026-10-19T12:59:00Z", "", 0),  # an hour's grace
+        ("", "2026-10-20T13:00:00Z", "", 0),
+    ],
+)
+def test_lateness_is_said_and_costs_what_one_zip_can_know(course, tmp_path, late, time, says, cost):
+    text = f'zone = "UTC"\n[late]\ngrace = 60\n{late}\n[lab.02_vae]\ndue = "2026-10-19 12:00"\n'
+    (course.root / "course.toml").write_text(text)
+    points = there(course, tmp_path, "anna@uni.example", time)
+    taken, words = points.lateness()
+    assert taken == cost * points.scale.out_of and (says in words if says else not words)
+
+
+def test_an_extension_of_somebody_without_an_address_is_one_line(course):
+    (course.root / "course.toml").write_text(RULES)
+    with pytest.raises(Mistake, match="Gradescope knows learners by their address, and '5001' is none: write it there"):
+        shipped(course, LAB)
+
+
+def test_the_readme_says_what_gradescope_and_the_instructor_do_themselves(archive):
+    with zipfile.ZipFile(archive) as opened:
+        readme, setup = (opened.read(name).decode() for name in ("README.md", "setup.sh"))
+        assert {"course.toml", "addresses.json"} <= {*opened.namelist()}
+    for words in (
+        "a late due date there",
+        "whether the last or the best submission counts",
+        "whom you excuse",
+        "free_days",
+    ):
+        assert words in " ".join(readme.split())
+    assert "tzdata" in setup, "a slim image has no time zones"
+
+
+def test_the_zip_counts_by_the_course_toml_in_it(autograder, solution):
+    """From the zip's own files to results.json."""
+    source = autograder / "source"
+    before = (source / "course.toml").read_text()
+    told = {"created_at": "2026-10-20T15:00:00Z", "users": [{"email": "ben@uni.example"}]}
+    (autograder / "submission_metadata.json").write_text(json.dumps(told))
+    (source / "course.toml").write_text(RULES.partition("[[extension]]")[0])
+    try:
+        shown = judged(autograder, {"vae.py": solution})
+    finally:
+        (source / "course.toml").write_text(before)
+        (autograder / "submission_metadata.json").unlink()
+    worth = {task: tasks.TASKS[task]["points"] for task in TASKS if task != "vae-4"} | {"vae-1": 7, "vae-3": 0.5}
+    assert [test["score"] for test in shown["tests"]] == [*worth.values()]
+    out_of = sum(worth.values()) - worth["vae-5"]
+    assert (
+        shown["score"] == pytest.approx(sum(worth.values()) - 0.2 * out_of) and "20 % of the points" in shown["output"]
+    )
 
 
 def test_a_lab_without_tasks_has_no_autograder(tmp_path, monkeypatch):

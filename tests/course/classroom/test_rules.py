@@ -11,10 +11,11 @@ from grading.__main__ import main
 from grading.classroom.autograde import autograde
 from grading.classroom.changes import KEPT, course_rules
 from grading.classroom.collect import collect
+from grading.classroom.counting import penalties
 from grading.classroom.course_folder import Course
 from grading.classroom.export import export
 from grading.classroom.feedback import feedback
-from grading.classroom.results import Result, penalties, term_percent
+from grading.classroom.results import Result, term_percent
 from grading.classroom.rules import FILE, Lab, Rules, parsed, template
 from grading.content.mistake import Mistake
 from grading.content.tasks import LABS, TASKS, tasks_of
