@@ -11,6 +11,7 @@ import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import matplotlib.colors
@@ -19,9 +20,11 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
+from matplotlib.typing import RcKeyType
 from PIL import Image
 from torch import Tensor
 
@@ -32,7 +35,7 @@ GREY = "#595959"  # 7 to 1 on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C6D31", "#000000", "#F0E442")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = "os^Dv*PX"
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "legend.framealpha": 0.0,
@@ -45,7 +48,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.axisbelow": True,
     "grid.color": GREY,
     "grid.alpha": 0.25,
@@ -59,14 +62,17 @@ SHARPNESS = 2  # pixels of the file for each on the page, in each direction: leg
 
 
 @contextmanager
-def figure(width: float, height: float, title: str = "", alt: str = "", **subplots) -> Iterator[np.ndarray]:
+def figure(
+    width: float, height: float, title: str = "", alt: str = "", nrows: int = 1, ncols: int = 1, shared: bool = False
+) -> Iterator[np.ndarray]:
     """Axes (rows, columns) to draw into, in the course's style; shown at the end of the block.
 
-    `alt` is what a reader hears who cannot see it; by default it is made from what was drawn.
+    `alt` is what a reader hears who cannot see it; by default it is made from what was drawn. `shared` axes have the
+    same limits.
     """
     with matplotlib.rc_context(STYLE):
         fig = Figure((min(width, WIDEST), height), layout="constrained")
-        axes = fig.subplots(squeeze=False, **subplots)
+        axes = fig.subplots(nrows, ncols, squeeze=False, sharex=shared, sharey=shared)
         if title:
             fig.suptitle(title)
         yield axes
@@ -208,14 +214,16 @@ def points(
 
 def name_points(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, float]]) -> None:
     """Each name beside its point: at the nearest height, left or right, where it covers no other name and no point."""
-    taken = [Bbox.from_bounds(*(ax.transData.transform(place) - 4), 8, 8) for place in places]
+    corners = [ax.transData.transform(place) - 4 for place in places]
+    taken = [Bbox.from_bounds(left, low, 8, 8) for left, low in corners]
     heights = sorted(range(-44, 45, 11), key=abs)
     for name, place in zip(names, places):
         tried = []
         for up, across in itertools.product(heights, (6, -6)):
-            look = {"ha": "left" if across > 0 else "right", "va": "center", "fontsize": 9}
+            side = "left" if across > 0 else "right"
             thread = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5} if up else None
-            text = ax.annotate(name, place, (across, up), textcoords="offset points", arrowprops=thread, **look)
+            text = ax.annotate(name, place, (across, up), textcoords="offset points", arrowprops=thread, fontsize=9)
+            text.set(ha=side, va="center")
             size = Text.get_window_extent(text)
             x, y = ax.transData.transform(place) + np.array([across, up]) * ax.figure.dpi / 72
             box = Bbox.from_bounds(x - size.width * (across < 0), y - size.height / 2, size.width, size.height)
@@ -240,9 +248,10 @@ def panels(plots: Mapping[str, Curves], title: str = "", x: str = "", y: str = "
 def draw_curves(ax: Axes, curves: Curves, style: str = "-") -> None:
     """`style` as matplotlib writes it; a line's dashes and a marker's shape then change from curve to curve."""
     for i, (name, (xs, ys)) in enumerate(curves.items()):
-        look = {"linestyle": LINES[i % len(LINES)] if "-" in style else "none"}
-        look |= {"marker": MARKERS[i % len(MARKERS)], "markersize": 5} if style.strip("-") else {}
-        ax.plot(array(xs), array(ys), color=COLOURS[i % len(COLOURS)], label=name, **look)
+        dashes = LINES[i % len(LINES)] if "-" in style else "none"
+        marker = MARKERS[i % len(MARKERS)] if style.strip("-") else "none"
+        colour = COLOURS[i % len(COLOURS)]
+        ax.plot(array(xs), array(ys), color=colour, label=name, linestyle=dashes, marker=marker, markersize=5)
         for axis, values in ((ax.xaxis, array(xs)), (ax.yaxis, array(ys))):
             if values.dtype.kind == "i":
                 axis.set_major_locator(MaxNLocator(5, integer=True))
@@ -337,10 +346,10 @@ Cell = float | str | Sequence[float] | None
 
 
 def cell(value: Cell) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"{cell(middle(value))} ± {cell((max(value) - min(value)) / 2)}"
     if value is None or isinstance(value, str):
         return value or "–"
-    if isinstance(value, Sequence):
-        return f"{cell(middle(value))} ± {cell((max(value) - min(value)) / 2)}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -383,14 +392,15 @@ TURN = np.linspace(0, 2 * np.pi, 200)
 def draw_points(ax: Axes, points: np.ndarray, classes: Tensor | None) -> None:
     """Coloured by class, and each class named at its median."""
     if classes is None:
-        ax.scatter(*points.T, s=8, alpha=0.5, linewidths=0, color=COLOURS[0])
+        ax.scatter(points[:, 0], points[:, 1], s=8, alpha=0.5, linewidths=0, color=COLOURS[0])
         return
     for label in classes.unique().tolist():
         own = points[array(classes) == label]
-        ax.scatter(*own.T, s=9, alpha=0.7, linewidths=0, color=COLOURS[label % len(COLOURS)])
         colour = COLOURS[label % len(COLOURS)]
+        ax.scatter(own[:, 0], own[:, 1], s=9, alpha=0.7, linewidths=0, color=colour)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": colour, "edgecolor": "white"}
-        ax.text(*np.median(own, axis=0), str(label), color=on(colour), ha="center", va="center", fontsize=8, bbox=box)
+        x, y = np.median(own, axis=0)
+        ax.text(x, y, str(label), color=on(colour), ha="center", va="center", fontsize=8, bbox=box)
 
 
 @torch.no_grad()
@@ -413,7 +423,7 @@ def plane(steps: int, span: float | None = None) -> Tensor:
     return torch.stack([z_1, z_2], dim=-1).reshape(-1, 2)
 
 
-def array(values: Sequence[float] | Tensor) -> np.ndarray:
+def array(values: Sequence[float] | np.ndarray | Tensor) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 

@@ -35,7 +35,7 @@ def snapshots(runs: Mapping[str, Mapping[str, Tensor]], title: str = "") -> None
     turn = np.linspace(0, 2 * np.pi, 60)
     circle = 3 * SIGMA * np.stack([np.cos(turn), np.sin(turn)])
     height = (width + 0.1) * len(runs) + 0.5
-    with plots.figure(plots.WIDEST, height, title, nrows=len(runs), ncols=columns, sharex=True, sharey=True) as axes:
+    with plots.figure(plots.WIDEST, height, title, nrows=len(runs), ncols=columns, shared=True) as axes:
         for row, (name, clouds) in zip(axes, runs.items()):
             row[0].set_ylabel(name.replace(" ", "\n"))
             for ax, (moment, cloud) in zip(row, clouds.items()):

@@ -304,11 +304,11 @@ def label(run: Run, family: Family) -> str:
 
 
 @contextmanager
-def sheet(height: float, title: str, **subplots: int) -> Iterator[tuple[Figure, np.ndarray]]:
+def sheet(height: float, title: str, nrows: int = 1, ncols: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
     with matplotlib.rc_context(STYLE | {"axes.formatter.useoffset": False}):
         figure = Figure((WIDTH, height), layout="constrained")
         figure.suptitle(title)
-        yield figure, figure.subplots(squeeze=False, **subplots).flat
+        yield figure, [*figure.subplots(nrows, ncols, squeeze=False).flat]
 
 
 def lines(title: str, across: str, panels: Mapping[str, Panel], marker: str = "") -> Drawn:

@@ -21,13 +21,13 @@ def drawn_plan(draw: Draw) -> tuple[Conv, ...]:
 
 def plain_plan(draw: Draw) -> tuple[Conv, ...]:
     """Of one channel; strides of 3 and 1, no padding behind the first."""
-    channels = draw.rng.choice(np.arange(2, 9), 2, replace=False).tolist()
-    return Conv(1, channels[0], draw.whole(3, 5), 3, 1), Conv(*channels, draw.whole(2, 3), 1, 0)
+    n, m = draw.rng.choice(np.arange(2, 9), 2, replace=False).tolist()
+    return Conv(1, n, draw.whole(3, 5), 3, 1), Conv(n, m, draw.whole(2, 3), 1, 0)
 
 
 @probe("ae-1")
 def feature_shapes(module: ModuleType, draw: Draw) -> Arrays:
-    seen = {}
+    seen: Arrays = {}
     for name in ("one", "another"):
         plan, half = drawn_plan(draw), draw.rng.permutation([draw.whole(9, 12), draw.whole(16, 20)])
         shape = (plan[0].in_channels, int(2 * half[0]), int(2 * half[1] + 1))  # odd and even: rounding shows
@@ -40,7 +40,7 @@ def feature_shapes(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("ae-2")
 def mirror(module: ModuleType, draw: Draw) -> Arrays:
-    seen = {}
+    seen: Arrays = {}
     for name in ("one", "another"):
         plan, sizes = drawn_plan(draw), [draw.rng.choice(np.arange(2, 7), 2, replace=False)]
         for conv, odd in zip(reversed(plan), ([0, 1], [1, 0], draw.rng.permutation([0, 1]))):  # from code to image
@@ -60,7 +60,7 @@ def reconstruction_loss(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     inputs = {"logits": draw.mixed(b, c, h, w), "x": draw.uniform(b, c, h, w)}
     far = inputs | {"logits": 60 * inputs["logits"].sign()}  # sigmoid of it is 0 or 1 in float32
-    seen = {}
+    seen: Arrays = {}
     for kind in ("bce", "mse"):
         found = observe(lambda logits, x, kind=kind: module.reconstruction_loss(logits, x, kind), inputs, ("logits",))
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
@@ -100,9 +100,10 @@ def corrupt(module: ModuleType, draw: Draw) -> Arrays:
 def denoising_loss(module: ModuleType, draw: Draw) -> Arrays:
     b, c, h, w = draw.batch()
     network = nn.Conv2d(c, c, 1)
-    network.weight.data, network.bias.data = draw.mixed(c, c, 1, 1), draw.mixed(c)
+    for weight in network.parameters():
+        weight.data = draw.mixed(*weight.shape)
     inputs, sigma = {"x": draw.uniform(b, c, h, w), "eps": draw.mixed(b, c, h, w)}, draw.number(0.3, 0.6)
-    seen, modes = {}, []
+    seen, modes = Arrays(), list[bool]()
     network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
     for kind in ("bce", "mse"):
         found = observe(lambda x, eps, kind=kind: module.denoising_loss(network, x, eps, sigma, kind), inputs)
@@ -130,12 +131,15 @@ class Learner(nn.Module):
     On its way it comes near the held-out images, and leaves them again. It notes how it is asked.
     """
 
+    seen: Tensor  # a running mean
+    optimizer: torch.optim.Optimizer
+
     def __init__(self, draw: Draw, size: int, script: tuple[float, ...] = ()) -> None:
         super().__init__()
         self.place, self.held = nn.Parameter(0.1 * draw.mixed(size)), nn.Parameter(draw.mixed(size))
         self.held.requires_grad_(False)
-        self.register_buffer("seen", draw.mixed(size))  # a running mean
-        self.script, self.asked = script, []  # of what the held-out images shall cost after each epoch
+        self.register_buffer("seen", draw.mixed(size))
+        self.script, self.asked = script, list[list[bool]]()  # of what the held-out images shall cost after each epoch
 
     def terms(self, x: Tensor) -> Loss:
         flat = x.flatten(1)

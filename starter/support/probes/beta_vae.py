@@ -36,7 +36,7 @@ def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
 def active_units(module: ModuleType, draw: Draw) -> Arrays:
     """Columns of every kind, in an order of their own: what matters is the variance, on the scale of the threshold."""
     (n,) = draw.dims("N", low=24, high=31)
-    seen = {}
+    seen: Arrays = {}
     for threshold in (draw.number(0.15, 0.25), draw.number(2, 2.5)):
         # deviation over the square root of the threshold, and mean
         kinds = [(0.3, 3.0), (0.3, -3.0), (0.75, 0.4), (0.75, -0.4), (1.3, 0.4), (1.3, -2.0), (3.0, 0.3), (0.2, 0.02)]
@@ -77,10 +77,11 @@ def linear_warmup(module: ModuleType, draw: Draw) -> Arrays:
 def cyclical(module: ModuleType, draw: Draw) -> Arrays:
     period, ramp, beta = draw.whole(9, 13), draw.number(0.55, 0.8), draw.number(2, 3)
     steps = range(2 * period + 5)
-    seen = {
-        f"beta_t ({shape})": curve(lambda t, shape=shape: module.cyclical(t, period, ramp, beta, shape), steps)
-        for shape in ("linear", "cosine")
-    }
+
+    def schedule(shape: str) -> Callable[[int], float]:
+        return lambda t: module.cyclical(t, period, ramp, beta, shape)
+
+    seen = {f"beta_t ({shape})": curve(schedule(shape), steps) for shape in ("linear", "cosine")}
     seen["beta_t (beta is 0)"] = curve(lambda t: module.cyclical(t, period, ramp, 0.0), range(3))
     seen["beta_t (ramp of 1, beta below 1)"] = curve(lambda t: module.cyclical(t, period, 1.0, 0.7), range(period + 2))
     return seen | {"beta_t (defaults)": curve(lambda t: module.cyclical(t, period), steps)}
@@ -151,7 +152,7 @@ def mutual_information(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("beta-7", "mutual_information", spared=KINDS_OF_CODES)
 def mutual_information_gap(module: ModuleType, draw: Draw) -> Arrays:
-    seen = {}
+    seen: Arrays = {}
     for i in range(3):
         found = observe(module.mutual_information_gap, codes_and_factors(draw), bins=draw.whole(7, 9))
         seen |= {f"{name} ({i + 1})": value for name, value in found.items()}

@@ -67,13 +67,13 @@ def feature_matching_loss(module: ModuleType, draw: Draw) -> Arrays:
 @probe("cgan-4", "feature_matching_loss")
 def generator_objective(module: ModuleType, draw: Draw) -> Arrays:
     b, layers = draw.dims("B", "layers", low=3, high=4)
-    weight = draw.number(2, 3)
+    weight: float | None = draw.number(2, 3)
     shapes = [(b, *draw.rng.permutation([1, 2, 3])[: 1 + i % 2].tolist()) for i in range(layers)]
     inputs = {"fake_logits": draw.mixed(b)}
     inputs |= {f"{side} features {i + 1}": draw.mixed(*s) for side in ("real", "fake") for i, s in enumerate(shapes)}
     changing = ("fake_logits", *(name for name in inputs if name.startswith("fake features")))
 
-    def objective(fake_logits: Tensor, **features: Tensor):
+    def objective(fake_logits: Tensor, **features: Tensor) -> object:
         sides = [[f for name, f in features.items() if name.startswith(side)] for side in ("real", "fake")]
         return module.generator_objective(fake_logits, *sides, **({} if weight is None else {"weight": weight}))
 
@@ -108,23 +108,24 @@ class Judge(nn.Module):
 def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     """Two steps of an optimiser that remembers; the second with one example and networks in evaluation mode."""
     (b, c, h, w), (n_in, n_classes) = draw.batch(), draw.dims("n_in", "n_classes", low=7, high=9)
-    generator = nn.Sequential(draw.linear(n_in, c * h * w), nn.Unflatten(1, (c, h, w)), nn.BatchNorm2d(c))
+    layer = draw.linear(n_in, c * h * w)
+    generator = nn.Sequential(layer, nn.Unflatten(1, (c, h, w)), nn.BatchNorm2d(c))
     judge = Judge(draw, n_classes, (c, h, w), module.Judgement)  # whose parts have names
     before, judged = weights(generator), weights(judge)
     optimizer = torch.optim.SGD(generator.parameters(), lr=draw.number(0.03, 0.05), momentum=0.8)
     for weight in generator.parameters():
         weight.grad = draw.mixed(*weight.shape)  # of an earlier step
 
-    def objective(fake_logits: Tensor, real: list[Tensor], fake: list[Tensor]):
+    def objective(fake_logits: Tensor, real: list[Tensor], fake: list[Tensor]) -> tuple:
         adversarial = (fake_logits - 0.5).square().mean() / fake_logits.numel()
         matching = sum((r.sin() * f.tanh()).sum() / len(r) for r, f in zip(real, fake))  # as loud as the other part
         return module.GeneratorTerms(adversarial + 3 * matching, adversarial, matching)
 
     inputs = {"h": draw.mixed(b, n_in), "y": labels(draw, b, n_classes), "real": draw.mixed(b, c, h, w)}
-    graphs, reached = {}, []
-    generator[0].weight.register_hook(lambda gradient: reached.append(True))
+    graphs, reached = dict[str, bool](), list[bool]()
+    layer.weight.register_hook(lambda gradient: reached.append(True))
 
-    def step(**tensors: Tensor):
+    def step(**tensors: Tensor) -> object:
         terms = module.generator_step(generator, judge, optimizer, **tensors, objective=objective)
         graphs.update({name: getattr(term, "requires_grad", None) for name, term in named(terms).items()})
         return terms
@@ -162,12 +163,12 @@ def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
         probs[wrong[0], k] = 0.3
         probs[wrong[1:2], k] = 1.3  # another is nearly right
     probs[np.arange(len(y)), chosen] = 1.4
-    probs = tensor(probs / probs.sum(axis=1, keepdims=True))
-    seen = observe(module.class_accuracy, {"probs": probs, "y": torch.from_numpy(y)})
+    shares = tensor(probs / probs.sum(axis=1, keepdims=True))
+    seen = observe(module.class_accuracy, {"probs": shares, "y": torch.from_numpy(y)})
     some = y != draw.whole(0, n_classes - 1)
-    found = alone(observe(module.class_accuracy, {"probs": probs[some], "y": torch.from_numpy(y[some])}))
+    found = alone(observe(module.class_accuracy, {"probs": shares[some], "y": torch.from_numpy(y[some])}))
     seen["nan (a class without samples)"] = np.isnan(found) if found.dtype.kind == "f" else found
-    one = {"probs": probs[(y == 0) & (chosen == 0)][:1], "y": torch.tensor([0])}  # the last class has none
+    one = {"probs": shares[(y == 0) & (chosen == 0)][:1], "y": torch.tensor([0])}  # the last class has none
     return seen | case("one example", observe(module.class_accuracy, one))
 
 
@@ -177,7 +178,8 @@ def receptive_field(module: ModuleType, draw: Draw) -> Arrays:
     for i, count in enumerate((3, 4, 5), 1):
         kernels, paddings = draw.rng.integers(2, 6, count), draw.rng.integers(1, 3, count)
         strides = [2, *draw.rng.integers(1, 4, count - 2), draw.whole(2, 3)]
-        plan = tuple(Conv(n, n + 1, *map(int, row)) for n, row in enumerate(zip(kernels, strides, paddings), 2))
+        rows = enumerate(zip(kernels, strides, paddings), 2)
+        plan = tuple(Conv(n, n + 1, int(size), int(stride), int(pad)) for n, (size, stride, pad) in rows)
         for name, value in named(module.receptive_field(plan)).items():
             seen[f"{name} of plan {i}"] = whole_numbers([[value]])
     plain = module.receptive_field((Conv(1, 2, draw.whole(3, 5), 1, 0), Conv(2, 3, draw.whole(3, 5), 3, 0)))

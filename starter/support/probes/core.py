@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
@@ -46,13 +46,14 @@ CLASSES = {  # a word in the names of the arrays that ask -> the class; `probe` 
         "Points (B, D) beside images, where the text says (B, …).", r"mask: |^\(real: Tensor, fake: Tensor, eps"
     ),
 }
-PROBES: dict[str, Callable] = {}
+Probe = Callable[[ModuleType, "Draw"], Arrays]
+PROBES: dict[str, Probe] = {}
 NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
 SPARED: dict[str, dict[str, str]] = {}  # task -> class that its probe does not ask -> why
 TERMS, NUMBERS = 16, 10_000  # at most: results of an answer, and numbers of one; right ones have some hundred
 
 
-def probe(task: str, *neighbours: str, spared: dict[str, str] | None = None):
+def probe(task: str, *neighbours: str, spared: dict[str, str] | None = None) -> Callable[[Probe], Probe]:
     """Register a task's probe.
 
     Args:
@@ -60,7 +61,7 @@ def probe(task: str, *neighbours: str, spared: dict[str, str] | None = None):
         spared: class of holes that the probe does not ask -> why.
     """
 
-    def register(function):
+    def register(function: Probe) -> Probe:
         PROBES[task], NEIGHBOURS[task], SPARED[task] = function, neighbours, spared or {}
         return function
 
@@ -124,13 +125,14 @@ class Draw:
 
 
 @contextlib.contextmanager
-def at_home():
+def at_home() -> Iterator[None]:
     """float32 on the CPU with gradients, whatever the caller has made the default: the same question everywhere.
 
     Without oneDNN, whose convolutions take four times as long where images have some twenty pixels.
     """
     dtype, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
-    one_dnn, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
+    one_dnn = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # a property of torch's
     torch.set_default_dtype(torch.float32)
     try:
         with torch.enable_grad(), torch.device("cpu") if elsewhere else contextlib.nullcontext():
@@ -140,7 +142,8 @@ def at_home():
         torch.backends.mkldnn.enabled = one_dnn
 
 
-SETTINGS = {  # of all that runs in this process -> how to read it, and to put it back
+Setting = tuple[Callable[[], object], Callable[..., object]]  # how to read it, and to put it back
+SETTINGS: dict[str, Setting] = {  # of all that runs in this process
     "the seed of torch's random numbers": (torch.initial_seed, lambda _: None),  # goes back with the stream
     "the default type of new tensors": (torch.get_default_dtype, torch.set_default_dtype),
     "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
@@ -153,12 +156,12 @@ SETTINGS = {  # of all that runs in this process -> how to read it, and to put i
 
 
 @contextlib.contextmanager
-def settings():
+def settings() -> Iterator[Arrays]:
     """Yields a dict that in the end names the settings which were changed; all are then as they were.
 
     Random numbers begin at a seed of their own: to draw some changes no setting, and the caller's go on undisturbed.
     """
-    stream, changed = torch.get_rng_state(), {}
+    stream, changed = torch.get_rng_state(), Arrays()
     torch.default_generator.seed()
     before = {name: value() for name, (value, _) in SETTINGS.items()}
     try:
@@ -181,7 +184,7 @@ def record(task: str, reference: ModuleType, candidates: list[ModuleType], seed:
     They hold the reference's values for the calls that the reference and the candidates make: a mistake in how a
     neighbour is called is then seen in the numbers, and named, instead of ending in an unknown call.
     """
-    tables = {name: {} for name in NEIGHBOURS[task]}
+    tables: Tables = {name: {} for name in NEIGHBOURS[task]}
     functions = {name: standins.recorder(getattr(reference, name), table) for name, table in tables.items()}
     for module in [reference, *candidates] if tables else []:
         with contextlib.suppress(Exception), at_home(), standins.swapped(module, functions):
@@ -220,7 +223,9 @@ def sizes(task: str, module: ModuleType, seed: int) -> dict[str, int]:
     return draw.sizes
 
 
-def observe(function: Callable, inputs: dict[str, Tensor], gradients: tuple[str, ...] = (), **constants) -> Arrays:
+def observe(
+    function: Callable, inputs: dict[str, Tensor], gradients: tuple[str, ...] = (), **constants: object
+) -> Arrays:
     """Call once; return every output, the gradient at each named input, and which inputs (and graphs) were kept."""
     leaves = {name: value.clone().requires_grad_(name in gradients) for name, value in inputs.items()}
     given = {name: leaf.clone() for name, leaf in leaves.items()}  # not leaves: in-place work is seen, not refused
@@ -252,13 +257,14 @@ def scaled(found: Arrays, factor: float, name: str = "") -> Arrays:
     return {n: (a * factor).astype(a.dtype) if n in large else a for n, a in found.items()}
 
 
-def gradients_of(terms: dict, leaves: dict[str, Tensor]) -> Arrays:
+def gradients_of(terms: dict, leaves: Mapping[str, Tensor]) -> Arrays:
     """Gradients of all outputs together, each number of them with a weight of its own, so that none cancel."""
     live = [term for term in terms.values() if isinstance(term, Tensor) and term.requires_grad and not oddity(term)]
     if not live or not leaves:
         return {}
     shares = [ramp(term.numel(), term.dtype, 1 + 0.4 * i).view(term.shape) for i, term in enumerate(live)]
-    total = sum((term * share).sum() for term, share in zip(live, shares))  # as grad_outputs they would load sympy
+    parts = [(term * share).sum() for term, share in zip(live, shares)]  # as grad_outputs they would load sympy
+    total = sum(parts[1:], parts[0])
     found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True, retain_graph=True)  # a cached result's
     return {f"gradient at {name}": array(g) for name, g in zip(leaves, found, strict=True) if g is not None}
 
@@ -273,20 +279,21 @@ def ramp(count: int, dtype: torch.dtype, height: float) -> Tensor:
     return torch.from_numpy(height * np.linspace(0.6, 1.4, count)).to(dtype)  # of numpy: the same in all surroundings
 
 
-def named(result) -> dict:
+def named(result: object) -> dict:
     if isinstance(result, tuple) and len(result) <= TERMS:
         return result._asdict() if hasattr(result, "_asdict") else {f"item {i}": t for i, t in enumerate(result)}
     return {"result": result}
 
 
-def array(term) -> np.ndarray:
+def array(term: object) -> np.ndarray:
     """A copy of a tensor's numbers; of anything else only what it is."""
-    if words := oddity(term):
+    words = oddity(term)
+    if words or not isinstance(term, Tensor):
         return np.array(words[:80])
     return term.detach().resolve_neg().numpy().copy()
 
 
-def oddity(term) -> str:
+def oddity(term: object) -> str:
     """What something is whose numbers cannot be compared, or need not be: it is far too large. Empty for others."""
     if not isinstance(term, Tensor):
         return "None" if term is None else f"a {type(term).__name__}"[:40]
@@ -299,7 +306,7 @@ def oddity(term) -> str:
     return f"a tensor of shape {tuple(term.shape)}" if term.numel() > NUMBERS else ""
 
 
-def whole_numbers(rows) -> np.ndarray:
+def whole_numbers(rows: Iterable[Iterable]) -> np.ndarray:
     """A list of rows of whole numbers as an array; of anything else only what it is."""
     try:
         found = np.array([[*itertools.chain.from_iterable(np.atleast_1d(item) for item in row)] for row in rows])

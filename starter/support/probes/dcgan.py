@@ -13,14 +13,14 @@ from .core import Draw, alone, array, case, first, observe, probe, scaled, whole
 @probe("dc-1")
 def initialize(module: ModuleType, draw: Draw) -> Arrays:
     n, m, k = draw.dims("in_channels", "out_channels", "kernel_size", low=2, high=5)
-    layers = {
+    layers: dict[str, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d | nn.Linear] = {
         "Conv2d": nn.Conv2d(n, m, (k, 2)),
         "ConvTranspose2d": nn.ConvTranspose2d(m, n, (2, k)),
         "unbiased ConvTranspose2d": nn.ConvTranspose2d(n, m, k, bias=False),
         "BatchNorm2d": nn.BatchNorm2d(n * m),
         "Linear": nn.Linear(n, m),
     }
-    seen = {}  # name of a layer -> its weight, then its bias
+    seen: Arrays = {}  # name of a layer -> its weight, then its bias
     for name, layer in layers.items():
         for parameter in layer.parameters():
             parameter.data = draw.mixed(*parameter.shape)
@@ -28,12 +28,12 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
         shift = 1.0 if isinstance(layer, nn.BatchNorm2d) else 0.0  # so that small deviations from 1 show
         flat = [array(part).ravel() for part in (layer.weight - shift, layer.bias) if part is not None]
         seen[f"{name}{' - 1' * (shift > 0)}"] = np.concatenate(flat)
-    for layer in (nn.ReLU(), nn.GroupNorm(1, n)):
-        layer.eval()  # the layers above are in training mode
-        before = [parameter.clone() for parameter in layer.parameters()]
-        module.initialize(layer, torch.Generator().manual_seed(draw.whole(0, 10**6)))
-        kept = all(map(torch.equal, before, layer.parameters())) and not layer.training
-        seen[f"{type(layer).__name__} stays as it is"] = np.array(kept)
+    for other in (nn.ReLU(), nn.GroupNorm(1, n)):
+        other.eval()  # the layers above are in training mode
+        before = [parameter.clone() for parameter in other.parameters()]
+        module.initialize(other, torch.Generator().manual_seed(draw.whole(0, 10**6)))
+        kept = all(map(torch.equal, before, other.parameters())) and not other.training
+        seen[f"{type(other).__name__} stays as it is"] = np.array(kept)
     trained = [parameter.requires_grad for layer in layers.values() for parameter in layer.parameters()]
     twins = nn.Conv2d(n, m, 1), nn.Conv2d(n, m, 1)
     for layer in twins:
@@ -43,7 +43,7 @@ def initialize(module: ModuleType, draw: Draw) -> Arrays:
     return seen | {"can be trained as found": np.array(trained), "training, not evaluation, as found": np.array(modes)}
 
 
-def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool):
+def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool) -> object:
     """Sides of different length, channels that grow and shrink: no row of a plan is like another."""
     channels, sides = draw.rng.permutation(np.arange(5, 12))[:depth], draw.rng.permutation([2, 3, 5])[:2]
     shape = (draw.whole(2, 4), *(2**depth * sides).tolist())
@@ -109,7 +109,7 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     seen["result (a, b not given)"] = alone(observe(loss, inputs))
     unequal = inputs | {"fake_logits": draw.mixed(2 * b)}
     seen |= case("unequal batches, b is 0", observe(loss, unequal, a=targets["a"], b=0.0))
-    seen |= case("one example", observe(loss, first(inputs), **targets))
+    seen |= case("one example", observe(loss, first(inputs), (), **targets))
     far = {name: 30 * logits for name, logits in inputs.items()}
     seen |= case("extreme logits, in thousands, a above 1", scaled(observe(loss, far, a=2.5, b=3.5), 1e-3))
     return seen | case("patches", observe(loss, patches, tuple(inputs)))

@@ -69,9 +69,9 @@ def training_step(module: ModuleType, draw: Draw) -> Arrays:
 
 
 def stepped(module: ModuleType, field: Field, optimizer: torch.optim.Optimizer, inputs: dict[str, Tensor]) -> Arrays:
-    before, graphs = weights(field), []
+    before, graphs = weights(field), list[bool]()
 
-    def step(**tensors: Tensor):
+    def step(**tensors: Tensor) -> object:
         loss = module.training_step(field, optimizer, **tensors)
         graphs.append(isinstance(loss, Tensor) and loss.requires_grad)
         return loss
@@ -119,9 +119,9 @@ def divergence(module: ModuleType, draw: Draw) -> Arrays:
 
 
 def spread(module: ModuleType, field: Field, inputs: dict[str, Tensor]) -> Arrays:
-    graphs = []
+    graphs: list[bool] = []
 
-    def ask(**tensors: Tensor):
+    def ask(**tensors: Tensor) -> object:
         found = module.divergence(field, **tensors)
         graphs.append(isinstance(found, Tensor) and found.requires_grad)
         return found
@@ -189,7 +189,7 @@ def sample(module: ModuleType, draw: Draw) -> Arrays:
         net.modes.clear()
         mode = net.training
 
-        def call(x_0: Tensor, y: Tensor):
+        def call(x_0: Tensor, y: Tensor) -> object:
             x = module.sample(net, x_0, y, steps, weight, step, guide)
             graphs.append(isinstance(x, Tensor) and x.requires_grad)
             return x

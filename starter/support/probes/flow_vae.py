@@ -1,5 +1,6 @@
 """Probes of lab 4: starter/flow_vae.py."""
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -71,7 +72,7 @@ class Step(nn.Module):
 @probe("flow-4", spared={"extreme": "each flow's own task", "evaluation": "as each flow has it"})
 def chain(module: ModuleType, draw: Draw) -> Arrays:
     b, d, count = draw.dims("B", "latent_dim", "flows", low=3, high=6)
-    x, seen = draw.mixed(b, d), {}
+    x, seen = draw.mixed(b, d), Arrays()
     for direction in ("forward", "inverse"):
         steps = [Step(draw, d) for _ in range(count)]
         found = observe(lambda x, s=steps, to=direction: module.chain(s, x, to), {"x": x}, ("x",))
@@ -93,7 +94,7 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
     inputs["log_det"] = draw.mixed(b, low=1.0, high=2.0)
     slope, beta = draw.mixed(d), draw.number(2, 3)
 
-    def with_prior(**tensors: Tensor):
+    def with_prior(**tensors: Tensor) -> object:
         return module.flow_elbo(**tensors, log_prior=lambda z: z @ slope, beta=beta)
 
     seen = observe(with_prior, inputs, ("logits", "mu", "log_var", "z_0", "z_k", "log_det"))
@@ -108,18 +109,18 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
 @probe("flow-6")
 def coupling(module: ModuleType, draw: Draw) -> Arrays:
     b, half = draw.dims("B", "half of latent_dim", low=3)
-    x, seen, steepest = draw.mixed(b, 2 * half), {}, {}
+    x, seen, steepest = draw.mixed(b, 2 * half), Arrays(), Arrays()
     for direction in ("forward", "inverse"):
         layer = draw.linear(half, 2 * half)
 
-        def net(first: Tensor, layer=layer) -> tuple[Tensor, ...]:
+        def net(first: Tensor, layer: nn.Linear = layer) -> tuple[Tensor, ...]:
             return layer(first).tanh().chunk(2, dim=1)
 
         found = observe(lambda x, to=direction, net=net: module.coupling(x, net, to), {"x": x}, ("x",))
         results = named(module.coupling(x.clone(), net, direction))
         found |= gradients_of(results, {"the net's weight": layer.weight})
 
-        def steep(first: Tensor, net=net, to=direction) -> tuple[Tensor, ...]:
+        def steep(first: Tensor, net: Callable = net, to: str = direction) -> tuple[Tensor, ...]:
             log_s, t = net(first)
             return (7 if to == "forward" else -7) * log_s.square(), t
 

@@ -13,7 +13,7 @@ from ..compare import Arrays
 from .core import Draw, array, case, first, named, observe, probe, tensor, weights
 
 
-def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Arrays:
+def from_logits(draw: Draw, function: Callable, names: tuple[str, ...], **constants: object) -> Arrays:
     """A loss of one logit per image, of a patch of logits per image, and of logits that no exponential survives."""
     *counts, h, w = draw.dims(*names, "h", "w", low=3, high=7)
     sizes = dict(zip(names, counts))
@@ -22,7 +22,7 @@ def from_logits(draw: Draw, function, names: tuple[str, ...], **constants) -> Ar
     far = {name: 120 * logits.sign() for name, logits in inputs.items()}  # half of them on the wrong side
     seen = observe(function, inputs, tuple(inputs), **constants)
     for what, logits in (("patches", patches), ("extreme logits +-120", far), ("one example", first(inputs))):
-        seen |= case(what, observe(function, logits, **constants))
+        seen |= case(what, observe(function, logits, (), **constants))
     return seen
 
 
@@ -63,19 +63,19 @@ class Game:
         for weight in self.moved.parameters():
             weight.grad = draw.mixed(*weight.shape)  # of an earlier step
         self.optimizer = torch.optim.SGD(self.moved.parameters(), lr=draw.number(0.5, 0.9), momentum=0.8)
-        self.modes = []
+        self.modes: list[bool] = []
         for net in networks.values():
             net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
 
     def played(self, step: Callable, inputs: dict[str, Tensor]) -> Arrays:
-        seen = self.observed(step, inputs, training=True)
+        seen = self.one_step(step, inputs, training=True)
         for net in (self.moved, self.kept):
             net.eval()
         one = {name: a[:1] for name, a in inputs.items()}
-        second = self.observed(step, one, training=False)
+        second = self.one_step(step, one, training=False)
         return seen | case("second step, one example, evaluation mode", second)
 
-    def observed(self, step: Callable, inputs: dict[str, Tensor], training: bool) -> Arrays:
+    def one_step(self, step: Callable, inputs: dict[str, Tensor], training: bool) -> Arrays:
         moved, kept = self.names
         before, self.modes = {name: weights(net) for name, net in zip(self.names, (self.moved, self.kept))}, []
         learns = [weight.requires_grad for net in (self.moved, self.kept) for weight in net.parameters()]
@@ -94,11 +94,11 @@ STEPS = {"extreme": "that is the loss's task"}
 
 
 class Stepped(NamedTuple):
-    result: Tensor
+    result: object
     has_a_graph: Tensor
 
 
-def stepped(value) -> Stepped:
+def stepped(value: object) -> Stepped:
     return Stepped(value, torch.tensor(isinstance(value, Tensor) and value.requires_grad))
 
 
@@ -154,7 +154,7 @@ class Round(nn.Module):
         self.discriminator = nn.Sequential(*hidden, draw.linear(hidden_dim, 1), nn.Flatten(0))
         for held in (norm.bias, self.discriminator[1].bias):
             held.requires_grad_(False)
-        self.draws, self.modes, self.computed = 0, [], {"generator": 0, "discriminator": 0}
+        self.draws, self.modes, self.computed = 0, list[bool](), {"generator": 0, "discriminator": 0}
         self.generator.register_forward_pre_hook(self.drawn)
         self.opt_g, self.opt_d = (self.optimizer(name, draw) for name in ("generator", "discriminator"))
         self.a, self.b = draw.number(0.5, 1.5), draw.number(0.5, 1.5)
@@ -188,7 +188,7 @@ def gan_step(module: ModuleType, draw: Draw) -> Arrays:
     def played(inputs: dict[str, Tensor], training: bool) -> Arrays:
         before, learns = {name: weights(net) for name, net in game.named_children()}, learning(game)
         game.draws, game.modes, game.computed = 0, [], dict.fromkeys(game.computed, 0)
-        graphs = []
+        graphs: list[bool] = []
 
         def step(x: Tensor, z: Tensor) -> tuple:
             terms = module.gan_step(game, x, z)
@@ -224,13 +224,17 @@ def learning(net: nn.Module) -> list[bool]:
     return [weight.requires_grad for weight in net.parameters()]
 
 
+Reach = tuple[float, float]  # in radii
+Cloud = tuple[int, Reach, np.ndarray | None]  # how many points around a centre, how far away, in which direction
+
+
 @probe("gan-6", spared={"extreme": "centres near and far are asked"})
 def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
     """One cloud for every way in which a centre is nearly found, beside centres that really are."""
     (dims,) = draw.dims("D", low=2, high=3)
     radius, least = draw.number(0.4, 0.6), 8 / 128  # a share that every arithmetic has exactly
     near, axis, corner = (0.7, 0.9), np.eye(dims)[0], np.full(dims, dims**-0.5)
-    clouds = {  # how many points around a centre, how far away in radii, in which direction; how many centres have none
+    clouds: dict[str, Cloud] = {
         "one stray point": (1, near, None),
         "just as many as asked for": (8, near, axis),
         "points along an axis": (12, near, axis),
@@ -261,7 +265,9 @@ def modes_covered(module: ModuleType, draw: Draw) -> Arrays:
     return seen | {"modes (one example)": whole(module.modes_covered(**inputs, radius=radius))}
 
 
-def around(draw: Draw, centres: np.ndarray, count: int, reach: tuple, direction, radius: float) -> np.ndarray:
+def around(
+    draw: Draw, centres: np.ndarray, count: int, reach: Reach, direction: np.ndarray | None, radius: float
+) -> np.ndarray:
     """Points at a distance of `reach` radii from each centre, to both sides of a direction or all around."""
     each, dims = (len(centres), count, 1), centres.shape[1]
     aim = direction  # of length 1
@@ -272,7 +278,7 @@ def around(draw: Draw, centres: np.ndarray, count: int, reach: tuple, direction,
     return (centres[:, None] + length * aim).reshape(-1, dims)
 
 
-def whole(count) -> np.ndarray:
+def whole(count: object) -> np.ndarray:
     """A whole number, also when it comes as a tensor; of anything else only what it is."""
     if isinstance(count, Tensor) and count.numel() == 1 and not count.is_floating_point():
         count = count.item()
@@ -304,7 +310,9 @@ class Largest(TorchFunctionMode):
 
     numbers = 0
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
         result = function(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             self.numbers = max(self.numbers, result.numel())

@@ -75,10 +75,10 @@ def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
 
     Where only the second is one, they are still below 0 in the product: the first has nothing to wipe them out with.
     """
-    seen = {}
+    seen: Arrays = {}
     for kind in ("full rank", "full rank, close", "rank 2 in the first", "rank 1 in the first", "rank 2 in the second"):
         (d,) = draw.dims("D", low=4, high=7)
-        inputs = {}
+        inputs: dict[str, Tensor] = {}
         for i, scale in enumerate((1.0, 0.5), 1):
             values = scale * np.geomspace(draw.number(3, 4), draw.number(0.02, 0.05), d)
             if kind.endswith(f"in the {('first', 'second')[i - 1]}"):
@@ -96,7 +96,7 @@ def frechet_distance(module: ModuleType, draw: Draw) -> Arrays:
 @probe("met-5", spared={"one example": "each set needs two", "extreme": "a cube bears what features there are"})
 def kid(module: ModuleType, draw: Draw) -> Arrays:
     """In float64, where an estimate near 0 is no mere rounding, the i-th of both alike, and no pair; then far apart."""
-    seen = {}
+    seen: Arrays = {}
     for i in range(3):
         n, m, d = draw.dims("N", "M", "D", low=3, high=6)
         real, fake = draw.mixed(n, d), draw.mixed(m, d) + (1.5 if i == 2 else 1)
@@ -143,14 +143,14 @@ def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
 
     In `mixed` sets every second point lies in the middle, so that large balls reach over small ones.
     """
-    seen = {}
+    seen: Arrays = {}
     for kind, k in {"k = 1": 1, "k = 6": 6, "k not given": None, "mixed, k = 1": 1, "mixed, k = 6": 6}.items():
         n, m = draw.dims("N", "M", low=10, high=15)
         outer, inner = (6, 2) if kind.startswith("mixed") else (4, 4)
         step, corner = draw.number(0.3, 0.5), draw.rng.uniform(0.1, 0.2, 3)
         real, fake = (grid(draw, size, outer, inner) for size in (n, m))
         inputs = {"real": tensor(step * real + corner), "fake": tensor(step * (fake + [2.5, 0, 0]) + corner)}
-        found = observe(module.precision_recall, inputs, **({"k": k} if k else {}))
+        found = observe(module.precision_recall, inputs, (), **({"k": k} if k else {}))
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
     inputs["real"] = torch.cat([inputs["real"], inputs["real"][:1], inputs["real"][:1]])
     return seen | case("some alike, unequal sets", observe(module.precision_recall, inputs, k=1))

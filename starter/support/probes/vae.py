@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..compare import Arrays
 from .core import Draw, alone, case, first, gradients_of, named, observe, probe, scaled, tensor
@@ -123,13 +123,12 @@ class Halves(nn.Module):
     def __init__(self, draw: Draw, shape: list[int], latent_dim: int, beta: float, log_sigma: float | None) -> None:
         super().__init__()
         size = int(np.prod(shape))
-        layers = draw.linear(size, 2 * latent_dim), nn.BatchNorm1d(2 * latent_dim)
-        self.encoder = nn.Sequential(nn.Flatten(), *layers)
-        layers = nn.Tanh(), draw.linear(latent_dim, size), nn.BatchNorm1d(size)
-        self.decoder = nn.Sequential(*layers, nn.Unflatten(1, shape))
-        self.beta, self.decoder[1].bias.requires_grad = beta, False
+        there, back = draw.linear(size, 2 * latent_dim), draw.linear(latent_dim, size)
+        self.encoder = nn.Sequential(nn.Flatten(), there, nn.BatchNorm1d(2 * latent_dim))
+        self.decoder = nn.Sequential(nn.Tanh(), back, nn.BatchNorm1d(size), nn.Unflatten(1, shape))
+        self.beta, back.bias.requires_grad = beta, False
         self.log_sigma = None if log_sigma is None else nn.Parameter(torch.tensor(log_sigma))
-        self.calls, self.modes = {"encoder": 0, "decoder": 0}, []
+        self.calls, self.modes = {"encoder": 0, "decoder": 0}, list[bool]()
         for name in self.calls:
             self.get_submodule(name).register_forward_pre_hook(lambda net, _, name=name: self.asked(name, net))
 
@@ -155,19 +154,21 @@ def vae_terms(module: ModuleType, draw: Draw) -> Arrays:
     return seen | case("one example, evaluation mode, beta and log_sigma is 0", last)
 
 
-def terms_of(module: ModuleType, model: Halves, x: torch.Tensor, eps: torch.Tensor) -> Arrays:
+def terms_of(module: ModuleType, model: Halves, x: Tensor, eps: Tensor) -> Arrays:
     asked: list[tuple[int, ...]] = []
     modes = [net.training for net in model.modules()]
     learns = [weight.requires_grad for weight in model.parameters()]
 
-    def noise(like: torch.Tensor) -> torch.Tensor:
+    def noise(like: Tensor) -> Tensor:
         asked.append(tuple(like.shape))
         return eps.clone()
 
-    def bent(mu: torch.Tensor, log_var: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+    def bent(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
         return mu + (1.5 + log_var.sin()) * eps
 
-    def bound(logits, x, mu, log_var, beta=7.0, log_sigma=None):  # of other defaults than the lab's
+    def bound(  # of other defaults than the lab's
+        logits: Tensor, x: Tensor, mu: Tensor, log_var: Tensor, beta: float = 7.0, log_sigma: Tensor | None = None
+    ) -> tuple:
         if logits.shape != x.shape:
             raise ValueError(f"logits {tuple(logits.shape)} and x {tuple(x.shape)} must have the same shape")
         narrow = 1.0 if log_sigma is None else torch.exp(-0.5 - log_sigma)
@@ -176,7 +177,7 @@ def terms_of(module: ModuleType, model: Halves, x: torch.Tensor, eps: torch.Tens
         kl = (mu.square() + log_var.cos()).sum(dim=1).sqrt().mean()
         return module.ELBO(reconstruction + beta * kl, reconstruction, kl)
 
-    def told(x: torch.Tensor) -> tuple:
+    def told(x: Tensor) -> tuple:
         found.append(module.vae_terms(model, x, len(eps), noise, bent, bound))
         return found[0]
 

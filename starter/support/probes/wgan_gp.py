@@ -1,6 +1,8 @@
 """Probes of lab 9: starter/wgan_gp.py."""
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,10 +43,11 @@ def clip_weights(module: ModuleType, draw: Draw) -> Arrays:
     Gradients, and a buffer, are nobody's business.
     """
     n, m = draw.dims("n_in", "n_out", low=4)
-    critic = nn.Sequential(draw.linear(n, m), nn.Sequential(nn.Tanh(), draw.linear(m, 1)))
-    critic[0].weight.data, critic[0].bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
-    critic[1][1].weight.data, critic[1][1].bias.data = draw.mixed(1, m, low=0.2), draw.mixed(1, low=0.9)
-    critic[1][1].weight.requires_grad_(False)
+    outer, inner = draw.linear(n, m), draw.linear(m, 1)
+    critic = nn.Sequential(outer, nn.Sequential(nn.Tanh(), inner))
+    outer.weight.data, outer.bias.data = draw.mixed(m, n, low=0.2), draw.mixed(m, low=0.9)
+    inner.weight.data, inner.bias.data = draw.mixed(1, m, low=0.2), draw.mixed(1, low=0.9)
+    inner.weight.requires_grad_(False)
     critic.register_buffer("buffer", draw.mixed(n, low=0.9))
     given, trained = dict(critic.named_parameters()), [weight.requires_grad for weight in critic.parameters()]
     for weight in given.values():
@@ -80,6 +83,8 @@ def mix(module: ModuleType, draw: Draw) -> Arrays:
 
 class Bowl(nn.Module):
     """A critic with a closed form, f(x) = (x - bottom)^T W (x - bottom) / 2: x and -x are not alike."""
+
+    bottom: Tensor
 
     def __init__(self, weight: Tensor, bottom: Tensor) -> None:
         super().__init__()
@@ -137,7 +142,7 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
         return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
 
     def stepped(inputs: dict[str, Tensor], strength: float) -> Arrays:
-        graphs = []
+        graphs: list[bool] = []
 
         def step(real: Tensor, z: Tensor, eps: Tensor) -> tuple:
             terms = module.critic_step(generator, critic, optimizer, real, z, eps, strength, penalty)
@@ -182,19 +187,30 @@ def elsewhere(critic: nn.Module, x: Tensor) -> Tensor:
     return critic(x).mean() + 5
 
 
+class Player(Protocol):
+    """A network whose moves change one of its layers."""
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+    def __getitem__(self, layer: int) -> nn.Linear: ...
+
+
 class Match(nn.Module):
     """A game whose moves have a closed form in all that they are given: whatever is left out, or too early, shows.
 
     No optimiser steps: who moves only notes whose it got. Noise comes from a list, and so it shows who drew.
     """
 
+    modes: list[bool]  # of its players, as found
+
     def __init__(self, draw: Draw, module: ModuleType, n_critic: int, step: int, clip: float | None) -> None:
         super().__init__()
         (b, d), (self.latent_dim,) = draw.dims("B", "D", low=3, high=5), draw.dims("latent_dim", low=6, high=8)
         self.b, self.d, self.module, self.n_critic, self.clip = b, d, module, n_critic, clip
         self.generator = nn.Sequential(draw.linear(self.latent_dim, d), nn.Tanh(), nn.Unflatten(1, (1, d, 1)))
-        self.discriminator = nn.Sequential(nn.Flatten(), draw.linear(d, 1), nn.Flatten(0))
-        self.discriminator[1].bias.requires_grad_(False)
+        judged = draw.linear(d, 1)
+        self.discriminator = nn.Sequential(nn.Flatten(), judged, nn.Flatten(0))
+        judged.bias.requires_grad_(False)
         self.opt_g, self.opt_d = (torch.optim.SGD(net.parameters(), lr=0.1) for net in self.children())
         self.register_buffer("step", torch.tensor(step))
         self.register_buffer("generator_value", torch.tensor(draw.number(0.5, 0.9)))
@@ -224,7 +240,17 @@ class Match(nn.Module):
             self.notes.setdefault(name, []).append(flag)
 
     @torch.no_grad()
-    def move_critic(self, generator, critic, optimizer, real, z, eps, weight=10.0, penalty=elsewhere):
+    def move_critic(
+        self,
+        generator: Player,
+        critic: Player,
+        optimizer: object,
+        real: Tensor,
+        z: Tensor,
+        eps: Tensor,
+        weight: float = 10.0,
+        penalty: Callable[..., Tensor] = elsewhere,
+    ) -> tuple:
         self.note(optimizer, self.opt_d, can_learn=True)
         fake, steepness = generator(z), penalty(critic, real)
         distance = 2 + torch.sin(critic(real).mean() - (eps * critic(fake)).mean())
@@ -232,11 +258,13 @@ class Match(nn.Module):
         return self.module.CriticTerms(distance.clone(), steepness.clone())
 
     @torch.no_grad()
-    def clip_weights(self, critic: nn.Module, c: float) -> None:
+    def clip_weights(self, critic: Player, c: float) -> None:
         critic[1].bias.sub_(1 + c)
 
     @torch.no_grad()
-    def move_generator(self, generator, discriminator, optimizer, z, loss=torch.mean):
+    def move_generator(
+        self, generator: Player, discriminator: Player, optimizer: object, z: Tensor, loss: Callable = torch.mean
+    ) -> Tensor:
         self.note(optimizer, self.opt_g, can_learn=False)
         value = loss(discriminator(generator(z)))
         generator[0].weight.add_(0.5 * torch.cos(value + z.mean()))
