@@ -26,12 +26,13 @@ from ..content.tasks import TASKS, files_of, tasks_of
 from ..judge.executors import Local, Pool, as_done, finished
 from ..judge.job import Judgement, judge, judged_by
 from ..judge.ready_made_calls import NOTE
+from . import tries
 from .collect import earlier
 from .counting import penalties
-from .course_folder import Course, kept
+from .course_folder import Course, kept, replace
 from .gradebook import Writer, told
 from .graded_notebook import guided, rebuilt, scored, written
-from .results import lateness
+from .results import handed_in, lateness
 from .rules import Rules, used
 from .submissions import Submission, differences, graded_as, submission, summary
 
@@ -113,10 +114,11 @@ class Run:
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one
+        tried = self.tried(target if target.exists() else fresh, found, result)
         self.course.record(self.lab, found.student).unlink(missing_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / "starter").mkdir(parents=True)
-        for name, content in self.files(found, result, notebook).items():
+        for name, content in (self.files(found, result, notebook) | {tries.FILE: json.dumps(tried)}).items():
             kept(fresh / name, content, 0o444)
         now = written(notebook, found.module or b"")
         same = {name for name in now if before.get(name) == now[name]}
@@ -135,16 +137,22 @@ class Run:
         aside, record = earlier(folder), self.course.record(self.lab, found.student)
         if not aside.exists():
             return ""
-        before = 0.0
+        before, graded = 0.0, record.parent
         if self.rules.resubmissions == "best" and record.exists():
             verdicts = self.course.noted(self.lab, found.student, "verdicts.json")
             before = self.worth(found.student, verdicts, aside)
         if before <= (now := self.worth(found.student, result, folder)):
             shutil.rmtree(aside)
             return ""
+        replace(graded / tries.FILE, json.dumps(self.tried(graded, found, result)))
         shutil.rmtree(folder)
         aside.rename(folder)
         return f"an earlier submission counts on, worth {before:g} points for its code; this one is worth {now:g}"
+
+    def tried(self, graded: Path, found: Submission, result: Judgement) -> list[tries.Try]:
+        """All that this learner has had graded of the lab, this one too."""
+        time, timed, _ = handed_in(self.course.folder("submitted", self.lab, found.student))
+        return tries.with_this(tries.kept_in(graded), found, result, time if timed else None)
 
     def worth(self, student: str, result: Judgement, folder: Path) -> float:
         given = self.rules.of(self.lab)

@@ -13,9 +13,10 @@ from .changes import readout
 from .course_folder import Course, replace
 from .export import text, untimed
 from .groups import OTHER, grouped
-from .report_page import of_lab, of_term
+from .report_page import of_lab, of_term, way
 from .results import Result
 from .roster import roster_of
+from .tries import kept_in, steps, took
 
 STATES = ("right", "wrong", "blank", "refused")
 BAR = 20  # characters of a whole class
@@ -53,7 +54,9 @@ def report(course: Course, lab: str, say: Callable[[str], None] = print) -> Path
     replace(path, text([HEAD, *rows]))
     sections = {person.folder: person.section for person in roster_of(course).people}
     gone = [f"Nothing graded: {says}." for _, what, _, _, says in rows if what == MISSING]
-    replace(path.with_suffix(".html"), of_lab(lab, found, by_name, scale, sections, met, [*said, *gone]))
+    tried = {name: several for name in found if len(several := kept_in(course.record(lab, name).parent)) > 1}
+    tried_ways = way(steps(tried, namer(lab, read.rules.named)), took(tried.values()), len(tried))
+    replace(path.with_suffix(".html"), of_lab(lab, found, by_name, scale, sections, met, [*said, *gone], tried_ways))
     say(f"{len(notes)} submissions of {lab}; the same as a table: {path}; with more, as a page: {path.stem}.html.")
     return path
 
@@ -146,6 +149,21 @@ def alike(note: Judgement, tasks: list[str]) -> str | None:
     said = {tuple(note["tasks"].get(task, ("", ""))) for task in tasks}
     state, message = said.pop()
     return message if state == "wrong" and not said and len(tasks) > 1 else None
+
+
+def namer(lab: str, given: Mapping[str, str]) -> Callable[[str, str, str], str]:
+    """What people call a verdict on a task: by the catalogue, by the instructor's name of its group, or its state."""
+    from ..content.known_answers import answers
+
+    says = {task: [entry["says"] for entry in answers("wrong")[task]] for task in tasks_of(lab)}
+
+    def name(task: str, state: str, message: str) -> str:
+        if state != "wrong":
+            return state
+        group, words = grouped(task, named(message, says.get(task, ())), message)
+        return given.get(group, words)
+
+    return name
 
 
 def named(message: str, says: Iterable[str]) -> str:

@@ -10,8 +10,14 @@ from ..judge.job import Judgement
 from . import pages
 from .counting import Scale
 from .results import Result
+from .tries import Step
 
 Sections = Mapping[str, Sequence[Result]]
+WAYS = 40  # rows of what was met before what
+WAY = (
+    "A row is what was found of a task, what was found of it in the next submission that changed it, and how many of "
+    "those who went this way have it right by now."
+)
 FEW = 5  # learners of whom a share or a correlation says nothing
 STYLE = """body { max-width: 64rem; }
 table { margin: 1rem 0; display: block; overflow-x: auto; }
@@ -113,11 +119,13 @@ def of_lab(
     sections: Mapping[str, str],
     mistakes: Iterable[Sequence[object]],
     sentences: Iterable[str],
+    ways: str = "",
 ) -> str:
     """
     Args:
         mistakes: task, id, learners, share, words: as the report's table has them.
         sentences: of the report, for the top.
+        ways: see `way`.
     """
     met = sorted(mistakes, key=lambda row: -int(str(row[2])))
     rows = [[task, mistake, n, percent(float(str(share))), words] for task, mistake, n, share, words in met]
@@ -132,9 +140,26 @@ def of_lab(
         "<h2>Mistakes</h2>",
         NAMES,
         table(["task", "mistake", "learners", "share", "what"], rows),
+        ways,
         "<h2>Points</h2>",
         spread(found.values()),
     )
+
+
+def way(steps: Sequence[Step], took: str, learners: int) -> str:
+    """What was met before what; empty where nobody had several submissions graded.
+
+    Args:
+        took: how long learners took, in a sentence.
+        learners: who had several.
+    """
+    if not learners:
+        return ""
+    rows = [[one.task, one.before, one.after, one.learners, f"{one.right} of {one.learners}"] for one in steps[:WAYS]]
+    words = [f"{learners} learners had more than one submission graded.", took, WAY]
+    words += [f"The {WAYS} most frequent of {len(steps)}."] if len(steps) > WAYS else []
+    head = ["task", "first", "then", "learners", "right by now"]
+    return f"<h2>What was met before what</h2>\n<p>{escape(' '.join(words))}</p>\n{table(head, rows)}"
 
 
 def of_term(labs: Mapping[str, Mapping[str, Result]], kinds: Mapping[str, Mapping[str, int]], enrolled: int) -> str:
