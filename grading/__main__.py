@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         command[name] = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command[name].set_defaults(run=run)
     command["collect"].epilog = NAMES
-    labs = ("release", "collect", "autograde", "marking", "regrade", "feedback", "report", "gradescope")
+    labs = ("release", "pushed", "collect", "autograde", "marking", "regrade", "feedback", "report", "gradescope")
     for name in ("course", "roster", "export", *labs):
         command[name].add_argument(
             "--course", type=Path, default=Path("course"), help="course folder (default: course)"
@@ -87,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     command["marking"].add_argument("--markers", metavar="A,B", default="", help="a sheet for each, learner by learner")
     command["marking"].add_argument("--all", action="store_true", help="also answers that have their points")
     command["marking"].add_argument("--read", metavar="CSV", type=Path, help="a sheet that was filled in")
+    command["pushed"].add_argument("folder", metavar="CLONES", type=Path, help="clones, each named as its learner")
+    command["pushed"].add_argument("--before", metavar="TIME", help="what was committed later does not count")
     command["student-repo"].add_argument("folder", metavar="DIR", type=Path, help="new, or empty")
     command["collect"].add_argument(
         "folder",
@@ -305,6 +307,14 @@ def student_repo(given: Namespace) -> int:
     return 0
 
 
+def pushed(given: Namespace) -> int:
+    """Pack what stood in clones of students' repositories at a time, as `collect` takes it."""
+    from .classroom.pushed import pushed as packed
+
+    packed(Course(given.course), lab_named(given.lab), given.folder, given.before, print)
+    return 0
+
+
 def collect(given: Namespace) -> int:
     """Take in a folder of submissions, as an LMS exports it."""
     lab = lab_named(given.lab)
@@ -509,6 +519,7 @@ COMMANDS = (
     roster,
     release,
     student_repo,
+    pushed,
     collect,
     autograde,
     marking,

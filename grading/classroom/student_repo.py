@@ -45,6 +45,7 @@ Version {edition} of the course.
 """
 WORKFLOW = """name: progress
 on: push
+permissions: {contents: read}
 jobs:
   progress:
     runs-on: ubuntu-latest
@@ -53,7 +54,10 @@ jobs:
       - uses: actions/setup-python@v6
         with: {python-version: "3.13", cache: pip}
       - run: pip install -r requirements.txt --extra-index-url https://download.pytorch.org/whl/cpu
-      - run: python -m starter progress
+      - run: |
+          python -m starter progress > progress.txt
+          cat progress.txt
+          { echo '```'; cat progress.txt; echo '```'; } >> "$GITHUB_STEP_SUMMARY"
 """
 
 

@@ -1,12 +1,14 @@
 """What students clone: whole enough to work in, and without a line of an answer."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 
 import nbformat
 import pytest
+import yaml
 
 from grading.classroom.student_repo import student_repo
 from grading.content import knife, known_answers
@@ -56,6 +58,26 @@ def test_a_learner_can_check_in_it(repo):
     command = [sys.executable, "-m", "starter", "check", next(iter(TASKS))]
     run = subprocess.run(command, cwd=repo, env=environment, capture_output=True, text=True)
     assert "blank" in run.stdout + run.stderr and "Traceback" not in run.stderr
+
+
+def test_a_push_shows_a_learner_how_far_she_is_and_may_write_nothing(repo, tmp_path):
+    """What the workflow runs, but for the installation."""
+    workflow = yaml.load((repo / ".github/workflows/progress.yml").read_text(), yaml.BaseLoader)
+    assert (
+        workflow["on"] == "push" and workflow["permissions"] == {"contents": "read"}
+    )
+    *_, install, last = (step["run"] for step in workflow["jobs"]["progress"]["steps"] if "run" in step)
+    assert install.startswith("pip install -r requirements.txt ") and (repo / "requirements.txt").is_file()
+    clone, summary = tmp_path / "clone", tmp_path / "summary.md"
+    shutil.copytree(repo, clone)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "GITHUB_STEP_SUMMARY": str(summary), "VIRTUAL_ENV": sys.prefix}
+    environment |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if "site-packages" in path)}
+    subprocess.run(["bash", "-e", "-c", last], cwd=clone, env=environment, check=True, capture_output=True)
+    told = summary.read_text()
+    assert told.startswith("```\n") and told.endswith("```\n") and "0 of" in told
 
 
 def test_its_page_names_every_lab_and_its_licence_is_there(texts):
