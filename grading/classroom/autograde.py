@@ -114,7 +114,7 @@ class Run:
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one
-        tried = self.tried(target if target.exists() else fresh, found, result)
+        tried = self.tried(tries.kept_in(target) or tries.kept_in(fresh), found, result)
         self.course.record(self.lab, found.student).unlink(missing_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / "starter").mkdir(parents=True)
@@ -144,15 +144,15 @@ class Run:
         if before <= (now := self.worth(found.student, result, folder)):
             shutil.rmtree(aside)
             return ""
-        replace(graded / tries.FILE, json.dumps(self.tried(graded, found, result)))
+        replace(graded / tries.FILE, json.dumps(self.tried(tries.kept_in(graded), found, result)))
         shutil.rmtree(folder)
         aside.rename(folder)
         return f"an earlier submission counts on, worth {before:g} points for its code; this one is worth {now:g}"
 
-    def tried(self, graded: Path, found: Submission, result: Judgement) -> list[tries.Try]:
+    def tried(self, before: list[tries.Try], found: Submission, result: Judgement) -> list[tries.Try]:
         """All that this learner has had graded of the lab, this one too."""
         time, timed, _ = handed_in(self.course.folder("submitted", self.lab, found.student))
-        return tries.with_this(tries.kept_in(graded), found, result, time if timed else None)
+        return tries.with_this(before, found, result, time if timed else None)
 
     def worth(self, student: str, result: Judgement, folder: Path) -> float:
         given = self.rules.of(self.lab)

@@ -1,22 +1,28 @@
 """The gradebook holds what nbgrader would have put there, on SQLite and on PostgreSQL."""
 
 import contextlib
+import csv
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbgrader.apps import NbGraderAPI
 from nbgrader.converters import Autograde
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from grading.__main__ import main
 from grading.classroom.autograde import autograde
+from grading.classroom.changes import course_rules
 from grading.classroom.course_folder import COURSE_ID, Course
 from grading.classroom.export import export
 from grading.classroom.feedback import feedback
@@ -24,6 +30,7 @@ from grading.classroom.gradebook import Writer, address, configured, open_gradeb
 from grading.classroom.release import release
 from grading.classroom.settings import configure
 from grading.content.mistake import Mistake
+from grading.content.tasks import TASKS as TABLE
 from grading.content.tasks import tasks_of
 
 LAB = "02_vae"
@@ -207,6 +214,61 @@ def test_the_whole_way_works_on_postgresql(postgres, notebooks, graded, recorded
     assert (course.root / "gradebook.url").stat().st_mode & 0o077 == 0
     with Writer(course, LAB), pytest.raises(Mistake, match="another grader is at work in postgresql"):
         Writer(course, LAB)
+
+
+RULES = """zone = "Europe/Berlin"
+drop_lowest = 0
+[late]
+per_day = 10
+free_days = 1
+[partial]
+value = 40
+gradient = 20
+[lab.02_vae]
+due = "2026-10-17 12:00"
+points = { vae-1 = 7, vae-3 = 0.5 }
+drop = ["vae-4"]
+bonus = ["vae-5"]
+[[extension]]
+student = "2"
+lab = "02_vae"
+days = 1
+"""
+
+
+def test_course_toml_makes_the_same_points_on_postgresql(postgres, notebooks, graded, recorded, tmp_path):
+    """Late, with an extension, a free day, partial credit, other points, a bonus, a task dropped; and then changed."""
+    with create_engine(address(postgres), isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as server:
+        server.execute(text("CREATE DATABASE rules"))
+    found = {}
+    for kind in ("sqlite", "postgresql"):
+        course, said = Course(tmp_path / kind), []
+        if kind == "postgresql":
+            keep_grades_in(course, postgres.replace("/postgres?", "/rules?"))
+        release(course, LAB, notebooks)
+        shutil.copytree(graded.root / "submitted", course.root / "submitted")
+        for path in course.root.glob(f"submitted/*/{LAB}/intake.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"clock": "platform"}))
+            path.with_name("timestamp.txt").write_text("2026-10-19 12:00:00 UTC")
+        (course.root / "course.toml").write_text(RULES)
+        pool = recorded({task: ["wrong", "No."] if task == "vae-2" else ["right", "Yes."] for task in TASKS})
+        pool.agreed = {"vae-2": ["value", "shape"]}
+        assert autograde(course, LAB, pool=pool, say=lambda words: None) == 0
+        course_rules(course, True, datetime(2026, 11, 1, tzinfo=UTC), said.append)
+        export(course, lambda words: None, partial=True)
+        tables = [(course.root / name).read_text() for name in ("grades.csv", "term.csv")]
+        (course.root / "course.toml").write_text(RULES.replace("per_day = 10", "per_day = 20"))
+        course_rules(course, False, datetime(2026, 11, 1, tzinfo=UTC), said.append)
+        found[kind] = tables, said
+    assert found["sqlite"] == found["postgresql"]
+    ((grades, _), said) = found["postgresql"]
+    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(grades.removeprefix("\ufeff")))}
+    out_of = float(rows["1"]["out_of"])
+    assert (rows["1"]["vae-1"], rows["1"]["vae-3"], rows["1"]["vae-4"]) == ("7", "0.5", "")
+    assert float(rows["1"]["vae-2"]) == pytest.approx(0.4 * TABLE["vae-2"]["points"])
+    assert float(rows["1"]["penalty"]) == pytest.approx(0.2 * out_of), "three days begun, one of them free"
+    assert float(rows["2"]["penalty"]) == pytest.approx(0.1 * out_of), "with a day more"
+    assert sum(" -> " in words for words in said) > 0
 
 
 def test_a_server_that_was_restarted_costs_nothing(postgres, notebooks, graded, recorded, tmp_path):

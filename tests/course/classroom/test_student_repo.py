@@ -63,9 +63,7 @@ def test_a_learner_can_check_in_it(repo):
 def test_a_push_shows_a_learner_how_far_she_is_and_may_write_nothing(repo, tmp_path):
     """What the workflow runs, but for the installation."""
     workflow = yaml.load((repo / ".github/workflows/progress.yml").read_text(), yaml.BaseLoader)
-    assert (
-        workflow["on"] == "push" and workflow["permissions"] == {"contents": "read"}
-    )
+    assert workflow["on"] == "push" and workflow["permissions"] == {"contents": "read"}
     *_, install, last = (step["run"] for step in workflow["jobs"]["progress"]["steps"] if "run" in step)
     assert install.startswith("pip install -r requirements.txt ") and (repo / "requirements.txt").is_file()
     clone, summary = tmp_path / "clone", tmp_path / "summary.md"

@@ -1,22 +1,28 @@
 """A cluster of other machines grades like this one, and loses nothing when one of them dies."""
 
 import contextlib
+import csv
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from grading.__main__ import main
 from grading.classroom.autograde import autograde
+from grading.classroom.changes import course_rules
+from grading.classroom.course_folder import Course
+from grading.classroom.export import export
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
 from grading.judge import executors
-from grading.judge.executors import Cluster
+from grading.judge.executors import Cluster, Local
 
 LAB = "02_vae"
 
@@ -80,6 +86,42 @@ def test_a_worker_that_dies_in_the_middle_costs_nothing(course, needs_jail, clus
     with course.gradebook() as gradebook:
         found = sorted((one.student_id, one.score) for one in gradebook.assignment_submissions(LAB))
     assert found == [(f"s{i:02}", (points(), 0, points(without="vae-2"))[i % 3]) for i in range(12)]
+
+
+RULES = """[partial]
+value = 40
+shape = 10
+corners = 20
+[lab.02_vae]
+points = { vae-1 = 10 }
+bonus = ["vae-3"]
+drop = ["vae-4"]
+"""
+
+
+def test_course_toml_makes_the_same_points_with_a_cluster(course, needs_jail, cluster, solution, blank, tmp_path):
+    """Three learners, one of them right in part, judged by dask's workers and by this machine's processes."""
+    address, _ = cluster
+    right = "torch.exp(0.5 * log_var)"
+    texts = {"anna": solution, "ben": solution.replace(right, f"{right}.detach()"), "cem": blank}
+    assert texts["ben"] != solution
+    (course.root / "course.toml").write_text(RULES)
+    for name, text in texts.items():
+        folder = course.folder("submitted", LAB, name)
+        (folder / "starter").mkdir(parents=True)
+        (folder / f"{LAB}.ipynb").write_bytes(course.released(LAB).read_bytes())
+        (folder / "starter/vae.py").write_text(text)
+    shutil.copytree(course.root, tmp_path / "here")
+    found = []
+    for where, pool in ((course, Cluster(address, 120)), (Course(tmp_path / "here"), Local(1))):
+        assert autograde(where, LAB, pool=pool, limits={"cpu": 10, "wall": 60}, say=lambda words: None) == 0
+        course_rules(where, True, datetime(2026, 11, 1, tzinfo=UTC), lambda words: None)
+        export(where, lambda words: None, partial=True)
+        table = csv.DictReader((where.root / "grades.csv").open(encoding="utf-8-sig"))
+        found.append({row["student"]: {key: row[key] for key in row if key != "submitted"} for row in table})
+    assert found[0] == found[1]
+    there = found[0]
+    assert [there[name]["vae-1"] for name in texts] == ["10", "7", "0"] and {there[n]["vae-4"] for n in texts} == {""}
 
 
 def test_a_worker_without_the_course_is_one_line():
