@@ -17,7 +17,7 @@
 # - stack couplings into a multi-scale model, sample from it, and walk through its latents;
 # - explain why an attempt diverged, and repair it.
 #
-# **Time:** 150 minutes. **Before:** labs 2 and 4. **Your part:** eight blanks in `starter/realnvp.py`, two written answers
+# **Time:** 180 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in `starter/realnvp.py`, two written answers
 # here.
 
 # %% tags=["setup"]
@@ -270,6 +270,13 @@ plots.rows({"squeezed": four, "reshaped": wrong}, "Three digits: four channels e
 
 # %%
 check("nvp-6")  # starter/realnvp.py, split
+
+# %% [markdown]
+# **Build it.** Layers, stages, and numbers that leave between them: the whole way from data to latents is yours, without a
+# formula. Draw it first for three stages: how many numbers leave where, what has each of them paid, and when?
+
+# %%
+check("nvp-9")  # starter/realnvp.py, encode
 
 # %% [markdown]
 # Everything together: checkerboards, squeeze, channel masks, split, squeeze, channel masks, with variational noise.

@@ -5,7 +5,7 @@ through. Images x are float32 (B, C, H, W) in [0, 1], whole grey levels k / (lev
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -246,6 +246,52 @@ def variational_noise(
     raise NotImplementedError("nvp-8")  # YOUR CODE HERE
 
 
+class Encoded(NamedTuple):
+    """An example on the other side of a multi-scale flow."""
+
+    z: Tensor  # the latents of all scales, flat, (B, D)
+    log_det: Tensor  # of the whole way, (B,)
+    log_prior: Tensor  # log p(z) in nats, (B,)
+
+
+def encode(
+    stages: Sequence[Sequence[Flow]],
+    x: Tensor,
+    leave: Callable[[Tensor], Split] = split,
+    log_density: Callable[[Tensor], Tensor] = log_normal,
+) -> Encoded:
+    """Build it: a flow of several scales, from data to latents. No formula here, only what must hold.
+
+    - The layers of a stage follow one another, and so do the stages.
+    - On the way from one stage to the next, and only there, numbers leave by `leave`: some become latent and have paid
+      for that, the kept ones go on. What is left after the last stage is latent, too, and pays by `log_density`.
+    - z holds all latents, flat, in the order in which they become latent: as many numbers as x has.
+    - log_det counts every layer once, log_prior every latent once; both keep one number per example.
+    - One stage is a flow without scales; then nothing leaves, and examples may be points (B, D). A stage may be empty.
+    - Gradients reach x and the layers.
+
+    `RealNVP.inverse` below is the way back, and given.
+
+    Args:
+        stages: flows in the order in which they are met, at least one stage; layer(h) gives (h, log_det).
+        x: examples, shape (B, C, H, W) or (B, D).
+        leave: split, or another that halves something else.
+        log_density: log_normal, or another; flat latents (B, D) -> nats (B,).
+
+    Returns:
+        Encoded(z, log_det, log_prior).
+
+    Raises:
+        ValueError: no stages.
+
+    Source: Dinh et al. 2017, section 3.6, equations 13 to 16.
+    """
+    if not len(stages):
+        raise ValueError("stages must hold at least one stage, not 0")
+    # TODO nvp-9: let x go through the stages; collect what leaves, and three sums over the way.
+    raise NotImplementedError("nvp-9")  # YOUR CODE HERE
+
+
 class AffineCoupling(Flow):
     """coupling_forward and coupling_inverse with a mask and a network; `context` channels are shown to the network."""
 
@@ -294,30 +340,21 @@ class RealNVP(Flow):
         self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages)
         self.shape = tuple(shape)
 
-    def encode(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """The latents of every stage, log_det (B,) and log p(z) (B,)."""
+    def encode(self, x: Tensor) -> Encoded:
         check_finite(x=x)
-        latents, log_det, log_prior, h = [], x.new_zeros(len(x)), x.new_zeros(len(x)), x
-        for i, stage in enumerate(self.stages):
-            if i:
-                h, z, log_prob = split(h)
-                latents, log_prior = [*latents, z], log_prior + log_prob
-            for layer in stage:
-                h, layer_log_det = layer(h)
-                log_det = log_det + layer_log_det
-        return [*latents, h], log_det, log_prior + log_normal(h.flatten(1))
+        return encode(self.stages, x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        latents, log_det, _ = self.encode(x)
-        return torch.cat([z.flatten(1) for z in latents], dim=1), log_det
+        z, log_det, _ = self.encode(x)
+        return z, log_det
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         latents, log_det = self.unpacked(z), z.new_zeros(len(z))
         h = latents.pop()
         for i, stage in reversed(list(enumerate(self.stages))):
             for layer in reversed(stage):
-                h, layer_log_det = layer.inverse(h)
-                log_det = log_det + layer_log_det
+                h, own_log_det = layer.inverse(h)
+                log_det = log_det + own_log_det
             h = torch.cat([h, latents.pop()], dim=1) if i else h
         return h, log_det
 

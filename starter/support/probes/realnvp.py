@@ -1,15 +1,16 @@
 """Probes of lab 5: starter/realnvp.py."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, array, case, first, observe, probe, scaled, tensor
+from ..flows import Flow
+from .core import Draw, array, case, first, gradients_of, named, observe, probe, scaled, tensor
 
 
 @probe("nvp-1")
@@ -141,3 +142,55 @@ def variational_noise(module: ModuleType, draw: Draw) -> Arrays:
     one["u"] = 2.0**-13 + (1 - 2.0**-12) * one["u"].round()
     seen |= case("one example, extreme u near 0 and 1", observe(bent, one))
     return seen | {f"{name}, b beyond +-60": far[name] for name in ("item 0", "item 1") if name in far}
+
+
+class Bend(Flow):
+    """A layer whose log-determinant is no Jacobian's, so that it shows."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)  # one number per feature or channel
+        self.asked = 0
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked += 1
+        weight = self.weight[: h.shape[1]].view(-1, *[1] * (h.dim() - 2))
+        return h + (weight * h).sin(), (weight + h.cos()).flatten(1).sum(dim=1)
+
+
+@probe("nvp-9", spared={"extreme": "that is its layers' task"})
+def encode(module: ModuleType, draw: Draw) -> Arrays:
+    """Three scales; then one, of points; then two of one example, the second without layers."""
+    (b, quarter, h, w), (d,) = draw.batch(), draw.dims("D", low=7, high=8)
+    image, point = draw.mixed(b, 4 * quarter, h, w), draw.mixed(b, d)
+    layers = nn.ModuleList(Bend(draw.mixed(4 * quarter)) for _ in range(5))
+    three = nn.ModuleList([layers[:2], layers[2:4], layers[4:]])
+    seen = encoded(module, three, image, layers)
+    seen |= case("one stage, points", encoded(module, nn.ModuleList([layers[:2]]), point[:, : 4 * quarter], layers))
+    bare = nn.ModuleList([layers[1:2], nn.ModuleList()])
+    return seen | case("one example, an empty stage", encoded(module, bare, image[:1], layers))
+
+
+def encoded(module: ModuleType, stages: nn.ModuleList, x: Tensor, layers: Iterable[Bend]) -> Arrays:
+    left: list[tuple[int, ...]] = []
+    before = [layer.asked for layer in layers]
+
+    def leave(h: Tensor) -> tuple:
+        """The halves are not those of the lab's, and what they cost is no sum."""
+        left.append(tuple(h.shape))
+        kept, z = h[:, 1::2], h[:, ::2]
+        return module.Split(kept, z, (2 + z.flatten(1).square().sum(dim=1)).log())
+
+    def log_density(z: Tensor) -> Tensor:
+        return (1 + (z - 0.3).square().sum(dim=-1)).sqrt()
+
+    def through(x: Tensor) -> tuple:
+        found.append(module.encode(stages, x, leave, log_density))
+        return found[0]
+
+    found: list[tuple] = []
+    seen = observe(through, {"x": x}, ("x",))
+    seen |= gradients_of(named(found[0]), {"the first layer's weight": stages[0][0].weight})
+    seen["shapes of what is halved"] = np.array(left).ravel()
+    seen["how often each layer is asked"] = np.array([layer.asked for layer in layers]) - before
+    return seen
