@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS, tasks_of
-from ..judge.agreement import PROPERTIES
+from ..judge.agreement import PROPERTIES, WHOLE
 from .course_folder import Course, replace
 from .groups import ID
 
@@ -226,7 +226,9 @@ def of_lab(lab: str, place: tzinfo | None) -> dict[str, Kind]:
     known, what = graded_in(lab), f"tasks and questions of {lab}"
     lists = names(known, what)
     kinds = {"due": when(place), "weight": number(0, 1000), "points": points(known), "drop": lists, "bonus": lists}
-    return kinds | {"partial": names(tasks_of(lab), f"tasks of {lab}")}
+    whole = [task for task in tasks_of(lab) if task in WHOLE]
+    but = f" but {', '.join(whole)}, all or nothing for what it is" * bool(whole)
+    return kinds | {"partial": names({*tasks_of(lab)} - {*whole}, f"tasks of {lab}{but}")}
 
 
 def of_extension(place: tzinfo | None) -> dict[str, Kind]:

@@ -164,6 +164,7 @@ def test_the_best_submission_is_the_best_with_partial_credit(course, tmp_path, r
             '[lab.02_vae]\npartial = ["vae-q1"]',
             "lab.02_vae.partial is ['vae-q1']: a list of tasks of 02_vae",
         ),
+        ('[lab.13_vqvae]\npartial = ["vq-2"]', "a list of tasks of 13_vqvae but vq-2, all or nothing for what it is"),
         ('[lab.02_vae]\npartial = ["vae-1"]', "lab.02_vae.partial names tasks, and [partial] gives them nothing: set"),
     ],
 )
