@@ -1,7 +1,7 @@
 """Probes of lab 5: starter/realnvp.py."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -163,17 +163,15 @@ def encode(module: ModuleType, draw: Draw) -> Arrays:
     """Three scales; then one, of points; then two of one example, the second without layers."""
     (b, quarter, h, w), (d,) = draw.batch(), draw.dims("D", low=7, high=8)
     image, point = draw.mixed(b, 4 * quarter, h, w), draw.mixed(b, d)
-    layers = nn.ModuleList(Bend(draw.mixed(4 * quarter)) for _ in range(5))
-    three = nn.ModuleList([layers[:2], layers[2:4], layers[4:]])
-    seen = encoded(module, three, image, layers)
-    seen |= case("one stage, points", encoded(module, nn.ModuleList([layers[:2]]), point[:, : 4 * quarter], layers))
-    bare = nn.ModuleList([layers[1:2], nn.ModuleList()])
-    return seen | case("one example, an empty stage", encoded(module, bare, image[:1], layers))
+    layers = [Bend(draw.mixed(4 * quarter)) for _ in range(5)]
+    seen = encoded(module, [layers[:2], layers[2:4], layers[4:]], image)
+    seen |= case("one stage, points", encoded(module, [layers[:2]], point))
+    return seen | case("one example, an empty stage", encoded(module, [layers[1:2], []], image[:1]))
 
 
-def encoded(module: ModuleType, stages: nn.ModuleList, x: Tensor, layers: Iterable[Bend]) -> Arrays:
-    left: list[tuple[int, ...]] = []
-    before = [layer.asked for layer in layers]
+def encoded(module: ModuleType, stages: list[list[Bend]], x: Tensor) -> Arrays:
+    layers = [layer for stage in stages for layer in stage]
+    asked, left = [layer.asked for layer in layers], []
 
     def leave(h: Tensor) -> tuple:
         """The halves are not those of the lab's, and what they cost is no sum."""
@@ -185,12 +183,12 @@ def encoded(module: ModuleType, stages: nn.ModuleList, x: Tensor, layers: Iterab
         return (1 + (z - 0.3).square().sum(dim=-1)).sqrt()
 
     def through(x: Tensor) -> tuple:
-        found.append(module.encode(stages, x, leave, log_density))
+        found.append(module.encode(nn.ModuleList(map(nn.ModuleList, stages)), x, leave, log_density))
         return found[0]
 
     found: list[tuple] = []
     seen = observe(through, {"x": x}, ("x",))
     seen |= gradients_of(named(found[0]), {"the first layer's weight": stages[0][0].weight})
     seen["shapes of what is halved"] = np.array(left).ravel()
-    seen["how often each layer is asked"] = np.array([layer.asked for layer in layers]) - before
+    seen["how often each layer is asked"] = np.array([layer.asked for layer in layers]) - asked
     return seen
