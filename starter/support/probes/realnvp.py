@@ -150,28 +150,31 @@ class Bend(Flow):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)  # one number per feature or channel
-        self.asked = 0
+        self.modes: list[bool] = []  # of every call
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        self.asked += 1
+        self.modes.append(self.training)
         weight = self.weight[: h.shape[1]].view(-1, *[1] * (h.dim() - 2))
         return h + (weight * h).sin(), (weight + h.cos()).flatten(1).sum(dim=1)
 
 
 @probe("nvp-9", spared={"extreme": "that is its layers' task"})
 def encode(module: ModuleType, draw: Draw) -> Arrays:
-    """Three scales; then one, of points; then two of one example, the second without layers."""
+    """Three scales; then one, of points; then two of one example in evaluation mode, the second without layers."""
     (b, quarter, h, w), (d,) = draw.batch(), draw.dims("D", low=7, high=8)
     image, point = draw.mixed(b, 4 * quarter, h, w), draw.mixed(b, d)
     layers = [Bend(draw.mixed(4 * quarter)) for _ in range(5)]
     seen = encoded(module, [layers[:2], layers[2:4], layers[4:]], image)
     seen |= case("one stage, points", encoded(module, [layers[:2]], point))
-    return seen | case("one example, an empty stage", encoded(module, [layers[1:2], []], image[:1]))
+    bare = encoded(module, [layers[1:2], []], image[:1], training=False)
+    return seen | case("one example, an empty stage, evaluation mode", bare)
 
 
-def encoded(module: ModuleType, stages: list[list[Bend]], x: Tensor) -> Arrays:
-    layers = [layer for stage in stages for layer in stage]
-    asked, left = [layer.asked for layer in layers], []
+def encoded(module: ModuleType, stages: list[list[Bend]], x: Tensor, training: bool = True) -> Arrays:
+    layers = [layer.train(training) for stage in stages for layer in stage]
+    left: list[tuple[int, ...]] = []
+    for layer in layers:
+        layer.modes.clear()
 
     def leave(h: Tensor) -> tuple:
         """The halves are not those of the lab's, and what they cost is no sum."""
@@ -190,5 +193,7 @@ def encoded(module: ModuleType, stages: list[list[Bend]], x: Tensor) -> Arrays:
     seen = observe(through, {"x": x}, ("x",))
     seen |= gradients_of(named(found[0]), {"the first layer's weight": stages[0][0].weight})
     seen["shapes of what is halved"] = np.array(left).ravel()
-    seen["how often each layer is asked"] = np.array([layer.asked for layer in layers]) - asked
+    seen["how often each layer is asked"] = np.array([len(layer.modes) for layer in layers])
+    modes = [mode for layer in layers for mode in (*layer.modes, layer.training)]
+    seen["mode as found, in every call and after"] = np.array(all(mode == training for mode in modes))
     return seen
