@@ -113,7 +113,9 @@ def released(tmp_path_factory, notebooks):
 
     course = Course(tmp_path_factory.mktemp("class") / "course")
     release(course, LAB, notebooks)
-    return course
+    made = sorted(course.root.rglob("*"))
+    yield course
+    assert sorted(course.root.rglob("*")) == made, "a test wrote into what all tests share"
 
 
 @pytest.fixture

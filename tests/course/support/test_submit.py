@@ -44,13 +44,13 @@ def packed(folder) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_collect_takes_what_it_packs_byte_for_byte(own, lab, released, tmp_path):
+def test_collect_takes_what_it_packs_byte_for_byte(own, lab, course, tmp_path):
     submit.submit(lab)
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     (own / f"submission-{LAB}.zip").rename(uploads / "anna.zip")
-    assert collect(released, LAB, uploads) == ["'anna.zip': anna, accepted"]
-    taken = released.folder("submitted", LAB, "anna")
+    assert collect(course, LAB, uploads) == ["'anna.zip': anna, accepted"]
+    taken = course.folder("submitted", LAB, "anna")
     for name in files_of(LAB).values():
         assert (taken / name).read_bytes() == (own / name).read_bytes()
 
