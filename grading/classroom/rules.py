@@ -205,7 +205,13 @@ def graded_in(lab: str) -> dict[str, int]:
     return {name: row["points"] for name, row in (TASKS | QUESTIONS).items() if row["lab"] == lab}
 
 
-TEXT = Kind("a text, in quotes", lambda value: value if isinstance(value, str) and value else zone(None))
+def some_text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+TEXT = Kind("a text, in quotes", some_text)
 TOP = {
     "use": names(LABS, "labs"),
     "zone": Kind("a time zone such as Europe/Berlin", zone),
@@ -319,7 +325,7 @@ def groups(table: Any) -> dict[str, str]:
 def extensions(given: list[Any], labs: Mapping[str, Lab], place: tzinfo | None) -> list[Extension]:
     found = []
     for count, row in enumerate(given, 1):
-        one, where = Extension(**{"student": ""} | checked(f"extension {count}: ", row, of_extension(place))), ""
+        one = Extension(**{"student": ""} | checked(f"extension {count}: ", row, of_extension(place)))
         where = f"{FILE}: extension {count}"
         if not one.student:
             raise Mistake(f"{where} has no student: name the one that it is for")
