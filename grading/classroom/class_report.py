@@ -191,7 +191,7 @@ def shown(lab: str, rows: list[Row], learners: int, worth: Mapping[str, float]) 
             yield f"{task:8} cannot be read: {n}; {says}"
     wrong = [row for row in rows if row[1] not in (*STATES, "points", "to read", UNREADABLE, MISSING)]
     yield "What to teach next:" if wrong else "Nothing is wrong."
-    wrong.sort(key=lambda row: (row[1] == UNNAMED, -row[2]))  # what has a name can be taught
+    wrong.sort(key=lambda row: (-row[2], row[1] == UNNAMED))  # of two that as many met, what has a name can be taught
     yield from (f"{n:6}  {task:8} {says}" for task, _, n, _, says in wrong[:12])
 
 

@@ -57,7 +57,7 @@ def test_a_misconception_is_counted_by_what_the_catalogue_says(reported):
     assert any(entry["says"] in words for words in said[said.index("What to teach next:") :])
 
 
-def test_what_stops_a_whole_module_is_one_mistake_behind_those_that_have_a_name(reported):
+def test_what_stops_a_whole_module_is_one_mistake_behind_one_that_has_a_name_and_as_many_met(reported):
     """One of the five has a syntax error, for all tasks."""
     said, rows = reported
     row = next(row for row in rows if row["task"] == "all")
@@ -65,6 +65,16 @@ def test_what_stops_a_whole_module_is_one_mistake_behind_those_that_have_a_name(
     first, *others = said[said.index("What to teach next:") + 1 :]
     assert first.endswith(known_answers.answers("wrong")["vae-2"][0]["says"])
     assert sum("stops with SyntaxError" in words for words in others) == 1
+
+
+def test_what_most_learners_met_is_taught_next_whether_it_has_a_name_or_not():
+    tasks = tasks_of(LAB)
+    rows = [(task, state, 0, 0.0, "") for task in tasks for state in report_of.STATES]
+    rows += [(tasks[0], "vae-1-named", 2, 0.2, "named"), (tasks[1], "vae-2-named", 1, 0.1, "rare")]
+    rows += [(tasks[2], "other", 2, 0.2, "without a name"), (tasks[3], "other", 9, 0.9, "stops with NameError")]
+    said = [*report_of.shown(LAB, rows, 10, {})]
+    listed = said[said.index("What to teach next:") + 1 :]
+    assert [line.split(maxsplit=2)[2] for line in listed] == ["stops with NameError", "named", "without a name", "rare"]
 
 
 def test_an_exception_in_one_task_is_counted_by_its_type():
