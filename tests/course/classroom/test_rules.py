@@ -161,7 +161,7 @@ def test_late_work_costs_by_the_platforms_clock_and_an_extension_helps(class_of_
     assert after["2"]["penalty"] != "0"
 
 
-def test_where_no_platform_says_when_nobody_is_late_but_by_its_mark(class_of_five):
+def test_where_no_platform_says_when_nobody_is_late_but_by_its_mark_and_not_who_has_an_extension(class_of_five):
     for student, late in (("1", ""), ("2", "marked late by Canvas")):
         path = class_of_five.folder("submitted", LAB, student) / "intake.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"clock": "file", "late": late}))
@@ -171,6 +171,9 @@ def test_where_no_platform_says_when_nobody_is_late_but_by_its_mark(class_of_fiv
     assert any("no platform says when 2 of 5 came: 1 that it marks late count as one day late" in one for one in said)
     found = rows(class_of_five)
     assert (found["1"]["seconds_late"], found["2"]["seconds_late"]) == ("0", "86400")
+    extended = '[[extension]]\nstudent = "2"\ndays = 3\n'
+    ruled(class_of_five, 'zone = "UTC"\n[lab.02_vae]\ndue = "2026-10-01"\n[late]\nper_day = 10\n' + extended)
+    assert rows(class_of_five)["2"]["seconds_late"] == "0"
 
 
 def test_a_change_that_moves_points_is_shown_and_counts_only_when_it_is_applied(class_of_five, capsys):
