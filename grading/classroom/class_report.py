@@ -84,7 +84,7 @@ def term_report(course: Course, say: Callable[[str], None] = print) -> Path:
                 kinds.setdefault(kind, {}).setdefault(lab, 0)
                 kinds[kind][lab] += 1
     path = course.root / "report.html"
-    replace(path, of_term(labs, dict(sorted(kinds.items())), len(roster_of(course).people)))
+    replace(path, of_term(labs, dict(sorted(kinds.items())), roster_of(course).by_folder))
     say(f"{len(labs)} labs side by side: {path}.")
     return path
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 
 from ..content.tasks import LABS, QUESTIONS, TASKS
@@ -162,17 +162,21 @@ def way(steps: Sequence[Step], took: str, learners: int) -> str:
     return f"<h2>What was met before what</h2>\n<p>{escape(' '.join(words))}</p>\n{table(head, rows)}"
 
 
-def of_term(labs: Mapping[str, Mapping[str, Result]], kinds: Mapping[str, Mapping[str, int]], enrolled: int) -> str:
+def of_term(
+    labs: Mapping[str, Mapping[str, Result]], kinds: Mapping[str, Mapping[str, int]], enrolled: Collection[str]
+) -> str:
     """
     Args:
         kinds: kind of named mistakes -> lab -> learners who made one.
-        enrolled: people of the roster; 0: there is none.
+        enrolled: who is in the roster; nobody: there is none.
     """
     rows = []
     for lab, found in labs.items():
         shares = sorted(result.share for result in found.values())
         late = sum(result.late > 0 for result in found.values()) / len(found)
-        handed_in = f"{len(found)} of {enrolled}" if enrolled else str(len(found))
+        here = sum(student in enrolled for student in found)
+        handed_in = f"{here} of {len(enrolled)}" if enrolled else str(len(found))
+        handed_in += f", and {len(found) - here} who are not in the roster" if enrolled and here < len(found) else ""
         rows.append([LABS[lab]["title"], handed_in, percent(statistics.median(shares)), percent(late)])
     met = [
         [kind, *(percent(by[lab] / len(labs[lab])) if by.get(lab) else "" for lab in labs)]

@@ -108,7 +108,7 @@ def test_the_report_is_a_page_in_which_nothing_acts_with_sections_side_by_side(f
     assert "Group A (1)" in page and "&lt;script&gt;B" in page and "Ida Nix (9)" in page
     assert {tag for tag, _ in Tags(page).found} & {"script", "a", "img", "form", "iframe"} == set()
     path = term_report(five, lambda words: None)
-    assert "5 of 3" in path.read_text() and "Kinds of mistakes" in path.read_text()
+    assert "2 of 3, and 3 who are not in the roster" in path.read_text() and "Kinds of mistakes" in path.read_text()
 
 
 def test_wrong_answers_that_do_the_same_are_one_group_whatever_the_numbers_are():
