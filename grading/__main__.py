@@ -552,9 +552,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with moved(given):
             return given.run(given)
-    except (Mistake, OSError) as mistake:  # OSError: no space, no permission, and it names the file
-        full = "; make room there, and run it again" * (getattr(mistake, "errno", None) == errno.ENOSPC)
-        print(f"{given.command}: {mistake}{full}", file=sys.stderr)
+    except Mistake as mistake:
+        print(f"{given.command}: {mistake}", file=sys.stderr)
+        return 2
+    except OSError as trouble:  # no space, no permission, no such file
+        full = "; make room there, and run it again" * (trouble.errno == errno.ENOSPC)
+        where = f"{trouble.filename}: " * bool(trouble.filename)
+        print(f"{given.command}: {where}{trouble.strerror or trouble}{full}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("grading", "starter", "solutions", ""):

@@ -10,7 +10,7 @@ from grading.classroom.collect import collect
 from grading.classroom.course_folder import Course
 from grading.classroom.export import export
 from grading.classroom.roster import FILE, people, roster_of, take_in
-from grading.content.mistake import Mistake
+from grading.content.mistake import Mistake, lab_named
 
 LAB = "02_vae"
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Lab 1 (123)
@@ -159,3 +159,13 @@ def test_who_has_not_handed_in_is_in_every_table_with_section_and_ids(graded, tm
     assert rows["1"]["Student"] == "Müller, Zoë" and rows["1"]["Section"] == "Group A"
     assert any(words.startswith("roster   has nothing graded: 1; Ann Lee (5002)") for words in said)
     assert (course.root / FILE).read_text().startswith("id,first_name,last_name,email,section,sis,login")
+
+
+@pytest.mark.parametrize("typed", ["02_vae", "2", "vae", "VAE_1", "notebooks/02_vae.ipynb"])
+def test_an_instructor_names_a_lab_as_learners_do(typed):
+    assert lab_named(typed) == "02_vae"
+
+
+def test_a_file_that_is_not_there_is_one_line_without_a_number(tmp_path, capsys):
+    assert main(["roster", str(tmp_path / "none.csv"), "--course", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"roster: {tmp_path / 'none.csv'}: No such file or directory\n"
