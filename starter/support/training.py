@@ -314,11 +314,12 @@ def budget(seconds: float, done: float = 0.0) -> "tqdm":
 def within(name: str, value: float) -> None:
     """Print whether a result lies in its band (support/bands.toml): a line that is the same on every machine.
 
-    The number itself belongs into a picture. With the environment variable BANDS_LOG, the number is also appended
-    to that file: this is how the bands were measured.
+    The number itself belongs into a picture. On a data set for which no bands were measured, nothing is printed. With
+    the environment variable BANDS_LOG, the number is also appended to that file: this is how the bands were measured.
     """
-    low, high = band(name)
-    print(f"{name} within [{low:g}, {high:g}]: {'yes' if low <= value <= high else f'no, {value:.4g}'}")
+    if bands():
+        low, high = band(name)
+        print(f"{name} within [{low:g}, {high:g}]: {'yes' if low <= value <= high else f'no, {value:.4g}'}")
     if log := os.environ.get("BANDS_LOG"):
         with open(log, "a", encoding="utf-8") as file:
             file.write(json.dumps({"name": name, "value": value}) + "\n")
@@ -326,5 +327,10 @@ def within(name: str, value: float) -> None:
 
 def band(name: str) -> tuple[float, float]:
     """Lowest and highest value that a result may have on this data set."""
-    bands = tomllib.loads(Path(__file__).with_name("bands.toml").read_text(encoding="utf-8"))
-    return tuple(bands.get(default(), {}).get(name, (-math.inf, math.inf)))
+    return tuple(bands().get(name, (-math.inf, math.inf)))
+
+
+def bands() -> dict[str, list[float]]:
+    """Of all results on this data set."""
+    every = tomllib.loads(Path(__file__).with_name("bands.toml").read_text(encoding="utf-8"))
+    return every.get(default(), {})

@@ -113,13 +113,22 @@ def test_progress_is_not_written_to_stderr_and_leaves_nothing_behind(capsys):
 
 
 def test_within_prints_the_same_line_for_every_value_inside(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "band", lambda name: (1.0, 2.0))
+    monkeypatch.setattr(training, "bands", lambda: {"loss": [1.0, 2.0]})
     monkeypatch.setenv("BANDS_LOG", str(tmp_path / "log"))
     for value in (1.2, 1.9, 2.34567):
         training.within("loss", value)
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["loss within [1, 2]: yes"] * 2 + ["loss within [1, 2]: no, 2.346"]
     assert (tmp_path / "log").read_text().count("\n") == 3
+
+
+def test_on_a_data_set_without_bands_nothing_is_printed_and_a_forgotten_band_is_seen(capsys, monkeypatch):
+    monkeypatch.setenv("DATA", "fashion-mnist")
+    training.within("loss", 1.0)
+    assert capsys.readouterr().out == ""
+    monkeypatch.delenv("DATA")
+    training.within("never measured", 1.0)
+    assert capsys.readouterr().out == "never measured within [-inf, inf]: yes\n"
 
 
 class Duel(nn.Module):
