@@ -327,7 +327,8 @@ def within(name: str, value: float) -> None:
 
 def band(name: str) -> tuple[float, float]:
     """Lowest and highest value that a result may have on this data set."""
-    return tuple(bands().get(name, (-math.inf, math.inf)))
+    low, high = bands().get(name, (-math.inf, math.inf))
+    return low, high
 
 
 def bands() -> dict[str, list[float]]:
