@@ -155,7 +155,7 @@ class Bend(Flow):
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         self.modes.append(self.training)
         weight = self.weight[: h.shape[1]].view(-1, *[1] * (h.dim() - 2))
-        return h + (weight * h).sin(), (weight + h.cos()).flatten(1).sum(dim=1)
+        return h + (weight * h).sin(), (weight + h.cos()).flatten(1).mean(dim=1)
 
 
 @probe("nvp-9", spared={"extreme": "that is its layers' task"})
