@@ -228,7 +228,8 @@ def build() -> list[Path]:
     changed = [path for path, text in made.items() if write(path, text)]
     changed += uncatalogued.build()
     for twin in late:
-        print(f"running {twin.name} ...", flush=True)
-        notebooks.build(twin)
+        if not notebooks.reworded(twin):
+            print(f"running {twin.name} ...", flush=True)
+            notebooks.build(twin)
         changed.append(twin.with_suffix(".ipynb"))
     return changed

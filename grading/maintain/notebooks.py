@@ -181,6 +181,23 @@ def stale(text: Path) -> bool:
     return form(notebook) != form(read(text)) or notebook.metadata.get("plots") != plots_as_they_are()
 
 
+def reworded(text: Path) -> bool:
+    """Write the notebook with the twin's words and the outputs that it has; False where code has changed: run it."""
+    path = text.with_suffix(".ipynb")
+    if not path.exists():
+        return False
+    stored, fresh = nbformat.read(path, as_version=4), read(text)
+    before, after = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (stored, fresh))
+    asks = [(cell.source, cell.metadata) for cell in before] == [(cell.source, cell.metadata) for cell in after]
+    if not asks or stored.metadata.get("plots") != plots_as_they_are():
+        return False
+    for old, new in zip(before, after):
+        new.outputs, new.execution_count = old.outputs, old.execution_count
+    fresh.metadata = stored.metadata
+    nbformat.write(fresh, path)
+    return True
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:] or [text.stem for text in texts()]:
         build(FOLDER / f"{name}.py")

@@ -85,6 +85,20 @@ def test_a_built_notebook_ran_on_the_reference_and_keeps_no_progress_bar(tmp_pat
     assert notebooks.stale(text)
 
 
+def test_new_words_need_no_run_and_new_code_does(tmp_path):
+    text = twin(tmp_path, SETUP, CHECKS, '# %% [markdown]\n# ## Bar\n\n# %%\nprint("done")\n\n', ANSWERS)
+    assert not notebooks.reworded(text)
+    notebooks.build(text)
+    before = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
+    text.write_text(text.read_text().replace("# ## Bar", "# ## Other\n#\n# More."))
+    assert notebooks.reworded(text) and not notebooks.stale(text)
+    after = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
+    assert [cell.get("outputs") for cell in after.cells] == [cell.get("outputs") for cell in before.cells]
+    assert any(cell.source == "## Other\n\nMore." for cell in after.cells)
+    text.write_text(text.read_text().replace("done", "over"))
+    assert not notebooks.reworded(text) and notebooks.stale(text)
+
+
 @pytest.mark.parametrize(
     ("key", "factor", "kept"), [("seconds", 2, True), ("bits", 1.0001, True), ("bits", 1.01, False), (None, 1, True)]
 )
