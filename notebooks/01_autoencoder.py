@@ -45,7 +45,7 @@ diagrams.show("autoencoder")
 # %% [markdown]
 # ## 1.1 An image is many numbers; a digit is few
 #
-# Draw every pixel at random, and you get noise, practically for ever. Images of digits are a thin sheet in the space
+# Draw every pixel at random, and you get noise, however often you try. Images of digits are a thin sheet in the space
 # of all images. An autoencoder looks for coordinates on that sheet:
 #
 # $$x \;\xrightarrow{\ \text{encoder}\ }\; z \;\xrightarrow{\ \text{decoder}\ }\; \hat x$$
@@ -55,6 +55,7 @@ diagrams.show("autoencoder")
 # %%
 train, test = data.load(), data.load(split="test")
 x = test.pixels()  # float32 (N, C, H, W), every pixel in [0, 1]
+torch.manual_seed(training.SEED)
 noise = torch.rand(12, *train.shape)
 plots.rows({"digits": x[:12], "random": noise}, f"Two kinds of points in a space of {x[0].numel()} dimensions")
 
@@ -112,7 +113,7 @@ sizes, outputs = range(3, 11), {}
 for extra in (0, 1):
     back = torch.nn.ConvTranspose2d(1, 1, kernel_size=3, stride=2, padding=1, output_padding=extra)
     outputs[f"output padding {extra}"] = (sizes, [back(torch.zeros(1, 1, n, n)).shape[2] for n in sizes])
-plots.lines(outputs, "Without padding only odd sizes come back", "rows in", "rows out", style="o-")
+plots.lines(outputs, "Without output padding only odd sizes come back", "rows in", "rows out", style="o-")
 
 # %%
 check("ae-2")  # starter/autoencoder.py, mirror
@@ -146,9 +147,9 @@ slope = {"cross-entropy": (logit, p - 1), "(1 - p)²": (logit, -2 * (1 - p) ** 2
 plots.panels({"loss at target 1": loss, "its slope": slope}, x="logit")
 
 # %% [markdown]
-# Cross-entropy pulls with full force: its slope is $p - x = -1$. The squared error behind a sigmoid is flat exactly where
-# the error is largest, so a confident mistake is corrected last. That is why our `"mse"` has no sigmoid: there the
-# output *is* the pixel.
+# Cross-entropy pulls with nearly full force: its slope is $p - x \approx -1$. The squared error behind a sigmoid is
+# flat exactly where the error is largest, so a confident mistake is corrected last. That is why our `"mse"` has no
+# sigmoid: there the output *is* the pixel.
 #
 # Sum over the pixels of an image, then average over the images: the convention of the whole course.
 
@@ -194,7 +195,8 @@ x_hat = model.reconstruct(x[:12])
 plots.rows({"x": x[:12], "from 16 numbers": x_hat, "|difference|": (x_hat - x[:12]).abs()})
 
 # %% [markdown]
-# Position, class and slant survive; single odd pixels of a stroke do not.
+# Position, slant and most classes survive; the details of a stroke do not. The third image, a 5, comes back as what
+# could be a 9.
 #
 # **Question 1.** Give the code as many numbers as the image has pixels. What will the loss be, and what will the network
 # have learned about digits? Describe an experiment with these test images and random noise that would tell.
@@ -205,7 +207,7 @@ plots.rows({"x": x[:12], "from 16 numbers": x_hat, "|difference|": (x_hat - x[:1
 # %% [markdown]
 # ## 1.6 How narrow may it be?
 #
-# A fully connected encoder and decoder train in half a second, so let us try many sizes of code.
+# A fully connected encoder and decoder train in a second or two, so let us try many sizes of code.
 #
 # The loss falls with every number you add. Where does the curve bend?
 
@@ -229,22 +231,23 @@ title = "Loss against the size of the code"
 plots.lines({"test": (dims, losses)}, title, "numbers in the code", "nats per image", levels, log_x=True, style="o-")
 bend = next((n for n, now, doubled in zip(dims, losses, losses[1:]) if now - doubled < 5), 64)
 guesses.outcome("ae-bend", bends[(bend > 4) + (bend > 16)])
+print("eight numbers close more than half of the gap:", ignorant - losses[3] > (ignorant - perfect) / 2)
 
 # %%
 pictures = {str(n): models[n].reconstruct(x[:12]) for n in (1, 2, 4, 16, 64)}
 plots.rows({"x": x[:12], **pictures}, "The same images from 1, 2, 4, 16 and 64 numbers")
 
 # %% [markdown]
-# The first few numbers buy most: one number picks something like a class, four a class and a style, and with eight most of
-# the way is done.
-# Beyond 16 the curve is nearly flat. Ten or twenty numbers seem to be what these digits really vary in.
+# The first few numbers buy most. From one number comes little more than round or straight; from four most classes, and
+# with eight more than half of the gap is closed. Beyond 16 the curve is nearly flat: to this network, ten or twenty
+# numbers are what these digits vary in.
 
 # %% [markdown]
 # ### A loop of your own
 #
 # So far `training.fit` has trained. Now build a loop yourself: there is no formula for this one, only a contract in its
-# docstring. It does more than `fit`: after every epoch it asks images from which the model does not learn, and in the end
-# the model has the weights of its best epoch.
+# docstring. It does more than `fit`. After every epoch it asks images from which the model does not learn; and in the
+# end the model has the weights of its best epoch.
 #
 # **Predict.** 64 numbers, and only 200 images to learn from. What will the loss of these do, and what that of a thousand others?
 
@@ -270,8 +273,9 @@ print("the model has the weights of that epoch:", torch.allclose(ends_with, foun
 # %% [markdown]
 # ## 1.7 A run that learns nothing
 #
-# Deeper encoders are touchier. The same four convolutions, trained four times with the squared error: with a small learning
-# rate, with a large one, with the large one and batch normalisation, and with a third of it and batch normalisation.
+# Deeper encoders are more sensitive. Here the same four convolutions are trained four times, with the squared error.
+# Two runs have no batch normalisation: one at a small learning rate, one at a large rate. Two have it: one at the large
+# rate, one at a third of it.
 #
 # **Predict.** Which curve is lowest at the end?
 
@@ -287,6 +291,10 @@ for name, (lr, batch_norm) in settings.items():
     curves[name] = (range(10, len(values)), values[10:])
 stuck = {"mean image": ae.reconstruction_loss(mean_image, x, "mse").item()}
 plots.lines(curves, "Four settings", "step", "squared pixels per image", stuck)
+ends = {name: sum(values[-50:]) / 50 for name, (_, values) in curves.items()}
+print("the large rate ends no better than the mean image:", ends["3e-2"] >= stuck["mean image"])
+print("with BatchNorm it ends better:", ends["3e-2, BatchNorm"] < 0.9 * stuck["mean image"])
+print("a third of it, with BatchNorm, is as good as the small rate:", ends["1e-2, BatchNorm"] < 1.1 * ends["5e-4"])
 
 # %%
 plots.rows({"x": x[:12], **{name: run.reconstruct(x[:12]) for name, run in trained.items()}})
@@ -413,8 +421,8 @@ plots.rows({"reconstructed": model.reconstruct(x[:12]), **random}, "Codes of ima
 runs.measure("autoencoder", train, lambda n: model.images(z.mean(dim=0) + z.std(dim=0) * torch.randn(n, 16)))
 
 # %% [markdown]
-# Codes from $\mathcal N(0, I)$ decode to next to nothing. A normal distribution of the right place and width gives
-# fragments, and only now and then a digit. In two dimensions we see why:
+# Codes from $\mathcal N(0, I)$ decode to grey smudges: the codes of images lie further out. A normal distribution of
+# the right place and width gives fragments, and only now and then a digit. In two dimensions we see why:
 
 # %%
 torch.manual_seed(training.SEED)
@@ -429,9 +437,8 @@ plots.manifold(flat.images, "The plane of the codes, decoded evenly", span=codes
 # The loss only ever asks for $\hat x \approx x$. It says nothing about where codes lie, and nothing about what is decoded
 # between them.
 #
-# **Question 2.** The autoencoder rebuilds unseen test images well, and yet decodes random codes to nonsense. Explain how
-# both can
-# be true. Which two demands on the codes would make random codes decode to digits?
+# **Question 2.** The autoencoder rebuilds unseen test images well, and yet decodes random codes to nonsense. Explain
+# how both can be true. Which two demands on the codes would make random codes decode to digits?
 
 # %% [markdown] answer="ae-q2"
 # Your answer.
@@ -460,7 +467,8 @@ ahead = same["codes"] - same["pixels"]
 guesses.outcome("ae-neighbours", finders[2 if abs(ahead) < 4 else int(ahead > 0)])
 
 # %% [markdown]
-# Sixteen numbers find neighbours as well as all the pixels do, and a list of a million images is sixteen times as short.
+# Sixteen numbers find neighbours as well as all the pixels do, and a list of a million images holds a sixteenth of the
+# numbers.
 #
 # *Strangers*: images unlike all that it has learned should be rebuilt badly. Then the loss could warn us. Its part above the
 # floor of 1.4, for images that the network has never seen the like of:
@@ -483,11 +491,12 @@ plots.bars(losses, "What test digits and strangers cost above the floor", "nats 
 pairs = {name: torch.stack([some[:6], model.reconstruct(some[:6])], dim=1) for name, some in strangers.items()}
 plots.rows({name: pair.flatten(0, 1) for name, pair in pairs.items()}, "Each image, and what comes back")
 print("drawn shapes cost less than digits:", losses["drawn shapes"] < losses["digits"])
+print("mirrored digits cost about twice as much:", 1.6 < losses["mirrored"] / losses["digits"] < 2.6)
 
 # %% [markdown]
-# Shuffled pixels are found out at once, mirrored digits cost twice as much as real ones. But the drawn shapes, which are no digits
-# at all, cost *less* than digits: they are small and simple, and whoever can draw strokes can draw them. A low loss says "easy",
-# and not "known".
+# Shuffled pixels are found out at once, and mirrored digits cost about twice as much as real ones. But the drawn
+# shapes, which are no digits at all, cost *less* than digits: they are small and simple, and a decoder of strokes can
+# draw them, too. A low loss says "easy", and not "known".
 
 # %% [markdown]
 # ## 1.13 The same with photographs

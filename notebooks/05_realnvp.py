@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 5 · RealNVP
 #
-# A VAE bounds the likelihood of an image. A flow made of *couplings* computes the density of
-# real numbers exactly, and runs backwards to draw new images. Afterwards you can
+# A VAE bounds the likelihood of an image. A flow made of *couplings* computes the density of real numbers exactly, and
+# runs backwards to draw new images. Afterwards you can
 #
 # - build an invertible layer around any network, and know its log-determinant;
 # - turn grey levels into real numbers without cheating, and report bits per dimension;
@@ -38,9 +38,9 @@ diagrams.show("realnvp")
 # %% [markdown]
 # ## 5.1 One half decides about the other
 #
-# Lab 4's planar steps knew their log-determinant, but not their inverse; its couplings knew both. Now couplings for images,
-# where a mask says which half is which. Leave one half of the numbers
-# alone; scale and shift the other half, by amounts that a network reads from the first:
+# Lab 4's planar steps knew their log-determinant, but not their inverse; its couplings knew both. Now couplings for
+# images, where a mask says which half is which. Leave one half of the numbers alone; scale and shift the other half, by
+# amounts that a network reads from the first:
 #
 # $$z_1 = x_1, \qquad z_2 = x_2 \cdot e^{\log s(x_1)} + t(x_1)$$
 #
@@ -236,14 +236,13 @@ plots.lines(curves, "Bent noise", "u", "density", {"uniform": 1.0}, style="o-")
 
 # %% [markdown]
 # Black pixels now keep away from the border to the next level: there, uniform noise ends in a cliff that no smooth flow
-# can draw. The new noise has a cost, $\log q$, and the flow gains more
-# than that. The encoder of a VAE is $q(u \mid x)$; its decoder is "round down",
-# certain of the image. So lab 2's importance-weighted bound applies as it is, and `ImageFlow.bits` uses it.
+# can draw. The new noise has a cost, $\log q$, and the flow gains more than that. The encoder of a VAE is
+# $q(u \mid x)$; its decoder is "round down", certain of the image. So lab 2's importance-weighted bound applies as it
+# is, and `ImageFlow.bits` uses it.
 
 # %% [markdown]
 # **Question 1.** A friend trains the same flow on $x$ itself, without any noise, and reports $-12$ bits per dimension,
-# falling
-# with every epoch. What has the model learned? Why can the number of this notebook never fall below 0?
+# falling with every epoch. What has the model learned? Why can the number of this notebook never fall below 0?
 
 # %% [markdown] answer="nvp-q1"
 # Your answer.
@@ -265,8 +264,8 @@ wrong = x[:3].reshape(-1, 1, *four.shape[2:])[:12]
 plots.rows({"squeezed": four, "reshaped": wrong}, "Three digits: four channels each")
 
 # %% [markdown]
-# Squeezing gives four small digits, reshaping gives strips. Now half of the channels can leave: they become latent, pay
-# $\log \mathcal N(z; 0, I)$, and the other half goes on to the next scale.
+# Squeezing gives four small copies of the digit, reshaping gives four strips of it. Now half of the channels can leave:
+# they become latent, pay $\log \mathcal N(z; 0, I)$, and the other half goes on to the next scale.
 
 # %%
 check("nvp-6")  # starter/realnvp.py, split
@@ -299,8 +298,8 @@ training.within(f"{LAB} bits/dim, simple", bits["simple"][1])
 training.within(f"{LAB} bits/dim, bent noise", bits["bent noise"][1])
 
 # %% [markdown]
-# Which channels pass a coupling is fixed. *Glow* (Kingma and Dhariwal, section 3) lets the model choose: before every
-# coupling the channels of a pixel are mixed by a matrix $W$, the same for all pixels, a "1×1 convolution".
+# Which channels pass a coupling is fixed. *Glow* (Kingma and Dhariwal, section 3) lets the model choose. Before every
+# coupling a matrix $W$ mixes the channels of a pixel. It is the same for all pixels: a "1×1 convolution".
 #
 # <details><summary>What mixing costs: the log-determinant of a 1×1 convolution, and ActNorm</summary>
 #
@@ -308,9 +307,10 @@ training.within(f"{LAB} bits/dim, bent noise", bits["bent noise"][1])
 # diagonal, once for each of the $HW$ pixels, and zeros elsewhere. Its determinant is $(\det W)^{HW}$, so
 # $\log|\det| = HW \log|\det W|$: one determinant of a $C \times C$ matrix instead of one of $CHW \times CHW$.
 #
-# *ActNorm* stands before that, and takes the place of BatchNorm: $z = e^{a} \odot x + b$ with two numbers for each channel.
-# That is a diagonal $W$ and a shift, so $\log|\det| = HW \sum_c a_c$. At first $a$ and $b$ are set such that one batch comes
-# out with mean 0 and variance 1; then they are learned like all others, and no example depends on another one.
+# *ActNorm* stands before that, and takes the place of BatchNorm: $z = e^{a} \odot x + b$ with two numbers for each
+# channel. That is a diagonal $W$ and a shift, so $\log|\det| = HW \sum_c a_c$. At first $a$ and $b$ are set such that
+# one batch comes out with mean 0 and variance 1. Then they are learned like all others, and no example depends on
+# another one.
 #
 # </details>
 
@@ -351,6 +351,8 @@ kinds = {"digits": x[:500], "upside down": x[:500].flip(2), "random": random}
 with torch.no_grad():
     costs = {name: model.bits(images, nvp.uniform((1, *images.shape))).mean().item() for name, images in kinds.items()}
 plots.bars(costs, "Bits per dimension of what the model has and has not seen", "bits/dim", digits=2)
+print("random levels cost more than the uniform guess:", costs["random"] > nothing)
+print("digits upside down cost less than counting levels:", costs["upside down"] < entropy)
 
 # %% [markdown]
 # Random levels cost more than the uniform guess: what a model saves on digits it must waste elsewhere. Upside-down digits
@@ -401,8 +403,7 @@ guesses.outcome("nvp-halves", min(changed, key=changed.get))
 # What went on holds the form of the digit; what left early only its edges, and with new late latents another digit comes out.
 #
 # **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
-# Explain
-# how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)
+# Explain how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)
 
 # %% [markdown] answer="nvp-q2"
 # Your answer.
@@ -414,9 +415,8 @@ guesses.outcome("nvp-halves", min(changed, key=changed.get))
 # decrease". It reads pixels as they are, and nothing bounds $\log s$. Beside it the same networks, dequantized, with
 # $\log s$ bounded by a tanh. Both get the same small colour patches of a photograph, and the same learning rate.
 #
-# **Predict.** A coupling scales by $e^{\log s}$, and $\log s$ grows with its input: the output of the coupling before. What
-# do
-# eight of them do?
+# **Predict.** A coupling scales by $e^{\log s}$, and $\log s$ grows with its input: the output of the coupling before.
+# What do eight of them do?
 
 # %% tags=["training"]
 from sklearn.datasets import load_sample_image
@@ -439,11 +439,11 @@ grown = {name: (range(1, 9), seen.nan_to_num(1e4).clamp(1e-3, 1e4).log10()) for 
 plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": grown}, x="step; on the right, coupling")
 
 # %% [markdown]
-# As reported: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight couplings for it
-# alike. A stretched output is the next coupling's input, and $\log s$ grows with its input: from coupling to coupling $e^{e^{\dots}}$,
-# soon beyond float32 (after how many steps depends on the seed). The repaired flow scales by at most $e^{\text{bound}}$ a
-# coupling, and in dequantized data no single value has a density without limit. Its number is a likelihood; the other was none, even
-# before it broke: see question 1.
+# As reported: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight
+# couplings for it alike. A stretched output is the next coupling's input, and $\log s$ grows with its input: from
+# coupling to coupling $e^{e^{\dots}}$, soon beyond float32 (after how many steps depends on the seed). The repaired
+# flow scales by at most $e^{\text{bound}}$ a coupling, and in dequantized data no single value has a density without
+# limit. Its number is a likelihood; the other was none, even before it broke: see question 1.
 
 # %% [markdown]
 # ## 5.10 Real data
@@ -460,16 +460,12 @@ guesses.summary("nvp")
 #
 # 1. **Glow.** Put `coupling_nets.InvertibleConv` (5.6) before every channel coupling of the multi-scale flow. Do bits/dim
 #    fall? Why does it need no mask that takes turns?
-# 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8. Which
-#    is
-#    the harder data set, and may the numbers be compared?
-# 3. **How many samples?** Measure `bits` with 1, 4, 16, 64 samples of $u$, for uniform and for learned noise. Which gains
-#    more,
-#    and why?
+# 2. **Levels.** Train with `digits16`, 256 levels, smooth enlargements of the same images. Compare bits/dim with 8×8.
+#    Which is the harder data set, and may the numbers be compared?
+# 3. **How many samples?** Measure `bits` with 1, 4, 16, 64 samples of $u$, for uniform and for learned noise. Which
+#    gains more, and why?
 #
 # **References.** Dinh, Sohl-Dickstein & Bengio 2017, *Density estimation using Real NVP*. Theis, van den Oord & Bethge
-# 2016, *A note on the evaluation of generative models*. Nalisnick et al. 2019, *Do deep generative models know what they
-# don't
-# know?* Lippe, *UvA deep learning tutorials*, tutorial 11. Ho et al. 2019, *Flow++*. Kingma & Dhariwal 2018, *Glow*. Burda,
-# Grosse &
-# Salakhutdinov 2016, *Importance weighted autoencoders*.
+# 2016, *A note on the evaluation of generative models*. Nalisnick et al. 2019, *Do deep generative models know what
+# they don't know?* Lippe, *UvA deep learning tutorials*, tutorial 11. Ho et al. 2019, *Flow++*. Kingma & Dhariwal 2018,
+# *Glow*. Burda, Grosse & Salakhutdinov 2016, *Importance weighted autoencoders*.

@@ -92,10 +92,11 @@ check("met-1")  # starter/metrics.py, ssim
 similarity = {name: met.ssim(x, y).mean() for name, y in copies.items()}
 plots.bars(similarity, "SSIM of copies with the same squared error", "SSIM", digits=2)
 guesses.outcome("met-worst", min(similarity, key=similarity.get))
+print("from best to worst:", ", ".join(sorted(similarity, key=similarity.get, reverse=True)))
 
 # %% [markdown]
-# Haze is nearly forgiven: every stroke is there. Blur takes contrast out of every window and comes last. But a copy that
-# moved by less than a pixel, which no eye would mind, is punished more than noise: SSIM compares place by place, too.
+# Haze costs least: every stroke is there. Blur takes contrast out of every window and comes last. But a copy that moved
+# by less than a pixel, which no eye would mind, is punished more than noise: SSIM compares place by place, too.
 #
 # ## 6.2 Do the packages agree?
 #
@@ -216,7 +217,8 @@ def seen(images):
 real = seen(x)
 _, _, axes = torch.pca_lowrank(real, 2)
 clouds = {"real": (x, train.y[order[:n]]), "noisy": (noisy, labels), "0 to 4": (others[labels < 5], labels[labels < 5])}
-plots.scatter({name: ((seen(images) - real.mean(0)) @ axes, y) for name, (images, y) in clouds.items()})
+flat = {name: ((seen(images) - real.mean(0)) @ axes, y) for name, (images, y) in clouds.items()}
+plots.scatter(flat, axes=("widest direction", "second widest"))
 
 # %% [markdown]
 # Noise pushes the clusters into each other; dropped digits leave holes. The *Fréchet distance* keeps two things of a cloud,
@@ -307,13 +309,14 @@ def over_draws(score, fakes, draws=20):
 
 
 title = "FID of real images against real images"
-plots.lines({"mean of 20 draws": over_draws(met.fid, clean)}, title, "images", "FID", log_x=True, style="o-")
+bias = over_draws(met.fid, clean)
+plots.lines({"mean of 20 draws": bias}, title, "images", "FID", log_x=True, style="o-")
+print("40 real images look as bad as noise of 0.1:", bias[1][0] > fids["noise"][0.1])
 
 # %% [markdown]
 # Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.1. The estimate is *biased*: a
-# covariance that is
-# estimated from few points fits these points too well. Below 33 images for 32 features it is even singular, and `fid`
-# refuses.
+# covariance that is estimated from few points fits these points too well. Below 33 images for 32 features it is even
+# singular, and `fid` refuses.
 #
 # **Question 2.** Paper A reports FID 9 from 50,000 samples, paper B FID 12 from 5,000, and a third counts the training images
 # differently. What can you conclude about the generators? What must a table say for its FIDs to be comparable?
@@ -386,12 +389,11 @@ with plots.figure(8, 4, ncols=2) as axes:
         for points, name in ((ring, "real"), (arc, "fake")):
             ax.scatter(*points.T, s=12, label=name)
         ax.set(title=title, aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.6, 1.6))
-        plots.finish(ax, "feature 1", "feature 2")
+        plots.finish(ax, "feature 1", "feature 2", legend=owner is arc)
 
 # %% [markdown]
-# *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball of
-# the
-# fake set (right). Blue: real, red: fake.
+# *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball
+# of the fake set (right). Blue: real, orange: fake.
 #
 # **Predict.** These fakes have dropped half of the ring. Which of the two suffers?
 
@@ -406,9 +408,10 @@ five = met.precision_recall(real, paths["digits dropped"][5])
 training.within("lab 6 precision of five digits", five.precision.item())
 
 # %% [markdown]
-# Dropping digits costs recall alone: what is left is perfect. Noise costs both. A little blur costs recall, because all digits
-# become alike, and more of it precision as well. Look where its curve crosses that of dropped digits: there the two faults have
-# the same recall and the same precision. So even two numbers do not tell spoilt images from missing ones.
+# Dropping digits costs recall alone: what is left is real. Noise costs both. A little blur costs recall, because all
+# digits become alike, and more of it precision as well. Look where its curve crosses that of dropped digits: there the
+# two faults have the same recall and the same precision. So even two numbers do not tell spoilt images from missing
+# ones.
 #
 # ## 6.10 Judge a generator
 #
@@ -437,10 +440,13 @@ curves = {
     "share of images": {name: (temperatures, [getattr(q, name) for q in quality]) for name in ("precision", "recall")},
 }
 plots.panels(curves, "Samples of one VAE", "temperature")
+hot, cold = (met.fid(real, clouds[t]) for t in (1.2, 0.5))
+fewer = quality[5].precision < quality[1].precision
+print("T = 1.2 against 0.5: the better FID, the worse precision:", bool(hot < cold and fewer))
 
 # %% [markdown]
-# Low temperature buys precision and pays with recall. FID and KID reward variety here, although the hot samples are no better
-# one by one. So report temperature and number of samples, and show samples, too.
+# Low temperature buys precision and pays with recall. FID and KID reward variety here, although the hot samples are
+# worse one by one, as precision says. So report temperature and number of samples, and show samples, too.
 #
 # ## 6.11 Whose features?
 #
@@ -464,9 +470,8 @@ with tempfile.TemporaryDirectory() as place:
 agrees("FID of two folders, clean-fid", ours, theirs)
 
 # %% [markdown]
-# And Inception? Its weights, 96 MB, are fetched once by a command and then stay. Few images for 2,048 features are no case
-# for
-# FID; KID can.
+# And Inception? Its weights, 96 MB, are fetched once by a command and then stay. Few images for 2,048 features are no
+# case for FID; KID can.
 
 # %% tags=["nbval-ignore-output"]
 count = 64

@@ -46,8 +46,9 @@ diagrams.show("gan")
 # %% [markdown]
 # ## 7.1 A network that asks: real or fake?
 #
-# A *generator* turns noise $z$ into an image. A *discriminator* gets images and answers with a logit; $D = \sigma(\text{logit})$ is
-# its probability that the image is real. Here are real digits, and the images of a generator that has learned nothing.
+# A *generator* turns noise $z$ into an image. A *discriminator* gets images and answers with a logit;
+# $D = \sigma(\text{logit})$ is its probability that the image is real. Here are real digits, and the images of a
+# generator that has learned nothing.
 #
 # **Predict.** The discriminator has learned nothing either, and says $D = \tfrac12$ to everything. What is its loss, the
 # sum of two cross-entropies, in nats?
@@ -100,9 +101,10 @@ plots.lines(curves, "What one real image costs", "logit", "nats")
 #
 # $$-p\,\big[a \log D + (1 - a) \log(1 - D)\big] - p_g\,\big[b \log D + (1 - b) \log(1 - D)\big]$$
 #
-# Its derivative is 0 where $(a\,p + b\,p_g)\,(1 - D) = \big((1 - a)\,p + (1 - b)\,p_g\big)\,D$, so $D^* = (a\,p + b\,p_g) / (p + p_g)$.
-# With $b = 0$ that is $a$ times the best one without smoothing: it falls to 0 where only generated images are, and its logit goes on
-# falling. With $b > 0$ it stops at $b$: far from all real images the logit is flat, and nothing says where they are.
+# Its derivative is 0 where $(a\,p + b\,p_g)\,(1 - D) = \big((1 - a)\,p + (1 - b)\,p_g\big)\,D$, so
+# $D^* = (a\,p + b\,p_g) / (p + p_g)$. With $b = 0$ that is $a$ times the best one without smoothing: it falls to 0
+# where only generated images are, and its logit goes on falling. With $b > 0$ it stops at $b$: far from all real images
+# the logit is flat, and nothing says where they are.
 #
 # </details>
 
@@ -208,7 +210,7 @@ own_loss = (p * torch.nn.functional.softplus(-logits) + p_g * torch.nn.functiona
 curves = {"$D^*$": (at, p / (p + p_g)), "trained": (at, logits.sigmoid()), "p": (at, p), "$p_g$": (at, p_g)}
 title = f"Loss {own_loss:.3f}; $2 \\log 2 - 2$ JS = {best_loss:.3f}"
 plots.lines(curves, title, "x", "probability; density")
-print("the trained loss is at most 0.03 nats above the best:", 0 <= own_loss - best_loss < 0.03)
+print("the trained loss is at most 0.03 nats above the best:", bool(0 <= own_loss - best_loss < 0.03))
 
 # %% [markdown]
 # Between the hills it says "fake", on them "real", and where the two densities cross, one half. It has learned the *ratio* of
@@ -245,8 +247,8 @@ ahead = other[-1] - minimax[-1]
 guesses.outcome("gan-gradient", times[(ahead > 0.6) + (ahead > 2)])
 
 # %% [markdown]
-# The better the discriminator, the less the minimax generator hears. That is *saturation*. With the other loss a good
-# discriminator is no catastrophe.
+# The better the discriminator, the smaller the gradient that reaches the minimax generator. That is *saturation*. With
+# the other loss a good discriminator is no catastrophe.
 
 # %% [markdown]
 # ## 7.4 The generator's move
@@ -335,10 +337,11 @@ print("at most 4 of 8 modes with the faster generator:", faster <= 4)
 guesses.outcome("gan-rates", sides[(slower >= faster) + (slower == faster)])
 
 # %% [markdown]
-# The same networks, the same noise, the same two numbers, swapped: nothing else was changed. (Ten seeds: the slow generator
-# ended with eight modes every time. Eight seeds: the fast one never ended with more than two.) The fast generator throws
-# everything at the one place that fools the discriminator at the moment. When that one has learned, the crowd moves on:
-# *mode collapse*, in circles. A slow generator meets a discriminator that is up to date.
+# The same networks, the same noise, the same two numbers, swapped: nothing else was changed. (Ten seeds: the slow
+# generator ended with eight modes every time. Eight seeds: the fast one never ended with more than two.) The fast
+# generator puts all its samples at the one place that fools the discriminator at the moment. When the discriminator has
+# learned that, they all move on: *mode collapse*, in circles. A slow generator meets a discriminator that is up to
+# date.
 #
 # Two learning rates for two networks: the *two time-scale update rule*, TTUR.
 
@@ -417,7 +420,7 @@ plots.grid(model.sample(model.noise(60)), "Sixty digits of a network that never 
 # %% [markdown]
 # ## 7.7 Smoothing and two time scales, on and off
 #
-# Behind batch normalisation in the generator we could not tell the two tools of this lab from luck. So here is the same
+# With batch normalisation in the generator the two tools of this lab could not be told from luck. So here is the same
 # generator without it: four runs of 600 steps, the same weights and the same noise to begin with.
 #
 # **Predict.** Which of the two tools will show more clearly?
@@ -437,10 +440,10 @@ plots.lines(curves, "Without batch normalisation", "step", "FID", style="o-")
 plots.rows(samples, "The same noise after 600 steps")
 
 # %% [markdown]
-# Compare the curves at their end, and then five seeds of the same: FID was 20 to 29 without any tool, 21 to 29 with smoothing,
-# 19 to 21 with TTUR, 17 to 20 with both. So TTUR shows here, mostly by bad luck that does not happen; smoothing alone is lost in
-# the spread of the seeds; both together were the best in every one of the five. A single run would have told any of several
-# stories.
+# Compare the curves at their end, and then five seeds of the same. FID was 20 to 29 without any tool, 21 to 29 with
+# smoothing, 18 to 21 with TTUR, and 17 to 20 with both. So TTUR shows here: it prevents the bad runs. Smoothing alone
+# is lost in the spread of the seeds. Both together were best four times of five. One run alone could have told any of
+# several stories.
 #
 # **Question 2.** A GAN draws perfect zeros and ones, all different, and no other digit. Which of these notice it, and why:
 # the discriminator's loss, the diversity, FID, a look at sixty samples? What would you count in addition?

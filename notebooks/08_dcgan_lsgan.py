@@ -20,7 +20,7 @@
 # %% tags=["setup"]
 # %load_ext autoreload
 # %autoreload 2
-import sys
+import copy, sys
 from dataclasses import replace
 
 sys.path.append("..")
@@ -91,10 +91,9 @@ signals["all three, with BatchNorm"] = sizes(0.02, True)
 plots.lines(signals, "The signal through eight layers", "layer", "log10 of its deviation")
 
 # %% [markdown]
-# Without BatchNorm only one deviation keeps the signal alive, and it depends on the size of the layers: rules like Xavier's
-# or Kaiming's compute it. After BatchNorm the deviation is 1, whatever the weights were. DCGAN takes one small deviation
-# for all
-# convolutions, 0.02, and for the weights of BatchNorm $N(1, 0.02^2)$.
+# Without BatchNorm only one deviation keeps the signal alive, and it depends on the size of the layers: rules like
+# Xavier's or Kaiming's compute it. After BatchNorm the deviation is 1, whatever the weights were. DCGAN takes one small
+# deviation for all convolutions, 0.02, and for the weights of BatchNorm $N(1, 0.02^2)$.
 
 # %%
 check("dc-1")  # starter/dcgan.py, initialize
@@ -102,8 +101,8 @@ check("dc-1")  # starter/dcgan.py, initialize
 # %% [markdown]
 # ## 8.3 From a code to an image
 #
-# A transposed convolution lets every pixel of a small map paint a whole kernel into a large one: stride 2 moves the brush
-# two pixels for every pixel, and padding cuts the border off:
+# A transposed convolution lets every pixel of a small map paint a whole kernel into a large one. Stride 2 moves the
+# brush by two pixels for each pixel of the small map; padding cuts the border off:
 #
 # $$H_\text{out} = (H - 1) \cdot \text{stride} - 2 \cdot \text{padding} + \text{kernel}$$
 #
@@ -135,9 +134,8 @@ for layer in dcgan.generator_plan(config):
 # %% [markdown]
 # ## 8.4 From an image to a logit
 #
-# The discriminator goes the same way back: each layer halves the map and doubles the channels, until one kernel covers what
-# is
-# left and gives one number.
+# The discriminator goes the same way back: each layer halves the map and doubles the channels, until one kernel covers
+# what is left and gives one number.
 #
 # **Predict.** Two of its layers go without BatchNorm. BatchNorm subtracts from every channel its mean over the batch. What
 # could the discriminator no longer see if the first layer did that? And what would the last one do to the logits?
@@ -189,16 +187,16 @@ plots.lines(curves, "Distance to real images: lower is better", "step", "FID", l
 training.within("lab 8 FID of the DCGAN", curves["DCGAN"][1][-1])
 goal = curves["fully connected"][1][-1]
 overtaken = next((step for step, value in zip(*curves["DCGAN"]) if value < goal), 1200)
-print("better than the connected one ever was within 300 steps:", overtaken <= 300)
+print("within 300 steps better than the connected one is at the end:", overtaken <= 300)
 guesses.outcome("dc-overtakes", when[(overtaken > 200) + (overtaken > 600)])
 
 # %%
 plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
 
 # %% [markdown]
-# Strokes instead of pixels, and most of them are digits that one can read. A convolution is local: what stands in the upper half
-# of the start map paints the upper half of the image. So take the upper half of one code's map and the lower half of
-# another's.
+# Strokes instead of single pixels, and more than half of the samples can be read as a digit. A convolution is local:
+# what stands in the upper half of the start map paints the upper half of the image. So take the upper half of one
+# code's map and the lower half of another's.
 #
 # **Predict.** Will there be a seam?
 
@@ -237,18 +235,23 @@ def first_steps(*names):
     return {name: (curves[name][0][:3], curves[name][1][:3]) for name in names}
 
 
-plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hundred steps", "step", "FID")
+first = first_steps("DCGAN", "no BatchNorm", "weights × 10")
+plots.lines(first, "The first hundred steps", "step", "FID")
+behind = {name: (fid[1] > first["DCGAN"][1][1] * 1.2, fid[2] > first["DCGAN"][1][2] * 1.2) for name, (_, fid) in first.items()}
+print("weights × 10 are behind at step 50:", behind["weights × 10"][0])
+print("no BatchNorm is behind at step 100:", behind["no BatchNorm"][1])
 
 # %% [markdown]
-# Larger weights before BatchNorm do not change what the network computes. They change how fast it learns: a step of Adam has
-# the size of the learning rate, and moves a weight ten times as large by a tenth of what it would need. Look at step 50. First
-# weights and learning rate belong together. Without BatchNorm the small signal of 8.2 costs little here, for these networks
-# have only three layers; after a hundred steps they are behind. (At step 0 the curves may differ: FID is measured in
-# evaluation mode, in which BatchNorm has not seen any batch yet.)
+# Larger weights before BatchNorm do not change what the network computes. They change how fast it learns. A step of
+# Adam has the size of the learning rate: for a weight ten times as large it is ten times too small. Look at step 50.
+# First weights and learning rate belong together. Without BatchNorm the small signal of 8.2 costs little here, for
+# these networks have only three layers; after a hundred steps they are behind. (At step 0 the curves may differ: FID is
+# measured in evaluation mode, in which BatchNorm has not seen any batch yet.)
 
 # %% [markdown]
-# **Question 1.** Somebody concludes: "Without BatchNorm a DCGAN does not train." Which two other explanations do such runs of
-# a hundred steps, at one learning rate and with one set of first weights, leave open, and which runs would tell them apart?
+# **Question 1.** Somebody concludes: "Without BatchNorm a DCGAN does not train." These runs have a hundred steps, one
+# learning rate and one set of first weights. Which two other explanations do they leave open, and which runs would tell
+# them apart?
 
 # %% [markdown] answer="dc-q1"
 # Your answer.
@@ -256,9 +259,9 @@ plots.lines(first_steps("DCGAN", "no BatchNorm", "weights × 10"), "The first hu
 # %% [markdown]
 # ## 8.8 A loss that does not fall silent
 #
-# When the discriminator takes a fake image for real, cross-entropy is content, and the generator gets no gradient from it,
-# even
-# if the image lies far from all real ones. Least squares ask for a *distance* to a target, b for real and a for fake images:
+# When the discriminator takes a fake image for real, cross-entropy is content, and the generator gets no gradient from
+# it, even if the image lies far from all real ones. Least squares ask for a *distance* to a target, b for real and a
+# for fake images:
 #
 # $$L_D = \tfrac12 \mathbb{E}\big[(D(x) - b)^2\big] + \tfrac12 \mathbb{E}\big[(D(G(z)) - a)^2\big], \qquad
 # L_G = \tfrac12 \mathbb{E}\big[(D(G(z)) - c)^2\big]$$
@@ -282,8 +285,8 @@ check("ls-1")  # starter/dcgan.py, least_squares_discriminator_loss
 check("ls-2")  # starter/dcgan.py, least_squares_generator_loss
 
 # %% [markdown]
-# Right of its target cross-entropy falls silent, and least squares pull *back*: an image that D finds too good is moved
-# towards the target of the generator, where D sees the real images.
+# At large logits cross-entropy falls silent, and least squares pull *back*. An image that D finds too good is moved
+# towards the generator's target, the number that D is asked to give to real images.
 #
 # ## 8.9 LSGAN
 #
@@ -309,21 +312,32 @@ plots.rows({name: models[name].sample(z[:12]) for name in family}, "The same twe
 
 # %%
 @torch.no_grad()
-def says(model):
-    """Histograms of the discriminator's outputs for real and for fake images."""
-    x, fake = data.signed(images.pixels(slice(500))), model.generator(model.noise(500))
-    outputs = {"real": model.discriminator(x), "fake": model.discriminator(fake)}
+def says(model, training):
+    """What the discriminator says of real and of fake images, batch by batch as in training."""
+    x, fake = data.signed(images.pixels(slice(512))), model.eval().generator(model.noise(512))
+    judge = copy.deepcopy(model.discriminator).train(training)
+    return {name: torch.cat([judge(part) for part in all_.split(64)]) for name, all_ in (("real", x), ("fake", fake))}
+
+
+def histograms(outputs):
     edges = torch.linspace(min(map(torch.min, outputs.values())), max(map(torch.max, outputs.values())), 31)
     return {name: (edges[1:], torch.histogram(out, edges)[0]) for name, out in outputs.items()}
 
 
-plots.panels({name: says(models[name]) for name in ("DCGAN", "LSGAN")}, x="what D says", y="images of 500")
+said = {"DCGAN, in training": says(models["DCGAN"], True), "DCGAN, in evaluation": says(models["DCGAN"], False)}
+said["LSGAN, in training"] = says(models["LSGAN"], True)
+plots.panels({name: histograms(outputs) for name, outputs in said.items()}, x="what D says", y="images of 512")
+middle = {name: (outputs["real"].median(), outputs["fake"].median()) for name, outputs in said.items()}
+print("in training: real above 0, fake below:", bool(middle["DCGAN, in training"][0] > 0 > middle["DCGAN, in training"][1]))
+print("in evaluation both below:", bool(max(middle["DCGAN, in evaluation"]) < 0))
 
 # %% [markdown]
-# The LSGAN's discriminator answers between its targets, the DCGAN's gives log-odds: for real images,
-# too, they may be negative, for D has just been fooled by many fakes. And FID? From fully connected to convolutional it falls
-# to a fifth or less. The two losses lie close together. On photographs the authors of LSGAN report better images and
-# steadier training.
+# The LSGAN's discriminator answers around and between its targets, 0 and 1; the DCGAN's gives log-odds. Look at their
+# sign. In training a batch is all real or all fake, and BatchNorm takes the mean of *that* batch away: real images lie
+# above 0, fakes below. In evaluation mode one running mean serves both, and even real images get negative log-odds.
+# Such a discriminator is no judge of single images. And FID? From fully connected to convolutional it falls to a fifth
+# or less. The two losses lie close together. On photographs the authors of LSGAN report better images and steadier
+# training.
 #
 # **Question 2.** One run each, one seed: may you write "LSGAN is no better than DCGAN on these digits"? Describe the
 # experiment that would let you, and say what FID cannot see.
@@ -361,9 +375,8 @@ guesses.outcome("dc-code", max(codes, key=lambda name: first_steps(name)[name][1
 #
 # $$z(s, t) = \sum_{ij} w_{ij} z_{ij} \Big/ \sqrt{\textstyle\sum_{ij} w_{ij}^2}, \qquad w_{ij} = s_i\, t_j$$
 #
-# **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance, and
-# has the
-# generator ever seen such a code?
+# **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance,
+# and has the generator ever seen such a code?
 
 # %%
 drawn, mixed = torch.randn(2000, 10), torch.randn(2000, 4, 10).mean(dim=1)

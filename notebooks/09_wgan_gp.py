@@ -78,10 +78,11 @@ plots.lines(curves, "Two parallel lines at distance θ", "θ", "JS in nats; $W_1
 
 # <details><summary>Why the two are the same</summary>
 #
-# One direction takes two lines. Let a plan $\gamma(x, y)$ move the mass of $p$ onto that of $p_g$. If the slope of $f$ is at most 1,
-# $f(x) - f(y) \le |x - y|$. So $\mathbb E_p[f] - \mathbb E_{p_g}[f] = \mathbb E_\gamma[f(x) - f(y)] \le \mathbb E_\gamma |x - y|$: no
-# critic sees more than any plan costs. That the best critic reaches the cheapest plan is the duality of linear programs, which
-# the next cell shows on three points.
+# One direction takes two lines. Let a plan $\gamma(x, y)$ move the mass of $p$ onto that of $p_g$. If the slope of $f$
+# is at most 1, $f(x) - f(y) \le |x - y|$. So
+# $\mathbb E_p[f] - \mathbb E_{p_g}[f] = \mathbb E_\gamma[f(x) - f(y)] \le \mathbb E_\gamma |x - y|$: no critic sees
+# more than any plan costs. That the best critic reaches the cheapest plan is the duality of linear programs, which the
+# next cell shows on three points.
 #
 # </details>
 
@@ -154,8 +155,8 @@ for depth in (2, 4, 6):
 plots.lines(steepest, "Slope of a clipped network", "c", "log10 of the slope", {"slope 1": 0.0}, log_x=True, style="o-")
 
 # %% [markdown]
-# To the power of the depth: $2^6$. One $c$ gives slopes near $10^{-3}$ or below $10^{-6}$, depending on the network,
-# and nothing asks for a slope of 1. There must be a better way.
+# To the power of the depth: by about $2^6$. One $c$ gives slopes near $10^{-3}$ or below $10^{-6}$, depending on the
+# network, and nothing asks for a slope of 1. There must be a better way.
 
 # %% [markdown]
 # ## 9.4 Where the slope matters
@@ -279,9 +280,9 @@ with plots.figure(7.5, 7.0, nrows=2, ncols=2) as axes:
         ax.figure.colorbar(drawn, ax=list(row), label=what, shrink=0.8)
 
 # %% [markdown]
-# One colour scale in each row. With the penalty the scores form a funnel: from the middle they rise towards the data, with a
-# slope near 1, and they go on rising behind the ring, where no point is looked at and nothing holds them. The clipped
-# critic is so flat that its scores look like one colour, and its slope is nowhere near 1.
+# One colour scale in each row. With the penalty the scores form a funnel. From the middle they rise towards the data,
+# with a slope near 1. Behind the ring they go on rising: no point is looked at there, and nothing holds them. The
+# clipped critic is so flat that its scores look like one colour, and its slope is nowhere near 1.
 #
 # Two more pictures of the same critics: the slope at the $\hat x$, and the weights.
 
@@ -304,19 +305,20 @@ def slopes_and_weights(critics, x, steepest):
 slopes_and_weights(critics, x_hat, steepest=1.6)
 
 # %% [markdown]
-# With the penalty slopes gather around 1, a little above: the penalty grows with the square of the excess, so a
-# slope of about $1 + W_1 / 2\lambda$ gains more than it costs.
-# Clipped weights pile up at ±c, because every one of them wants more: what is left is a very simple function.
+# With the penalty slopes gather around 1, a little above: the penalty grows with the square of the excess, so a slope
+# of about $1 + W_1 / 2\lambda$ gains more than it costs. Clipped weights pile up at ±c, because every one of them wants
+# more: what is left is a very simple function.
 #
 # ## 9.7 Other reins
 #
 # A slope can be bounded in other ways, too; two of them are found in most GANs of today.
 #
-# - *Spectral normalisation* divides each weight matrix by its largest singular value. Each layer then has a slope of at most 1, and
-#   so has the whole network, everywhere and for any data. It is often used with the *hinge* loss,
+# - *Spectral normalisation* divides each weight matrix by its largest singular value. Each layer then has a slope of at
+#   most 1, and so has the whole network, everywhere and for any data. It is often used with the *hinge* loss,
 #   $\mathbb E[\max(0, 1 - f(x))] + \mathbb E[\max(0, 1 + f(G(z)))]$, which leaves alone what is right by a margin.
-# - $R_1$ penalises the slope at *real* images alone, and asks for 0: $\tfrac{\gamma}{2}\, \mathbb E\, \lVert \nabla f(x)
-#   \rVert^2$. With the loss of lab 7 it makes the game settle where it otherwise circles (Mescheder et al.).
+# - $R_1$ penalises the slope at *real* images alone, and asks for 0:
+#   $\tfrac{\gamma}{2}\, \mathbb E\, \lVert \nabla f(x) \rVert^2$. With the loss of lab 7 it makes the game settle where
+#   it otherwise circles (Mescheder et al.).
 #
 # **Predict.** A product of layers, each with slope 1 in its steepest direction: will a critic with spectral normalisation find the
 # whole distance?
@@ -338,10 +340,9 @@ plots.bars({"$W_1$ (scipy)": w1} | seen, "The distance, and what three critics m
 print("spectral norm finds between a third and two thirds:", 1 / 3 < seen["spectral norm"] / w1 < 2 / 3)
 
 # %% [markdown]
-# About half. The steepest directions of the layers do not line up, and the activations take away some more, so the bound of 1 is
-# never reached: it is safe, and too strict.
-# For a GAN that is no harm: a number that is proportional to the distance would do. The price is low, no second derivative is
-# needed.
+# About half. The steepest directions of the layers do not line up, and the activations take away some more. So the
+# bound of 1 is never reached: it is safe, and too strict. For a GAN that is no harm: a number that is proportional to
+# the distance would do. The price is low, no second derivative is needed.
 #
 # ## 9.8 Whose turn is it?
 #
@@ -393,6 +394,9 @@ for name, (_, said, true) in games.items():
     curves["$W_1$ (scipy)"] = range(9, len(said), 10), true
     pictures[name] = curves | {"two real sets": ((0, len(said)), (floor, floor))}
 plots.panels(pictures, "What the critic says, and what is true", "steps of the generator", "distance")
+late = {name: (sum(said[150:]) / 150, sum(true[15:]) / 15) for name, (_, said, true) in games.items()}
+print("with one step, late: less than half of the distance:", late["n_critic = 1"][0] < late["n_critic = 1"][1] / 2)
+print("with five: within a third of it:", abs(late["n_critic = 5"][0] / late["n_critic = 5"][1] - 1) < 1 / 3)
 
 # %%
 with plots.figure(8.5, 4.2, ncols=2) as axes:
@@ -406,16 +410,16 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
     ax.legend(loc="upper right")
 
 # %% [markdown]
-# With one step the critic runs behind a generator that has already left: its number says little, and the two chase each
-# other. With five it follows the true distance down, towards the floor (two sets of 200 real points are not at distance
-# 0 either), and the samples find all modes.
+# With one step the critic runs behind a generator that has already left. Its number is mostly too small, and the two
+# chase each other. With five it follows the true distance down, towards the floor (two sets of 200 real points are not
+# at distance 0 either), and the samples find all modes.
 
 # %% [markdown]
 # ## 9.9 Images
 #
-# The networks of lab 8, somewhat narrower, the critic without BatchNorm. `WGAN.update` is your step,
-# `n_critic` = 2 here: on these small images the critic keeps up with two steps, and the generator gets more of them. A moving
-# average of its weights draws the samples, as in lab 7.
+# The networks of lab 8, somewhat narrower, the critic without BatchNorm. `WGAN.update` is your step, `n_critic` = 2
+# here: on these small images the critic keeps up with two steps, and the generator gets more of them. A moving average
+# of its weights draws the samples, as in lab 7.
 #
 # **Predict.** In lab 7 the losses told nothing about the samples. Will the critic's distance?
 
@@ -451,12 +455,16 @@ training.within("lab 9 FID", fid[-1])
 distance = plots.running_mean(history.terms["distance"])
 curves = {"FID": (steps[1:], fid[1:]), "10 × distance": (range(20, len(distance)), 10 * distance[20:])}
 plots.lines(curves, "The critic's distance, and the quality of the samples", "steps of the critic", "FID; 10 × distance")
+lowest = 20 + distance[20:].argmin()
+print("the distance is lowest in the first half:", bool(lowest < len(distance) / 2))
+print("FID falls after that to less than half:", fid[-1] < history.watched[100 * round(lowest / 100)]["FID"] / 2)
 
 # %% [markdown]
-# First the distance rises: the critic itself has to learn. Then both fall steeply together. Later FID goes on falling, slowly,
-# while the distance stays: the critic improves as fast as the generator, and finds ever finer differences. So the number
-# shows the large progress, and not the fine one. It is $W_1$ as *this* critic sees it, in units of a slope that is a little
-# above 1.
+# First the distance rises: the critic itself has to learn. Then both fall steeply, and for a moment the distance is
+# nearly 0: this critic has lost sight of a difference that FID still sees. Later FID goes on falling, slowly, while the
+# distance rises a little and stays: the critic improves as fast as the generator, and finds ever finer differences. So
+# the number shows the large progress, and not the fine one. It is $W_1$ as *this* critic sees it, in units of a slope
+# that is a little above 1.
 #
 # ## 9.10 The same networks under four losses
 #
@@ -479,10 +487,11 @@ for name, history in histories.items():
     turns = [step // getattr(models[name], "n_critic", 1) for step in steps]
     curves[f"{name}: {fid[-1]:.1f}, {history.seconds:.0f} s"] = (turns[1:], fid[1:])
 plots.lines(curves, "FID, for equally many steps of the generator", "steps of the generator", "FID", style="o-")
+others = [history.curve("FID")[1][-1] for name, history in histories.items() if name != "WGAN-GP"]
+print("after 200 of them WGAN-GP is ahead:", histories["WGAN-GP"].watched[400]["FID"] < min(others))
 
 # %% [markdown]
-# Now each loss against FID, joined in the order of training. By which of the two could you have
-# told when to stop?
+# Now each loss against FID, joined in the order of training. By which of the two could you have told when to stop?
 
 # %%
 with plots.figure(8.5, 3.2, ncols=2) as axes:
@@ -502,10 +511,10 @@ with torch.no_grad():
 slopes_and_weights({name: models[name].discriminator for name in ("WGAN-GP", "clipped")}, x_hat, steepest=1.6)
 
 # %% [markdown]
-# Clipped weights lie at ±c again. After equally many steps of the generator, the 200 that all have made, WGAN-GP is ahead here.
-# Mind what that is worth: it had two steps of the critic for each of them and a second derivative (the price is in the legend;
-# WGAN-GP went on to 600), and its learning rates were searched for, the others' were not. What you buy besides is a number that
-# can be watched.
+# The clipped weights pile up at ±c again, though not all of them. After equally many steps of the generator, the 200
+# that all have made, WGAN-GP is ahead here. Mind what that is worth. It had two steps of the critic for each of them,
+# and a second derivative (the price is in the legend; WGAN-GP went on to 600). Its learning rates were searched for,
+# the others' were not. What you buy besides is a number that can be watched.
 #
 # **Question 1.** Two runs of WGAN-GP end, one at distance 0.6, one at 0.9. Name three things that must be equal in
 # both before you may say that the first is better. Which of them would you need to compare FIDs?
@@ -532,8 +541,7 @@ guesses.summary("wgan")
 # 2. **One-sided.** Write a penalty that costs only above slope 1, and give it to `critic_step`. What happens to the slopes
 #    between the points, and to the distance?
 # 3. **LayerNorm.** Put `nn.GroupNorm(1, channels)` behind the critic's inner convolutions. Does FID gain? Why does the
-#    penalty
-#    allow this norm?
+#    penalty allow this norm?
 #
 # ## References
 #

@@ -16,7 +16,7 @@
 # - measure whether samples show what was asked for, and know why FID cannot;
 # - compute what a patch discriminator sees.
 #
-# **Time:** 120 minutes. **Before:** lab 7. **Your part:** seven blanks in `starter/conditional_gan.py`, two written answers
+# **Time:** 150 minutes. **Before:** lab 7. **Your part:** eight blanks in `starter/conditional_gan.py`, two written answers
 # here.
 
 # %% tags=["setup"]
@@ -31,7 +31,7 @@ import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
 from starter.support import data, diagrams, features, guesses, nets, plots, runs, training, widgets
-from starter import conditional_gan as cgan
+from starter import conditional_gan as cgan, gan
 
 # %%
 diagrams.show("conditional_gan")
@@ -63,9 +63,9 @@ plots.grid(h[None, None], f"{n_classes} inputs, one a row: {latent_dim} numbers 
 # %% [markdown]
 # ## 10.2 Tell the discriminator
 #
-# Nothing yet makes the generator *listen*. The question to the discriminator must become "is this a real **four**?". So it
-# gets
-# the label, too, as a picture: every class has a learned map, which is appended to the image as one more channel.
+# Nothing yet makes the generator *listen*. The question to the discriminator must become "is this a real **four**?". So
+# it gets the label, too, as a picture: every class has a learned map, which is appended to the image as one more
+# channel.
 #
 # **Predict.** If only the generator knew the label, which samples would it draw for $y = 4$?
 
@@ -139,6 +139,19 @@ check("cgan-4")  # starter/conditional_gan.py, generator_objective
 check("cgan-5")  # starter/conditional_gan.py, generator_step
 
 # %% [markdown]
+# ### A whole round
+#
+# Now everything together, as lab 7's round, and with one thing more: *wrong pairs* (Reed et al.). A real image under a
+# label that it does not have is a pair that the discriminator must refuse, too. Build it: the docstring is a contract, and
+# has no formula. `ConditionalGAN.update` calls your round for every batch, without wrong pairs; exercise 2 asks for them.
+#
+# **Predict.** Whose images are judged how often in a round, under which labels? By which discriminator, the one before its
+# step or the one after?
+
+# %%
+check("cgan-8")  # starter/conditional_gan.py, conditional_step
+
+# %% [markdown]
 # The networks are those of the recipe `cgan-fm`, narrower: a linear layer, two transposed convolutions and a convolution
 # against three convolutions and a linear layer. A moving average of the generator's weights draws the samples, as in lab 7; FID
 # and accuracy are measured on the way.
@@ -210,8 +223,7 @@ plots.grid(samples[wrong], "Ordered → seen by the classifier", column_labels=p
 # ## 10.7 Two experiments
 #
 # *Weight 0*: the same GAN without feature matching. *Shuffled labels*: with feature matching, but the labels of the
-# training set
-# are dealt out anew at random, so that they say nothing about the images.
+# training set are dealt out anew at random, so that they say nothing about the images.
 #
 # What will each do to FID, and what to the accuracy?
 
@@ -240,6 +252,7 @@ plots.table(table, "After 400 steps", {"FID": "low", "accuracy, %": "high"})
 with_it, without = after["weight 10"], after["weight 0"]
 ahead = with_it["FID"] < without["FID"] and with_it["accuracy"] > without["accuracy"]
 print("feature matching is ahead of weight 0:", ahead)
+print("before training FID was above 60:", histories["shuffled"].watched[0]["FID"] > 60)
 end = histories["shuffled"].watched[histories["shuffled"].steps]
 training.within("lab 10 FID, shuffled labels", end["FID"])
 deaf_labels, bad_images = end["accuracy"] < 0.2, end["FID"] > 2 * after["weight 0"]["FID"]
@@ -247,13 +260,13 @@ guesses.outcome("cgan-shuffled", effects[2 if deaf_labels and not bad_images els
 
 # %%
 z, y = cgan.class_grid(z_test[:12], n_classes)
-for name, gan in {"Weight 0, 400 steps": plain, "Shuffled labels, 400 steps": deaf}.items():
-    plots.grid(gan.sample(z, y), name, 12, [f"{k}" for k in range(n_classes)], inches=0.4)
+for name, played in {"Weight 0, 400 steps": plain, "Shuffled labels, 400 steps": deaf}.items():
+    plots.grid(played.sample(z, y), name, 12, [f"{k}" for k in range(n_classes)], inches=0.4)
 
 # %% [markdown]
-# With shuffled labels the rows are equal: the generator has learned that the label means nothing, and $z$ alone chooses the
-# digit. Before training FID was above 60, so its samples are close to real ones, while the accuracy stays at chance: FID
-# compares $p(x)$, all classes together, and never asks for $p(x \mid y)$.
+# With shuffled labels the rows are equal: the generator has learned that the label means nothing, and $z$ alone chooses
+# the digit. Before training FID was above 60: so its samples have come close to real ones. And yet the accuracy stays
+# at chance. FID compares $p(x)$, all classes together, and never asks for $p(x \mid y)$.
 
 # %% [markdown]
 # **Question 1.** Which score, made of feature means and covariances like FID, *would* see the shuffled labels? What does
@@ -339,9 +352,106 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 # Exactly the logits whose field holds one of the four pixels have moved. Most probabilities are near one half: judge
 # and generator are in balance.
 #
-# Pieces of strokes are right, and no logit asks whether they add up. About half of the samples are digits all the same: the maps
-# tell a patch where it is, and feature matching asks for more than the patches do. Where images are large and texture counts,
-# few weights and any image size speak for patches.
+# Pieces of strokes are right, and no logit asks whether they add up. About half of the samples are digits all the same:
+# the maps tell a patch where it is, and feature matching asks for more than the patches do. A digit is not what patches
+# are for.
+
+# %% [markdown]
+# ## 10.10 Where patches are enough
+#
+# Below a photograph of trees, every 4×4 pixels replaced by their mean. Where which tree stands is given; what is gone are
+# the leaves, a *texture*, and texture is a matter of patches. So let a network make the picture four times as large, from
+# the small one and noise. Its loss is the mean distance $|\hat x - x|$ (L1). A second network has the word of a patch judge
+# besides: the judge gets pairs, the small picture beside the true or the made one. That is image-to-image translation
+# (Isola et al.).
+#
+# Both learn from the left of the photograph, and are asked about its right.
+
+# %%
+nearer = ["distance alone is nearer, and as rich in leaves", "distance alone is nearer, with less of the leaves"]
+nearer.append("with the judge it is nearer")
+guesses.predict("cgan-leaves", "What will the two pictures be like, pixel by pixel and as leaves?", nearer)
+
+# %%
+from sklearn.datasets import load_sample_image
+
+photo = torch.from_numpy(load_sample_image("china.jpg").copy()).float().mean(dim=2)[None, None] / 255
+left, right = photo[..., :448].unfold(2, 32, 8).unfold(3, 32, 8).reshape(-1, 1, 32, 32), photo[..., 299:, 448:]
+left = (255 * left[left.flatten(1).std(dim=1) > 0.12]).round().to(torch.uint8)  # squares without sky and lake
+leaves = data.Images(left, torch.zeros(len(left), dtype=torch.long), 256, "leaves")
+
+
+def layers(*widths, activation):
+    convolutions = (torch.nn.Conv2d(before, after, 3, padding=1) for before, after in zip(widths, widths[1:]))
+    return torch.nn.Sequential(*(layer for conv in convolutions for layer in (conv, activation)))[:-1]
+
+
+def enlarged(small, mode="bilinear"):
+    return torch.nn.functional.interpolate(small, scale_factor=4, mode=mode)
+
+
+# %% tags=["training"]
+class Sharpener(torch.nn.Module):
+    def __init__(self, weight):
+        super().__init__()
+        torch.manual_seed(training.SEED)
+        self.coarse, self.fine = (layers(*widths, activation=torch.nn.ReLU()) for widths in ((1, 32, 16), (20, 24, 24, 1)))
+        halve = torch.nn.Conv2d(2, 32, 4, 2, 1), torch.nn.LeakyReLU(0.2), torch.nn.Conv2d(32, 64, 4, 2, 1)
+        self.judge = torch.nn.Sequential(*halve, torch.nn.LeakyReLU(0.2), torch.nn.Conv2d(64, 1, 3, padding=1))
+        self.opt_d = torch.optim.Adam(self.judge.parameters(), lr=2e-3, betas=(0.5, 0.999))
+        self.opt_g = torch.optim.Adam([*self.coarse.parameters(), *self.fine.parameters()], lr=2e-3, betas=(0.5, 0.999))
+        self.weight = weight  # of the judge's word, beside the distance
+
+    def forward(self, small):
+        z = torch.randn(len(small), 4, 4 * small.shape[2], 4 * small.shape[3])
+        return enlarged(small) + self.fine(torch.cat([enlarged(self.coarse(small)), z], dim=1))
+
+    def update(self, x, y):
+        small = torch.nn.functional.avg_pool2d(x, 4)
+        made, d_loss, adversarial = self(small), torch.zeros(()), torch.zeros(())
+        judge = lambda x: self.judge(torch.cat([x, enlarged(small, "nearest")], dim=1))
+        if self.weight:
+            d_loss = gan.discriminator_loss(judge(x), judge(made.detach()))
+            self.opt_d.zero_grad()
+            d_loss.backward()
+            self.opt_d.step()
+            adversarial = gan.generator_loss(judge(made))
+        distance = (made - x).abs().mean()
+        self.opt_g.zero_grad()
+        (distance + self.weight * adversarial).backward()
+        self.opt_g.step()
+        return cgan.ConditionalTerms(d_loss.detach(), adversarial.detach(), distance.detach())
+
+
+sharpeners = {"distance alone": Sharpener(weight=0.0), "and the judge": Sharpener(weight=0.1)}
+for network in sharpeners.values():
+    training.play(network, leaves, steps=300, batch_size=16)
+
+# %%
+def contrast(x):
+    return (x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean()).item()
+
+
+torch.manual_seed(training.SEED)
+small = torch.nn.functional.avg_pool2d(right, 4)
+with torch.no_grad():
+    made = {name: network(small).clamp(0, 1) for name, network in sharpeners.items()}
+off = {name: (x - right).abs().mean().item() for name, x in made.items()}
+rich = {name: contrast(x) / contrast(right) for name, x in made.items()}
+names = [f"{name}:\n{off[name]:.3f} off, {rich[name]:.0%} of the contrast" for name in made]
+plots.grid(torch.cat([right, *made.values()]), "", 3, (), ["true", *names], gap=4, inches=2.8)
+first, second = made
+guesses.outcome("cgan-leaves", nearer[2 if off[first] > off[second] else rich[first] < 0.8 * rich[second]])
+print("the judge's has at least twice the contrast:", rich[second] > 2 * rich[first])
+
+# %% [markdown]
+# Distance alone answers with the mean of all the leaves that could be there: grey. The judge calls that a fake in every
+# patch, so the second network draws leaves: not *these* leaves, and therefore it is further from the true pixels. Which of
+# the two is better depends on what the picture is for. (How much texture it draws differs from seed to seed, and some of it
+# repeats: 300 steps are few.)
+#
+# No logit saw more than 18 pixels, and none had to: that the parts fit is given by the small picture. And a judge of
+# convolutions alone takes pictures of any size: this one is six times as wide as those that it learned from.
 
 # %% [markdown]
 # **Question 2.** The discriminator with one logit for the whole image has features of patches, too, in its first layers. What
@@ -355,14 +465,14 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 guesses.summary("cgan")
 
 # %% [markdown]
-# ## 10.10 Exercises
+# ## 10.11 Exercises
 #
 # 1. **How long without matching?** Train weight 0 for 2000 steps. When does it reach the FID that weight 10 had after 500?
 #    Try weight 100, too.
-# 2. **Wrong pairs.** Give the discriminator real images under wrong labels as a third kind of batch, to be called fake
-#    (Reed et al. 2016, section 4.2). Does the accuracy rise faster?
-# 3. **Smaller patches.** Train with a field of 3 pixels, with and without feature matching. What becomes of the digits, and
-#    what remains right?
+# 2. **Wrong pairs.** Let `update` hand wrong labels to your round, `(y + shift) % n_classes` with a random shift for each
+#    image (Reed et al. 2016). Does the accuracy rise faster?
+# 3. **Smaller patches.** Train the digits of 10.9 with a field of 3 pixels, with and without feature matching. What
+#    becomes of the digits, and what remains right?
 
 # %% [markdown]
 # ## References

@@ -92,9 +92,9 @@ plots.rows({f"{letter}  {title}": everybody[title][12:24] for title, letter in l
 # ## 11.3 Quality and coverage
 #
 # Now the numbers, by functions that you wrote: FID, KID, precision and recall of lab 6, in the features of the course's
-# classifier, and the diversity of lab 7; each the mean of three seeds, ± half the distance from the lowest to the highest. One
-# more says how many samples that classifier is sure of, at 90 %. The first row is the yardstick: training images, measured as if
-# they were samples.
+# classifier, and the diversity of lab 7. Each is the mean of three seeds, ± half the distance from the lowest to the
+# highest. One more says how many samples that classifier is sure of, at 90 %. The first row is the yardstick: training
+# images, measured as if they were samples.
 #
 # **Predict.** Which model has a good precision and a poor recall?
 
@@ -130,9 +130,9 @@ plots.points(places, "Samples that look real, and real images that are met", "re
 # FID and KID compare whole sets; precision and recall say *how* a set is off. A diversity near the yardstick's is good, one
 # above it is no merit: noise is diverse, too. Two models whose ranges overlap are not in any order.
 #
-# The autoencoder takes part although it is no generator: its codes are drawn from a normal distribution that was fitted to the
-# codes of the training images, once training was over. That is a prior, only one that nobody trained for. So its FID need not be
-# bad, and yet the classifier is sure of few of its samples.
+# The autoencoder takes part although it is no generator. Its codes are drawn from a normal distribution that was fitted
+# to the codes of the training images, once training was over. That is a prior, only one that nobody trained for. So its
+# FID need not be bad, and yet the classifier is sure of few of its samples.
 #
 # **Question 1, sharpness.** Which models draw sharp strokes, which soft ones? Name the term of each loss that is to blame or
 # to thank. Which column of the table shows sharpness best, which not at all?
@@ -153,8 +153,9 @@ plots.points(places, "Samples that look real, and real images that are met", "re
 # A GAN has none to offer. The others offer three kinds, and a number without its kind means nothing:
 #
 # - a **bound** that may be loose: the VAEs' −ELBO, here of grey values taken for probabilities of white (2.3);
-# - a **tight bound**: RealNVP computes the density of *real* numbers exactly, and only the step from grey levels to real numbers
-#   (lab 5, dequantization) makes a bound of it;
+# - a **tight bound**: RealNVP computes the density of *real* numbers exactly, and only the step from grey levels to
+#   real numbers (lab 5, dequantization) makes a bound of it. (Flow matching can do the same, but not for the guided
+#   field that draws its samples.)
 # - an **exact** one: an autoregressive model names the probability of every next symbol; that of a VQ-VAE is exact for the
 #   codes, and says nothing of the pixels.
 #
@@ -222,7 +223,7 @@ plots.table(own, "As the labs trained them")
 
 # %%
 kinds = {"autoencoder": ("none", "yes"), "VAE": ("bound", "yes"), "flow": ("tight bound", "yes"), "GAN": ("none", "no")}
-kinds |= {"flow matching": ("exact, of real numbers", "no"), "autoregressive": ("exact, of codes", "yes")}
+kinds |= {"flow matching": ("of real numbers", "yes, backwards"), "autoregressive": ("exact, of codes", "yes")}
 everything = {}
 for title in entrants:
     log_p, encoder = kinds[families[title]]
@@ -231,10 +232,13 @@ plots.table(everything, "Ways to draw a digit", better | {"ms/step": "low", "μs
 best = {column: min if way == "low" else max for column, way in better.items()}
 ahead = {choose(scores, key=lambda title: plots.middle(scores[title][column])) for column, choose in best.items()}
 print("ahead in a column of quality:", ", ".join(sorted(ahead)))
+print("lowest FIDs:", ", ".join(sorted(sorted(scores, key=lambda title: plots.middle(scores[title]["FID"]))[:2])))
+print("slowest to sample:", max(costs, key=lambda title: plots.middle(costs[title]["μs/sample"])))
 
 # %% [markdown]
-# No row has everything. Who is ahead by FID was told the labels, which the others were not (10.1); and has neither a
-# likelihood nor an encoder to offer. The last two columns do not depend on any budget.
+# No row has everything. The two that are ahead by FID, in no clear order, were told the labels, which the others were
+# not (10.1, 12.6). The one has neither a likelihood nor an encoder to offer, the other is the slowest to sample. The
+# last two columns do not depend on any budget.
 #
 # **Question 4, latent structure.** You want to (a) find the images that are most like a given one, (b) change one attribute
 # of a given image, (c) detect images that are no digits, (d) draw more images of one class. Choose a model for each. What about
@@ -246,9 +250,10 @@ print("ahead in a column of quality:", ", ".join(sorted(ahead)))
 # %% [markdown]
 # ## 11.8 One minute, one hour
 #
-# The labs' models are small, and so are their images. Here are systems of the course at full size that draw MNIST with 28×28
-# pixels, trained to the end (`RESULTS.md` has all of them, on all data). The network that gives the features is the one of the tables
-# above, but here it sees whole images, made smaller, and there their middle: the two FIDs do not compare.
+# The labs' models are small, and so are their images. Here are systems of the course at full size that draw MNIST with
+# 28×28 pixels, trained to the end (`RESULTS.md` has all of them, on all data). The features come from the same network
+# as in the tables above. But here it sees whole images, made smaller, and there their middle: the two FIDs do not
+# compare.
 
 # %% tags=["nbval-ignore-output"]
 full = {}

@@ -41,8 +41,8 @@ diagrams.show("flow_matching")
 # ## 12.1 A straight line for every particle
 #
 # Lab 1's denoising autoencoder went from noise to image in one jump, and had to guess: blur. Now go slowly. Pair every
-# noise $x_0$ with an image $x_1$, and let a particle travel from one to the other in a straight line, at constant
-# speed, from time 0 to time 1:
+# noise $x_0$ with an image $x_1$. Let a particle travel from one to the other in a straight line, at constant speed,
+# from time 0 to time 1:
 #
 # $$x_t = (1 - t)\, x_0 + t\, x_1$$
 #
@@ -405,16 +405,16 @@ training.within("lab 12 diversity, weight 5 over test images", judged[5.0]["dive
 
 # %%
 rows = {f"w = {w:g}": swept[w][10:22] for w in rates}
-plots.rows(rows, "The same noise and labels under five weights", [f"{k}" for k in y[10:22].tolist()])
+plots.rows(rows, "The same noise and labels under six weights", [f"{k}" for k in y[10:22].tolist()])
 
 # %% [markdown]
 # At 0 labels play no part. Up to 1.5 or 2 the samples become clearer, and FID falls: a small network draws doubtful
 # digits, and guidance leads away from doubt. Beyond, accuracy still rises, but all fours begin to look alike: diversity
 # falls, and FID rises again. Guidance buys typical samples with rare ones.
 #
-# **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give $\log
-# p(x \mid y)$? A colleague reports only the accuracy of guided samples: which failure would it hide, and which score
-# shows it?
+# **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give
+# $\log p(x \mid y)$? A colleague reports only the accuracy of guided samples: which failure would it hide, and which
+# score shows it?
 
 # %% [markdown] answer="fm-q2"
 # Your answer.
@@ -438,15 +438,16 @@ for name, (step, calls, counts) in solvers.items():
 plots.lines(curves, "500 samples, weight 1.5", "calls of the field", "FID", log_x=True, style="o-")
 euler = curves["Euler"][1]
 print("2 calls are worse than 8, 4 are about as good:", euler[0] > 1.3 * euler[2] > euler[1])
+print("the midpoint is no better with 8 calls:", curves["midpoint"][1][1] > 0.9 * euler[2])
 
 # %%
 plots.rows({name: x[:12] for name, x in drawn.items() if "16" not in name}, "The same noise and labels")
 
 # %% [markdown]
 # Two Euler steps give smears: the first goes to $t = \frac12$ towards a mean. From four calls on little changes. And
-# the midpoint, ten times nearer to the exact path in 12.3, draws no better digits: what is left is the error of the
-# *network*, and an exact way to a slightly wrong place is no gain. Straighter paths would need fewer steps still: that
-# is what *rectified flow* and distillation are about (exercise 1).
+# the midpoint, at least ten times nearer to the exact path in 12.3, draws no better digits. What is left is the error
+# of the *network*: an exact way to a slightly wrong place is no gain. Straighter paths would need fewer steps still:
+# that is what *rectified flow* and distillation are about (exercise 1).
 #
 # ## 12.9 Which times to practise?
 #
@@ -476,8 +477,8 @@ print("the weight t² is the worst of the three:", max(fids, key=fids.get) == "u
 # %% [markdown]
 # DDPM's weight spends the effort near the data, and forgives errors near the noise, where each sample's first steps
 # decide which digit it becomes: after a short training that shows. (Ho et al. train for days, and their path spends its
-# time differently.) Between the two others the difference is small, though the middle is where the velocity is in doubt
-# (12.5): try other seeds before you believe in it.
+# time differently.) Between the two others the difference is smaller, though the middle is where the velocity is in
+# doubt (12.5). Try other seeds before you believe in it.
 #
 # **Question 3.** You must choose a model for (a) drawing 60 images a second on a phone, (b) telling how likely a given
 # image is, (c) the best images of ordered classes in a day of training. Take from the GAN of lab 10, RealNVP and flow

@@ -174,7 +174,7 @@ print("the same codes as scipy's k-means:", bool(torch.allclose(means, torch.fro
 # It never rises: each round takes the nearest code, then the best place for it. With another start it may stay above
 # the dashed line: two codes share one mode, and a third serves two.
 #
-# For batches of a moving encoder, keep *running averages* of the counts and of the sums, and divide: a code then lies
+# For batches of a moving encoder, keep *running averages* of the counts and of the sums, and divide. A code then lies
 # at the mean of the vectors that chose it lately. No gradient, no learning rate, one decay.
 
 # %% [markdown]
@@ -207,8 +207,8 @@ with plots.figure(8.5, 3.4, alt=f"{words} cloud", ncols=3) as axes:
 #
 # ## 13.6 The whole layer
 #
-# Now build it. There is no formula for this one, only a contract in its docstring: a map of vectors goes in; out come
-# their codes' vectors with a gradient, the codes, and both losses; and in training the codebook follows.
+# Now build it. There is no formula for this one, only a contract in its docstring. A map of vectors goes in; out come
+# their codes' vectors with a gradient, the codes, and both losses. In training the codebook follows.
 #
 # **Predict.** What goes wrong if the codebook also follows in evaluation mode? And if `z.reshape(-1, D)` makes the
 # rows?
@@ -274,11 +274,15 @@ plots.rows(shown, "Test images, and what 16 words tell of them")
 plots.rows({"words": colours}, f"Their codes as grey levels, {codes.shape[1]} × {codes.shape[2]}")
 used = {name: history.last("perplexity") for name, history in histories.items()}
 guesses.outcome("vq-codebook", max(used, key=used.get))
+with torch.no_grad():
+    idle = {name: 1 - len(one.codes(train.pixels(slice(4000))).unique()) / K for name, one in models.items()}
+print("by its loss more than a third of the codes are never chosen:", idle["by its loss"] > 1 / 3)
+print("by running means less than a tenth:", idle["by running means"] < 0.1)
 training.within("lab 13 codes in use", used["by running means"])
 training.within("lab 13 codes in use, by its loss over by running means", used["by its loss"] / used["by running means"])
 
 # %% [markdown]
-# Under its loss alone most of the codebook is dead after a few steps, and what is dead stays dead. Running means with
+# Under its loss alone much of the codebook is never chosen, and nothing brings these codes back. Running means with
 # revival keep nearly all of it at work. The words have no order: neighbouring grey levels mean nothing, and "the mean
 # of two codes" is no code.
 #
@@ -425,8 +429,8 @@ training.within("lab 13 bits per code", bits)
 
 # %% [markdown]
 # The words before save more than a quarter. Together with the decoder this gives a bound on the likelihood of the
-# image, like that of lab 2: $-\log p(x) \le -\log p(x \mid c) - \log p(c)$ for the image's own code, because $p(x)$
-# sums such products over *all* codes.
+# image, like that of lab 2: $-\log p(x) \le -\log p(x \mid c) - \log p(c)$ for the image's own code. It is a bound
+# because $p(x)$ sums such products over *all* codes.
 #
 # ## 13.11 Writing
 #

@@ -268,6 +268,27 @@ class PlanarFlow(Flow):
         return planar(z, w, u, b), planar_log_det(z, w, u, b)
 
 
+class AmortisedPlanarFlow(PlanarFlow):
+    """A planar step whose w, u, b depend on a context h (B, context): a linear layer moves the shared ones by it.
+
+    At first it moves nothing: then the step is a PlanarFlow.
+
+    Source: Rezende & Mohamed 2015, section 4.2.
+    """
+
+    def __init__(self, dim: int, context: int) -> None:
+        super().__init__(dim)
+        self.head = nn.Linear(context, 2 * dim + 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def inverse(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        dim = z.shape[1]
+        w, u, b = self.head(h).split([dim, dim, 1], dim=1)
+        w, u, b = self.w + w, self.u + u, self.b + b[:, 0]
+        return planar(z, w, u, b), planar_log_det(z, w, u, b)
+
+
 class Conditioner(nn.Module):
     """The network of a coupling: half a code -> log_s in (-1, 1) and t. Starts at 0: the coupling as the identity."""
 
@@ -315,13 +336,14 @@ class InverseAutoregressive(Flow):
     """x_i = g_i z_i + (1 - g_i) m_i, where gate g_i and mean m_i see only z_1 … z_{i-1}.
 
     inverse, the direction of sampling, takes one pass; forward has to find z_1, z_2, … in turn, one pass for each.
-    `flip` reverses the order of the dimensions, so that in a chain each of them gets to see the others.
+    `flip` reverses the order of the dimensions, so that in a chain each of them gets to see the others. With `context`
+    the hidden layer is shown h (B, context), too.
 
     Source: Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow", section 4;
     masks: Germain et al. 2015, "MADE", section 3.
     """
 
-    def __init__(self, dim: int, hidden_dim: int = 32, flip: bool = False) -> None:
+    def __init__(self, dim: int, hidden_dim: int = 32, flip: bool = False, context: int = 0) -> None:
         super().__init__()
         self.dim, self.dims = dim, [1] if flip else []
         into = torch.arange(dim)  # the number of a dimension
@@ -330,28 +352,59 @@ class InverseAutoregressive(Flow):
         self.out = MaskedLinear((into[:, None] > unit[None, :]).repeat(2, 1))
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
+        self.context = nn.Linear(context, hidden_dim, bias=False) if context else None
 
-    def gate_mean(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def gate_mean(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """log g and m, each (B, dim). At the start g is 0.88 and m is 0: not far from the identity."""
-        gate, mean = self.out(torch.relu(self.hidden(z))).chunk(2, dim=1)
+        hidden = self.hidden(z) if self.context is None else self.hidden(z) + self.context(h)
+        gate, mean = self.out(torch.relu(hidden)).chunk(2, dim=1)
         return F.logsigmoid(gate + 2), mean
 
-    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z = z.flip(self.dims)
-        log_gate, mean = self.gate_mean(z)
+        log_gate, mean = self.gate_mean(z, h)
         return torch.lerp(mean, z, log_gate.exp()).flip(self.dims), log_gate.sum(dim=1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = x.flip(self.dims)
         z = torch.zeros_like(x)
         for _ in range(self.dim):  # pass i makes z_1 … z_i right
-            log_gate, mean = self.gate_mean(z)
+            log_gate, mean = self.gate_mean(z, h)
             z = mean + (x - mean) * (-log_gate).exp()
-        return z.flip(self.dims), -self.gate_mean(z)[0].sum(dim=1)
+        return z.flip(self.dims), -self.gate_mean(z, h)[0].sum(dim=1)
+
+
+class Given(Flow):
+    """A flow under its context h (B, context): what is left is a flow like any other."""
+
+    def __init__(self, flow: nn.Module, h: Tensor) -> None:
+        super().__init__()
+        self.flow, self.h = flow, h
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.flow.forward(x, self.h)
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return self.flow.inverse(z, self.h)
+
+
+class Amortised(nn.Module):
+    """Flows that need a context: every image has a flow of its own, and one network gives them all."""
+
+    def __init__(self, flows: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.flows = nn.ModuleList(flows)
+
+    def given(self, h: Tensor) -> Chain:
+        return Chain([Given(flow, h) for flow in self.flows])
 
 
 def planar_flows(dim: int, steps: int, groups: int = 1) -> Chain:
     return Chain([PlanarFlow(dim, groups) for _ in range(steps)])
+
+
+def amortised_planar_flows(dim: int, steps: int, context: int) -> Amortised:
+    return Amortised([AmortisedPlanarFlow(dim, context) for _ in range(steps)])
 
 
 def coupling_flows(dim: int, steps: int, hidden_dim: int = 32) -> Chain:
@@ -362,17 +415,22 @@ def autoregressive_flows(dim: int, steps: int, hidden_dim: int = 32) -> Chain:
     return Chain([InverseAutoregressive(dim, hidden_dim, flip=k % 2 == 1) for k in range(steps)])
 
 
+def amortised_autoregressive_flows(dim: int, steps: int, context: int, hidden_dim: int = 32) -> Amortised:
+    return Amortised([InverseAutoregressive(dim, hidden_dim, k % 2 == 1, context) for k in range(steps)])
+
+
 class FlowVAE(VAE):
     """A VAE with Bernoulli pixels and a flow in its posterior, its prior, or both; without flows it is a VAE.
 
-    posterior: z_K = inverse(z_0) bends the Gaussian of the encoder. prior: log p(z) = flow_log_prob(prior, z).
+    posterior: z_K = inverse(z_0) bends the Gaussian of the encoder; where its flows are amortised, the encoder's last
+    hidden layer is their context. prior: log p(z) = flow_log_prob(prior, z).
     """
 
     def __init__(
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        posterior: Flow | None = None,
+        posterior: Flow | Amortised | None = None,
         prior: Flow | None = None,
         beta: float = 1.0,
         floor: float = 0.0,  # free bits: nats per latent that the code may cost
@@ -383,20 +441,24 @@ class FlowVAE(VAE):
     def log_prior(self, z: Tensor) -> Tensor:
         return log_normal(z) if self.prior is None else flow_log_prob(self.prior, z)
 
-    def bend(self, z_0: Tensor) -> tuple[Tensor, Tensor]:
-        """z_0 -> z_K, and log |det dz_K/dz_0|."""
-        return (z_0, z_0.new_zeros(len(z_0))) if self.posterior is None else self.posterior.inverse(z_0)
+    def bend(self, z_0: Tensor, x: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z_0 -> z_K, and log |det dz_K/dz_0|. Amortised flows must know the images x."""
+        if self.posterior is None:
+            return z_0, z_0.new_zeros(len(z_0))
+        amortised = isinstance(self.posterior, Amortised)
+        flow = self.posterior.given(self.encoder[:-1](x)) if amortised else self.posterior
+        return flow.inverse(z_0)
 
     def bound(self, x: Tensor, eps: Tensor | None = None) -> tuple[ELBO, Tensor]:
         """The terms of every example, and the codes z_K, for the noise eps (B, latent_dim), drawn if not given."""
         mu, log_var = self.encode(x)
         z_0 = reparameterize(mu, log_var, torch.randn_like(mu) if eps is None else eps)
-        z_k, log_det = self.bend(z_0)
+        z_k, log_det = self.bend(z_0, x)
         return flow_elbo(self.decoder(z_k), x, mu, log_var, z_0, z_k, log_det, self.log_prior, self.beta), z_k
 
     def forward(self, x: Tensor) -> Tensor:
         mu, log_var = self.encode(x)
-        return self.decoder(self.bend(reparameterize(mu, log_var, torch.randn_like(mu)))[0])
+        return self.decoder(self.bend(reparameterize(mu, log_var, torch.randn_like(mu)), x)[0])
 
     def terms(self, x: Tensor) -> ELBO:
         """Behind a flow the KL has no share of one latent: free bits are an allowance of the code as a whole."""
@@ -408,7 +470,7 @@ class FlowVAE(VAE):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode where the flow sends the mean of q_0: what a flow VAE shows, without noise."""
-        return self.images(self.bend(self.encode(x)[0])[0])
+        return self.images(self.bend(self.encode(x)[0], x)[0])
 
     def sample(self, eps: Tensor) -> Tensor:
         """New images (N, C, H, W) in [0, 1] from standard-normal noise (N, latent_dim), through the prior."""

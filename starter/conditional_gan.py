@@ -4,7 +4,6 @@ Images x are float32 (B, C, H, W), in [-1, 1] for both networks and in [0, 1] ou
 """
 
 from collections.abc import Callable
-from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from starter.support.data import check_labels, signed
-from starter.support.nets import Conv, Shape, drawn_once, frozen
+from starter.support.nets import Conv, Shape, frozen
 
 from . import gan
 from .autoencoder import feature_shapes
@@ -162,6 +161,53 @@ def generator_step(
     raise NotImplementedError("cgan-5")  # YOUR CODE HERE
 
 
+class Judgement(NamedTuple):
+    """What a conditional discriminator says about images under labels."""
+
+    logits: Tensor  # (B,), or (B, h, w): one for every patch
+    features: list[Tensor]  # after every convolution's activation, first to last
+
+
+class ConditionalTerms(NamedTuple):
+    """Of one round."""
+
+    discriminator: Tensor
+    adversarial: Tensor
+    matching: Tensor
+
+
+def conditional_step(game: nn.Module, x: Tensor, y: Tensor, h: Tensor, wrong: Tensor | None = None) -> ConditionalTerms:
+    """Build it: a whole round of the conditional game. No formula here, only what must hold.
+
+    - The discriminator moves first. Real images under their labels are real to it. Generated ones under the labels that
+      they were drawn for are fake; and if `wrong` is given, real images under those labels are fake, too, in one batch
+      with the generated ones.
+    - Then the generator moves, against the discriminator that has just moved: the logits of its images count, and the
+      features of its images and of the real ones, all under y.
+    - The generator is called once in a round: both moves are about the same images.
+    - Each player learns from its own loss, through its own optimiser, one step; nothing of an earlier round counts.
+    - No gradient is computed for weights that do not move: not for the generator's while the discriminator moves, nor
+      for the discriminator's while the generator does.
+    - Afterwards modes are as they were found, and every weight that could learn can learn; no other can.
+
+    Args:
+        game: has generator (h -> images in [-1, 1]), discriminator ((such images, labels) -> Judgement), opt_g, opt_d,
+            d_loss (real_logits, fake_logits) -> scalar, and objective (fake_logits, real_features, fake_features) ->
+            GeneratorTerms. Logits are one for each image, or a map of patches for each: both losses take either.
+        x: real images in [0, 1], shape (B, C, H, W); `signed` brings them to where the game is played.
+        y: classes, int64, shape (B,): of the real images, and those that the generator draws.
+        h: what generator_input gave for y, shape (B, latent_dim + n_classes).
+        wrong: labels that the real images do not have, int64, shape (B,); without them there are no wrong pairs.
+
+    Returns:
+        ConditionalTerms(discriminator, adversarial, matching), without a graph.
+
+    Source: Mirza & Osindero 2014, section 3.2; wrong pairs: Reed et al. 2016, algorithm 1.
+    """
+    # TODO cgan-8: images drawn once; the discriminator's move on two or three kinds of pairs; the generator's move.
+    raise NotImplementedError("cgan-8")  # YOUR CODE HERE
+
+
 def class_accuracy(probs: Tensor, y: Tensor) -> Tensor:
     """For every class: which share of the samples that should show it does a classifier take for it?
 
@@ -211,13 +257,6 @@ def receptive_field(plan: tuple[Conv, ...]) -> Field:
     raise NotImplementedError("cgan-7")  # YOUR CODE HERE
 
 
-class Judgement(NamedTuple):
-    """What a conditional discriminator says about images under labels."""
-
-    logits: Tensor  # (B,), or (B, h, w): one for every patch
-    features: list[Tensor]  # after every convolution's activation, first to last
-
-
 class ConditionalDiscriminator(nn.Module):
     """Images in [-1, 1] and labels -> Judgement. Without `patch` one logit an image, with it one a patch (PatchGAN).
 
@@ -265,14 +304,6 @@ def conditional_generator(
     )
 
 
-class ConditionalTerms(NamedTuple):
-    """Of one update."""
-
-    discriminator: Tensor
-    adversarial: Tensor
-    matching: Tensor
-
-
 class ConditionalGAN(GAN):
     """A GAN whose two networks know the class; labels of real images serve generated ones, too."""
 
@@ -283,13 +314,12 @@ class ConditionalGAN(GAN):
         self.n_classes, self.weight = len(discriminator.maps), weight
 
     def update(self, x: Tensor, y: Tensor) -> ConditionalTerms:
-        real, h = signed(x), generator_input(self.noise(len(x)), y, self.n_classes)
-        objective = partial(generator_objective, weight=self.weight)
-        cut_off, drawn = drawn_once(self.generator, h)
-        loss = gan.discriminator_step(cut_off, lambda x: self.judge(x, y), self.opt_d, real, h, self.d_loss)
-        with frozen(self.discriminator):
-            terms = generator_step(drawn, self.discriminator, self.opt_g, h, y, real, objective)
-        return ConditionalTerms(loss, terms.adversarial, terms.matching)
+        return conditional_step(self, x, y, generator_input(self.noise(len(x)), y, self.n_classes))
+
+    def objective(
+        self, fake_logits: Tensor, real_features: list[Tensor], fake_features: list[Tensor]
+    ) -> GeneratorTerms:
+        return generator_objective(fake_logits, real_features, fake_features, self.weight)
 
     def judge(self, x: Tensor, y: Tensor) -> Tensor:
         return self.discriminator(x, y).logits.flatten()

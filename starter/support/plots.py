@@ -298,7 +298,8 @@ def bars(
     """One bar per name with its number on top; stacked, with a legend, where a name stands for several parts."""
     parts = {name: value if isinstance(value, Mapping) else {"": value} for name, value in named.items()}
     kinds = list(dict.fromkeys(kind for part in parts.values() for kind in part))
-    with figure(max(1.1 * len(parts), 5.0), 3.2, title) as axes:
+    longest = max((len(line) for name in parts for line in name.split("\n")), default=0)
+    with figure(max(max(1.1, 0.1 * longest) * len(parts), 5.0), 3.2, title) as axes:  # names must not touch
         ax, bottom = axes[0, 0], np.zeros(len(parts))
         for i, kind in enumerate(kinds):
             heights = np.array([float(part.get(kind, 0)) for part in parts.values()])
@@ -365,25 +366,30 @@ def winners(rows: Mapping[str, Mapping], column: str, kind: str) -> list[str]:
     return [name for name, value in numbers.items() if value == best]
 
 
-def scatter(clouds: Mapping[str, Tensor | tuple[Tensor, Tensor]], title: str = "", circle: bool = False) -> None:
+def scatter(
+    clouds: Mapping[str, Tensor | tuple[Tensor, Tensor]],
+    title: str = "",
+    circle: bool = False,
+    axes: tuple[str, str] = ("$z_1$", "$z_2$"),
+) -> None:
     """Points (N, 2) side by side on equal scales: name -> points, or (points, classes) to colour them.
 
-    `circle` marks two standard deviations of N(0, I): 86 % of the prior lie inside.
+    `axes` names both axes. `circle` marks two standard deviations of N(0, I): 86 % of the prior lie inside.
     """
     pairs = {name: cloud if isinstance(cloud, tuple) else (cloud, None) for name, cloud in clouds.items()}
     everything = np.concatenate([array(points) for points, _ in pairs.values()])
     middle = (everything.min(axis=0) + everything.max(axis=0)) / 2
     reach = 1.05 * np.abs(everything - middle).max() + 1e-6  # the same square for all
     width = min(WIDEST, 3.8 * len(pairs))
-    with figure(width, width / len(pairs) + 0.6, title, ncols=len(pairs)) as axes:
-        for ax, (name, (points, classes)) in zip(axes[0], pairs.items(), strict=True):
+    with figure(width, width / len(pairs) + 0.6, title, ncols=len(pairs)) as places:
+        for ax, (name, (points, classes)) in zip(places[0], pairs.items(), strict=True):
             draw_points(ax, array(points), classes)
             ax.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach))
             if circle:
                 ax.plot(*(2 * np.stack([np.cos(TURN), np.sin(TURN)])), color=GREY, linestyle="--", linewidth=1.2)
             ax.set_aspect("equal")
             ax.set_title(name)
-            finish(ax, "$z_1$", "$z_2$")
+            finish(ax, *axes)
 
 
 TURN = np.linspace(0, 2 * np.pi, 200)

@@ -1,5 +1,6 @@
 """Probes of lab 10: starter/conditional_gan.py."""
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 
@@ -95,13 +96,17 @@ def generator_objective(module: ModuleType, draw: Draw) -> Arrays:
 class Judge(nn.Module):
     """A discriminator with a closed form: its logit and its two feature layers depend on image and label."""
 
-    def __init__(self, draw: Draw, n_classes: int, shape: tuple[int, ...], judgement: Callable) -> None:
+    def __init__(
+        self, draw: Draw, n_classes: int, shape: tuple[int, ...], judgement: Callable, patches: bool = False
+    ) -> None:
         super().__init__()
-        self.weight, self.judgement = nn.Parameter(draw.mixed(n_classes, *shape)), judgement
+        self.weight, self.judgement, self.patches = nn.Parameter(draw.mixed(n_classes, *shape)), judgement, patches
+        self.bias = nn.Parameter(draw.mixed(shape[0], 1, 1), requires_grad=False) if patches else None  # held
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        turned = x * self.weight[y]
-        return self.judgement(turned.flatten(1).sum(dim=1), [turned.tanh(), turned.square().flatten(1)])
+        turned = x * self.weight[y] if self.bias is None else x * self.weight[y] + self.bias
+        logits = turned.sum(dim=1) if self.patches else turned.flatten(1).sum(dim=1)  # (B, H, W), or (B,)
+        return self.judgement(logits, [turned.tanh(), turned.square().flatten(1)])
 
 
 @probe("cgan-5", spared={"extreme": "that is the objective's task"})
@@ -144,6 +149,94 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     seen["evaluation mode is left"] = np.array([not generator.training, not judge.training])
     learns = [weight.requires_grad for net in (generator, judge) for weight in net.parameters()]
     return seen | {"what can learn is as found": np.array(all(learns))}
+
+
+class Game(nn.Module):
+    """Two players who know the label, their optimisers, which remember, and losses that are nobody's.
+
+    The generator changes with its mode; logits are maps of patches. It counts how often the generator draws, and how
+    often a gradient is computed for a weight. One weight of each player is held, and stays so.
+    """
+
+    def __init__(self, module: ModuleType, draw: Draw, n_in: int, n_classes: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.module, norm = module, nn.BatchNorm2d(shape[0])
+        self.generator = nn.Sequential(draw.linear(n_in, math.prod(shape)), nn.Unflatten(1, shape), norm, nn.Tanh())
+        self.discriminator = Judge(draw, n_classes, shape, module.Judgement, patches=True)
+        norm.bias.requires_grad_(False)
+        self.draws, self.modes, self.computed = 0, list[bool](), {"generator": 0, "discriminator": 0}
+        self.generator.register_forward_pre_hook(self.drawn)
+        self.opt_g, self.opt_d = (self.optimizer(name, draw) for name in ("generator", "discriminator"))
+        self.a, self.b = draw.number(0.5, 1.5), draw.number(0.5, 1.5)
+
+    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
+        net = self.get_submodule(name)
+        net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
+        for weight in (weight for weight in net.parameters() if weight.requires_grad):
+            weight.grad = draw.mixed(*weight.shape)  # of an earlier round
+        first = next(net.parameters())
+        first.register_hook(lambda _: self.computed.update({name: self.computed[name] + 1}))
+        longest = {"generator": 0.4, "discriminator": 12.0}[name]  # a mean over patches has small slopes
+        return torch.optim.SGD(net.parameters(), lr=draw.number(longest / 2, longest), momentum=0.8)
+
+    def drawn(self, *_: object) -> None:
+        self.draws += 1
+
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return torch.sin(self.a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean()
+
+    def objective(self, fake_logits: Tensor, real_features: list[Tensor], fake_features: list[Tensor]) -> tuple:
+        adversarial = 3 * torch.sin(self.b * fake_logits + 0.5).mean()
+        pairs = zip(real_features, fake_features)
+        matching = sum(((3 * r.mean(dim=0)).sin().detach() * f.mean(dim=0).tanh()).mean() for r, f in pairs)
+        return self.module.GeneratorTerms(adversarial + 6 * matching, adversarial, matching)
+
+
+@probe("cgan-8", spared={"extreme": "that is the losses' task"})
+def conditional_step(module: ModuleType, draw: Draw) -> Arrays:
+    """Without wrong pairs, then with them; at last one example in evaluation mode, whose wrong label is 0."""
+    (b, *shape), (n_in, n_classes) = draw.batch(), draw.dims("n_in", "n_classes", low=7, high=9)
+    game, y = Game(module, draw, n_in, n_classes, tuple(shape)), labels(draw, b, n_classes) + 1
+    inputs = {"x": draw.uniform(b, *shape), "y": y, "h": draw.mixed(b, n_in)}
+    wrong = (y + 1 + torch.arange(b) % 3) % n_classes
+
+    def played(inputs: dict[str, Tensor], training: bool = True) -> Arrays:
+        before, learns = {name: weights(net) for name, net in game.named_children()}, learning(game)
+        game.draws, game.modes, game.computed = 0, [], dict.fromkeys(game.computed, 0)
+        graphs: list[bool] = []
+
+        def step(**given: Tensor) -> tuple:
+            terms = module.conditional_step(game, **given)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+            return terms
+
+        seen = observe(step, inputs)
+        modes, learn = [*game.modes, *(net.training for net in game.children())], learning(game)
+        for weight, learned in zip(game.parameters(), learns):
+            weight.requires_grad_(learned)  # for the next round
+        moved = {name: array(weights(net) - before[name]) for name, net in game.named_children()}
+        return (
+            seen
+            | {f"change of the {name}'s weights": change for name, change in moved.items()}
+            | {
+                "the terms have a graph": np.array(graphs),
+                "calls of the generator": np.array(game.draws),
+                "gradients computed for the generator's, the discriminator's weights": np.array(
+                    [*game.computed.values()]
+                ),
+                "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
+                "what can learn, as found": np.array(learn),
+            }
+        )
+
+    seen = played(inputs) | case("wrong pairs", played(inputs | {"wrong": wrong}))
+    game.eval()
+    one = {name: value[:1] for name, value in inputs.items()} | {"wrong": torch.zeros(1, dtype=torch.int64)}
+    return seen | case("one example, evaluation mode, the wrong label is 0", played(one, training=False))
+
+
+def learning(net: nn.Module) -> list[bool]:
+    return [weight.requires_grad for weight in net.parameters()]
 
 
 @probe("cgan-6", spared={"extreme": "shares of a count"})

@@ -11,6 +11,7 @@ from torch import nn
 
 from grading.content import known_answers
 from solutions import conditional_gan as cg
+from solutions import gan
 from starter.support.nets import Conv
 
 
@@ -231,17 +232,39 @@ def test_features_are_the_convolutions_and_neither_the_input_nor_the_logit():
 def test_an_update_moves_every_weight_of_both_networks(patch):
     plan = cg.halving(2, (2, 3))
     discriminator = cg.ConditionalDiscriminator((1, 8, 12), 5, plan, Conv(3, 1, 1, padding=0) if patch else None)
-    gan = cg.ConditionalGAN(cg.conditional_generator((1, 8, 12), 3, 5, (4, 3, 2)), discriminator, 3)
-    before = copy.deepcopy(dict(gan.named_parameters()))
-    terms = gan.update(torch.rand(5, 1, 8, 12), torch.arange(5))
+    model = cg.ConditionalGAN(cg.conditional_generator((1, 8, 12), 3, 5, (4, 3, 2)), discriminator, 3)
+    before = copy.deepcopy(dict(model.named_parameters()))
+    terms = model.update(torch.rand(5, 1, 8, 12), torch.arange(5))
     assert all(torch.isfinite(term) for term in terms)
-    assert [name for name, weight in gan.named_parameters() if torch.equal(weight, before[name])] == []
+    assert [name for name, weight in model.named_parameters() if torch.equal(weight, before[name])] == []
 
 
-@pytest.mark.parametrize("i", range(len(known_answers.answers("right")["cgan-5"])))
+def test_a_round_is_both_steps_on_the_same_images():
+    model, x = small_gan(), torch.rand(5, 1, 8, 12)
+    model.opt_g, model.opt_d = (torch.optim.SGD(net.parameters(), 0.1) for net in model.children())
+    apart, h = copy.deepcopy(model), cg.generator_input(torch.randn(5, 3), Y, 5)
+    optimizers = [torch.optim.SGD(net.parameters(), 0.1) for net in apart.children()]
+    nets = apart.generator, lambda x: apart.discriminator(x, Y).logits
+    d_loss = gan.discriminator_step(*nets, optimizers[1], 2 * x - 1, h)
+    terms = cg.generator_step(*apart.children(), optimizers[0], h, Y, 2 * x - 1)
+    torch.testing.assert_close(cg.conditional_step(model, x, Y, h), cg.ConditionalTerms(d_loss, *terms[1:]))
+    torch.testing.assert_close([*model.parameters()], [*apart.parameters()])
+
+
+def test_wrong_pairs_are_fakes_in_one_batch_with_the_generated_ones():
+    model, x, h = small_gan(), torch.rand(5, 1, 8, 12), cg.generator_input(torch.randn(5, 3), Y, 5)
+    wrong = (Y + 1) % 5
+    with torch.no_grad():
+        pairs = [(2 * x - 1, Y), (model.generator(h), Y), (2 * x - 1, wrong)]
+        real, *fakes = (model.discriminator(*pair).logits.sigmoid() for pair in pairs)
+        expected = -real.log().mean() - (1 - torch.cat(fakes)).log().mean()
+    torch.testing.assert_close(cg.conditional_step(model, x, Y, h, wrong).discriminator, expected)
+
+
+@pytest.mark.parametrize("i", range(len(known_answers.answers("right")["cgan-8"])))
 def test_an_update_with_any_right_answer_is_that_of_the_reference_and_draws_once(i):
     x, found = torch.rand(3, 5, 1, 8, 12), []
-    for module in (cg, known_answers.variant("right", "cgan-5", i)):
+    for module in (cg, known_answers.variant("right", "cgan-8", i)):
         torch.manual_seed(1)
         model, terms = module.ConditionalGAN(small_gan().generator, small_gan().discriminator, 3), []
         model.opt_g, model.opt_d = (torch.optim.SGD(net.parameters(), 0.1) for net in model.children())

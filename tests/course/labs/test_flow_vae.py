@@ -212,6 +212,60 @@ def test_importance_weights_average_to_the_evidence_with_any_flow(kind):
     assert torch.logsumexp(log_w.flatten(), dim=0).item() == pytest.approx(evidence.item(), abs=0.03)
 
 
+AMORTISED = {
+    "planar": lambda: fv.amortised_planar_flows(4, 3, context=5),
+    "autoregressive": lambda: fv.amortised_autoregressive_flows(4, 3, context=5, hidden_dim=8),
+}
+
+
+@pytest.mark.parametrize("kind", AMORTISED)
+def test_amortised_flows_have_the_log_determinant_of_each_examples_own_map(kind):
+    flows, h, z = shaken(AMORTISED[kind]()), double(6, 5), double(6, 4)
+    _, log_det = flows.given(h).inverse(z)
+    for i in range(len(z)):
+        alone = flows.given(h[i : i + 1])
+        jacobian = torch.autograd.functional.jacobian(lambda z, flow=alone: flow.inverse(z[None])[0][0], z[i])
+        torch.testing.assert_close(log_det[i], torch.linalg.slogdet(jacobian).logabsdet)
+
+
+@pytest.mark.parametrize("kind", AMORTISED)
+def test_another_context_is_another_flow(kind):
+    flows, z = shaken(AMORTISED[kind]()), double(1, 4)
+    one, other = (flows.given(double(1, 5)).inverse(z)[0] for _ in range(2))
+    assert (one - other).abs().max() > 1e-3
+
+
+def test_amortised_autoregressive_flows_go_there_and_back():
+    flow, z = shaken(AMORTISED["autoregressive"]()).given(double(6, 5)), double(6, 4)
+    moved, there = flow.inverse(z)
+    back, again = flow.forward(moved)
+    torch.testing.assert_close(back, z)
+    torch.testing.assert_close(there, -again)
+
+
+def test_amortised_planar_flows_begin_as_planar_flows():
+    torch.manual_seed(0)
+    amortised = AMORTISED["planar"]()
+    alike = fv.planar_flows(4, 3)
+    for step, own in zip(alike.flows, amortised.flows):
+        step.load_state_dict({name: weight for name, weight in own.state_dict().items() if "head" not in name})
+    z = torch.randn(6, 4)
+    for got, want in zip(amortised.given(torch.randn(6, 5)).inverse(z), alike.inverse(z)):
+        torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("kind", AMORTISED)
+def test_the_encoders_last_hidden_layer_is_the_context(kind):
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 8))
+    decoder = nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (1, 2, 3)))
+    model, x = fv.FlowVAE(encoder, decoder, shaken(AMORTISED[kind]()).float()), torch.rand(7, 1, 2, 3)
+    z_0 = torch.randn(7, 4)
+    for got, want in zip(model.bend(z_0, x), model.posterior.given(encoder[:3](x)).inverse(z_0)):
+        torch.testing.assert_close(got, want)
+    model.terms(x).loss.backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
 def test_a_learned_prior_gets_gradients_and_samples_are_probabilities():
     model = small(fv.planar_flows(4, 2), fv.coupling_flows(4, 2))
     model.terms(torch.rand(5, 1, 2, 3)).loss.backward()

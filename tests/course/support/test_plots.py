@@ -146,6 +146,21 @@ def test_stacked_bars_stand_on_each_other(shown):
     assert [(bar.get_y(), bar.get_height()) for bar in kl] == [(3.0, 1.0), (2.0, 0.0)]
 
 
+def test_names_of_bars_do_not_touch_however_long_they_are(shown):
+    plots.bars({"digits": 1, "upside down": 2, "drawn shapes": 3, "pixels shuffled": 4, "mirrored": 5})
+    fig = only(shown)
+    fig.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in fig.axes[0].get_xticklabels()]
+    assert len(boxes) == 5
+    assert all(left.x1 + 2 < right.x0 for left, right in zip(boxes, boxes[1:]))
+
+
+def test_a_cloud_of_something_else_than_codes_says_what_its_axes_are(shown):
+    plots.scatter({"features": torch.randn(5, 2)}, axes=("widest direction", "second widest"))
+    ax = only(shown).axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("widest direction", "second widest")
+
+
 def test_clouds_share_one_scale_and_classes_their_colours(shown):
     near, far, y = torch.randn(9, 2), 10 * torch.randn(9, 2), torch.arange(9) % 3
     plots.scatter({"near": (near, y), "far": far}, circle=True)
