@@ -16,7 +16,7 @@
 # - read a latent space, walk through it, and use it against noise;
 # - say why an autoencoder cannot invent new images: the reason for lab 2.
 #
-# **Time:** 90 minutes. **Before:** Python, PyTorch basics. **Your part:** seven blanks in `starter/autoencoder.py`, two
+# **Time:** 140 minutes. **Before:** Python, PyTorch basics. **Your part:** seven blanks in `starter/autoencoder.py`, two
 # written answers here.
 
 # %% tags=["setup"]

@@ -17,7 +17,7 @@
 # - put a flow into the posterior or the prior of a VAE;
 # - measure what that is worth, and say so when it is worth nothing.
 #
-# **Time:** 120 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
+# **Time:** 140 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
 # **Your part:** seven blanks in `starter/flow_vae.py`, two written answers here.
 
 # %% tags=["setup"]

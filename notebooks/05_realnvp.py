@@ -17,7 +17,7 @@
 # - stack couplings into a multi-scale model, sample from it, and walk through its latents;
 # - explain why an attempt diverged, and repair it.
 #
-# **Time:** 180 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in `starter/realnvp.py`, two written answers
+# **Time:** 170 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in `starter/realnvp.py`, two written answers
 # here.
 
 # %% tags=["setup"]

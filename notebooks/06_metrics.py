@@ -15,7 +15,7 @@
 # - say what each of them sees, what it is blind to, and how the number of images changes it;
 # - read a table of FIDs with the right amount of distrust.
 #
-# **Time:** 120 minutes. **Before:** labs 1 and 2. **Your part:** seven blanks in `starter/metrics.py`, two written answers
+# **Time:** 140 minutes. **Before:** labs 1 and 2. **Your part:** seven blanks in `starter/metrics.py`, two written answers
 # here.
 
 # %% tags=["setup"]

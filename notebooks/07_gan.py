@@ -16,7 +16,7 @@
 # - recognise mode collapse, provoke it, and cure it with two learning rates;
 # - judge a GAN by FID and diversity, because its losses say nothing.
 #
-# **Time:** 120 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in `starter/gan.py`, two written
+# **Time:** 150 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in `starter/gan.py`, two written
 # answers here.
 
 # %% tags=["setup"]

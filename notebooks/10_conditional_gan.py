@@ -16,7 +16,7 @@
 # - measure whether samples show what was asked for, and know why FID cannot;
 # - compute what a patch discriminator sees.
 #
-# **Time:** 150 minutes. **Before:** lab 7. **Your part:** eight blanks in `starter/conditional_gan.py`, two written answers
+# **Time:** 160 minutes. **Before:** lab 7. **Your part:** eight blanks in `starter/conditional_gan.py`, two written answers
 # here.
 
 # %% tags=["setup"]

@@ -17,7 +17,7 @@
 # - say what a model costs to train and to use;
 # - defend a choice.
 #
-# **Time:** 60 minutes. **Before:** all other labs. **Your part:** four written answers here. Nothing is trained: this notebook
+# **Time:** 50 minutes. **Before:** all other labs. **Your part:** four written answers here. Nothing is trained: this notebook
 # reads what others wrote down.
 
 # %% tags=["setup"]

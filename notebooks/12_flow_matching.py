@@ -17,7 +17,7 @@
 # - steer it towards a class, and say what that costs;
 # - trade steps against quality.
 #
-# **Time:** 150 minutes. **Before:** labs 5 and 10. **Your part:** eight blanks in `starter/flow_matching.py`, three
+# **Time:** 160 minutes. **Before:** labs 5 and 10. **Your part:** eight blanks in `starter/flow_matching.py`, three
 # written answers here.
 
 # %% tags=["setup"]

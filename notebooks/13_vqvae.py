@@ -17,7 +17,7 @@
 # - write a causal model, whose likelihood is exact, and draw from it;
 # - say which bits may be compared with which.
 #
-# **Time:** 150 minutes. **Before:** labs 1 and 2; lab 5 for bits per dimension. **Your part:** eight blanks in
+# **Time:** 180 minutes. **Before:** labs 1 and 2; lab 5 for bits per dimension. **Your part:** eight blanks in
 # `starter/vqvae.py`, three written answers here.
 
 # %% tags=["setup"]

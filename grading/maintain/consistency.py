@@ -177,6 +177,7 @@ SOURCES = Floor(
     (
         structure.questions_have_cells,
         structure.nothing_is_left_over,
+        structure.minutes_are_what_a_lab_takes,
         questions.questions_are_guided,
         questions.exercises_are_guided,
     ),

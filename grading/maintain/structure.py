@@ -14,12 +14,14 @@ from ..content import known_answers
 from ..content.knife import regions
 from ..content.overlay import ROOT
 from ..content.reference_text import expressions, function_of, region_text, solution, tree
-from ..content.tasks import LABS, MODULES, QUESTIONS, TABLE, TASKS, module_of
+from ..content.tasks import LABS, MODULES, QUESTIONS, TABLE, TASKS, module_of, tasks_of
 from .repository import imported, written
 
 LEAST_WRONG, LEAST_RIGHT, LEAST_KINDS, LONGEST_BELIEF = 5, 3, 3, 100
 COMMANDS = ("Use", "Add", "Call", "Write", "Take", "Divide", "Multiply", "Replace", "Remove", "Try", "Look", "Sum")
 ROWS, ANSWERS, PROBES = "grading/content/tasks.toml", "grading/content/answers", "starter/support/probes"
+WORDS, LINES = 120, 15  # of a notebook, that somebody reads in a minute whose first language is not English
+ANSWER, ROUGHLY = 8, 15  # minutes: for a written answer; that an estimate may be off
 WANTED = {  # of a row: what stands there
     "symbol": (str, "the name of the function that holds its blank"),
     "points": (int, "a whole number"),
@@ -210,6 +212,27 @@ def cells_of(lab: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.match(r"# TODO (\S+):", line):
             yield f"notebooks/{path.name}, line {number}: write the text that leads to {found[1]}"
+
+
+def minutes_are_what_a_lab_takes() -> Iterator[str]:
+    """The table's minutes, and the notebook's own, beside an estimate of what is asked for."""
+    for lab, row in LABS.items():
+        path = ROOT / f"notebooks/{lab}.py"
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if abs(row["minutes"] - (takes := estimated_minutes(lab, text))) > ROUGHLY:
+            yield f"{ROWS}: {lab} has {row['minutes']} minutes; blanks, reading and answers take about {takes:.0f}"
+        if text and f"**Time:** {row['minutes']} minutes" not in text:
+            yield f"notebooks/{path.name}: its head must say `**Time:** {row['minutes']} minutes`, as {ROWS} does"
+
+
+def estimated_minutes(lab: str, text: str) -> float:
+    """Of blanks, of reading a text notebook, and of written answers; exercises come on top."""
+    rows = [row for row in text.splitlines() if row.strip() and not row.startswith(("# %%", "# ---"))]
+    words = sum(len(row.split()) - 1 for row in rows if row.startswith("#"))
+    code = sum(not row.startswith("#") for row in rows)
+    blanks = sum(TASKS[task]["minutes"] for task in tasks_of(lab))
+    answers = sum(row["lab"] == lab for row in QUESTIONS.values())
+    return blanks + words / WORDS + code / LINES + answers * ANSWER
 
 
 def graded_cells(text: str) -> list[str]:
