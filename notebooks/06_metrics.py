@@ -15,7 +15,7 @@
 # - say what each of them sees, what it is blind to, and how the number of images changes it;
 # - read a table of FIDs with the right amount of distrust.
 #
-# **Time:** 140 minutes. **Before:** labs 1 and 2. **Your part:** seven blanks in `starter/metrics.py`, two written answers
+# **Time:** 170 minutes. **Before:** labs 1 and 2. **Your part:** eight blanks in `starter/metrics.py`, two written answers
 # here.
 
 # %% tags=["setup"]
@@ -443,6 +443,36 @@ plots.panels(curves, "Samples of one VAE", "temperature")
 hot, cold = (met.fid(real, clouds[t]) for t in (1.2, 0.5))
 fewer = quality[5].precision < quality[1].precision
 print("T = 1.2 against 0.5: the better FID, the worse precision:", bool(hot < cold and fewer))
+
+# %% [markdown]
+# ### A whole evaluation
+#
+# Each point of these curves is a single estimate. How far is it off by luck? And what would a perfect generator get? Build
+# the answer: several draws, their mean and spread, and real images judged in the same way. The docstring is a contract,
+# and has no formula.
+#
+# **Predict.** The yardstick of real images: is its FID 0, its precision 1?
+
+# %%
+check("met-8")  # starter/metrics.py, evaluation
+
+# %%
+torch.manual_seed(training.SEED)
+draws = torch.stack([torch.randperm(n)[:300] for _ in range(8)])
+found = {t: met.evaluation(real, clean, clouds[t], draws) for t in (0.7, 1.0, 1.2)}
+names, table = ("FID", "KID", "precision", "recall"), {}
+table["real images"] = {name: f"{value:.2f}" for name, value in zip(names, found[1.0].yardstick.tolist())}
+for t, (mean, spread, _) in found.items():
+    table[f"T = {t}"] = {name: f"{m:.2f} ± {s:.2f}" for name, m, s in zip(names, mean.tolist(), spread.tolist())}
+plots.table(table, "Eight draws of 300 images each")
+print("real images have FID 0 and precision 1:", bool(found[1.0].yardstick[0] < 0.1 or found[1.0].yardstick[2] > 0.97))
+apart = (found[0.7].mean - found[1.2].mean).abs() > 2 * (found[0.7].spread + found[1.2].spread)
+print("FID tells T = 0.7 from 1.2 beyond the spread:", bool(apart[0]))
+
+# %% [markdown]
+# Neither: 300 images are few for FID, and some real images lie in no ball of the others. So a generator is measured against
+# this row, and not against 0 and 1. Two rows whose means differ by less than their spreads are in no order. And the spread
+# does not know all luck: it is that of the images. The same VAE, trained with another seed, would be another row.
 
 # %% [markdown]
 # Low temperature buys precision and pays with recall. FID and KID reward variety here, although the hot samples are

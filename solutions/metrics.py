@@ -4,6 +4,7 @@ Images x are float32 (B, C, H, W) in [0, 1]. Features are what a network makes o
 `fake` are the features of two sets. Squared error, cross-entropy and KL are those of labs 1 and 2.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -245,6 +246,68 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     recall = (distances <= radii(fake, k)[None, :]).any(dim=1).float().mean()
     return PrecisionRecall(precision, recall)
     # END SOLUTION
+
+
+def quality(real: Tensor, fake: Tensor) -> Tensor:
+    """FID, KID, precision and recall of two sets of features, (N, D) and (M, D): float64, shape (4,)."""
+    numbers = fid(real, fake), kid(real, fake), *precision_recall(real, fake)
+    return torch.stack([number.double() for number in numbers])
+
+
+class Evaluation(NamedTuple):
+    """What is reported of a generator, each of the shape that `scores` gives."""
+
+    mean: Tensor  # over the draws
+    spread: Tensor  # standard deviation of one draw; 0 where there is only one
+    yardstick: Tensor  # the mean for real images in the place of the fakes
+
+
+def evaluation(
+    real: Tensor,
+    others: Tensor,
+    fake: Tensor,
+    draws: Tensor,
+    scores: Callable[[Tensor, Tensor], Tensor] = quality,
+) -> Evaluation:
+    """Build it: a whole evaluation of a generator, whose numbers may be compared. No formula here, only what must hold.
+
+    - A draw names some of the images of a set. Each draw is judged by itself, against all the real images.
+    - The yardstick is what a perfect generator would get: real images that are not among `real`, judged in the place of
+      the fakes. It has the bias that the fakes have: from `others` the same rows are taken, draw by draw.
+    - What is reported is the mean over the draws, and how far a single draw of fakes is off.
+    - Scores are expensive: they are asked once for each draw of each set.
+    - Nothing learns from it: no graph is recorded, even where features have one.
+
+    Args:
+        real: features of real images, shape (N, D).
+        others: features of other real images, shape (L, D).
+        fake: features of generated images, shape (M, D).
+        draws: numbers of rows, int64, shape (draws, count): each row is a draw of `count` images. A number may repeat.
+        scores: (real, images) -> numbers, shape (S,): `quality`, or any others.
+
+    Returns:
+        Evaluation(mean, spread, yardstick), each of shape (S,).
+
+    Raises:
+        ValueError: another number of features, draws that are no table of int64, or a row that a set does not have.
+    """
+    rows_of_features(1, real=real, others=others, fake=fake)
+    known_rows(draws, min(len(others), len(fake)))
+    # TODO met-8: the scores of each draw of either set; what is reported of them.
+    # BEGIN SOLUTION met-8
+    with torch.no_grad():
+        fakes, floor = (torch.stack([scores(real, table[rows]) for rows in draws]) for table in (fake, others))
+    spread = fakes.std(dim=0) if len(draws) > 1 else torch.zeros_like(fakes[0])
+    return Evaluation(fakes.mean(dim=0), spread, floor.mean(dim=0))
+    # END SOLUTION
+
+
+def known_rows(draws: Tensor, count: int) -> None:
+    """A ValueError unless draws is a table of row numbers below `count`."""
+    if draws.ndim != 2 or draws.dtype != torch.int64 or not draws.numel():
+        raise ValueError(f"draws {tuple(draws.shape)} of {draws.dtype} must be int64 of the shape (draws, count)")
+    if not 0 <= draws.min() <= draws.max() < count:
+        raise ValueError(f"draws ask for rows {draws.min()} to {draws.max()}, and a set has rows 0 to {count - 1}")
 
 
 def rows_of_features(least: int, **sets: Tensor) -> None:

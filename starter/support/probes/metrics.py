@@ -160,3 +160,39 @@ def grid(draw: Draw, count: int, outer: int, inner: int) -> np.ndarray:
     """Points with three whole coordinates, from -outer to outer or, every second one, from -inner to inner."""
     reach = np.where(np.arange(count) % 2, outer, inner)[:, None]
     return np.round(reach * draw.rng.uniform(-1, 1, (count, 3)))
+
+
+@probe("met-8", spared={"extreme": "that is its scores' task"})
+def evaluation(module: ModuleType, draw: Draw) -> Arrays:
+    """Draws of sets of three sizes, with images in common; two of them; at last a single draw, of one example."""
+    (d, rounds), (n, others, m) = draw.dims("D", "draws", low=4, high=6), draw.dims("N", "L", "M", low=7, high=10)
+    (count,) = draw.dims("count", low=4, high=6)
+    sets = {"real": draw.mixed(n, d), "others": 1.2 * draw.mixed(others, d), "fake": 0.7 * draw.mixed(m, d) + 0.8}
+    rows = [draw.rng.permutation(min(others, m))[:count] for _ in range(rounds)]
+    some = torch.from_numpy(np.stack(rows))
+    some[0, -1] = some[0, 0]
+    single = torch.tensor([[draw.whole(1, min(others, m) - 1)]])
+
+    def judged(inputs: dict[str, Tensor]) -> Arrays:
+        sizes, graphs = list[tuple[int, int]](), list[bool]()
+
+        def scores(real: Tensor, images: Tensor) -> Tensor:
+            """No lab's: more images count as better, and the sets may not be exchanged."""
+            sizes.append((len(real), len(images)))
+            graphs.append(torch.is_grad_enabled() and images.requires_grad)
+            near = (images.mean() - 2 * real.mean()).sin()
+            return torch.stack(
+                [near + 2 / len(images), (images**2).mean().sqrt() + real.abs().mean(), images[0].sum().cos()]
+            )
+
+        def report(**given: Tensor) -> object:
+            return module.evaluation(**given, scores=scores)
+
+        found = observe(report, inputs, ("fake", "others"))
+        return found | {
+            "sizes of what is judged": np.array(sorted(sizes)).ravel(),
+            "graphs are recorded": np.array(any(graphs)),
+        }
+
+    seen = judged(sets | {"draws": some}) | case("two draws", judged(sets | {"draws": some[:2]}))
+    return seen | case("one draw, one example", judged(sets | {"draws": single}))

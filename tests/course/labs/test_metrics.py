@@ -284,6 +284,31 @@ def test_the_metrics_tell_what_was_done_to_the_images(digits):
 WHOLE = torch.rand(4, 1, 16, 16)
 
 
+def test_an_evaluation_is_what_numpy_makes_of_the_scores_of_each_draw():
+    real, others, fake = torch.randn(90, 4), torch.randn(60, 4), torch.randn(70, 4) + 0.5
+    draws = torch.stack([torch.randperm(60)[:30] for _ in range(5)])
+    fakes, floor = (np.stack([met.quality(real, t[rows]).numpy() for rows in draws]) for t in (fake, others))
+    found = met.evaluation(real, others, fake, draws)
+    np.testing.assert_allclose(found.mean, fakes.mean(axis=0))
+    np.testing.assert_allclose(found.spread, fakes.std(axis=0, ddof=1))
+    np.testing.assert_allclose(found.yardstick, floor.mean(axis=0))
+
+
+def test_the_yardstick_has_the_bias_of_the_draws():
+    """FID of real images falls with their number; of fakes that are real images the mean lies at the yardstick."""
+    real, others, fake = torch.randn(3, 400, 4, dtype=torch.float64)
+    found = [
+        met.evaluation(real, others, fake, torch.stack([torch.randperm(400)[:count] for _ in range(40)]))
+        for count in (20, 200)
+    ]
+    assert found[0].yardstick[0] > 3 * found[1].yardstick[0]
+    for one in found:
+        assert (one.mean[0] - one.yardstick[0]).abs() < one.spread[0]
+
+
+SETS = torch.rand(9, 4), torch.rand(9, 4), torch.rand(8, 4)
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -316,6 +341,10 @@ WHOLE = torch.rand(4, 1, 16, 16)
         (lambda: met.radii(torch.rand(3, 4), 0), "k must be at least 1, and is 0"),
         (lambda: met.precision_recall(torch.rand(9, 4), torch.rand(3, 4)), r"fake \(3, 4\) must have.*N at least 4"),
         (lambda: met.precision_recall(torch.rand(9, 4), torch.rand(9, 3)), "different numbers of features"),
+        (lambda: met.evaluation(*SETS, torch.rand(2, 3)), r"draws \(2, 3\) of torch.float32 must be int64"),
+        (lambda: met.evaluation(*SETS, torch.arange(3)), r"draws \(3,\) of torch.int64 must be int64 of the shape"),
+        (lambda: met.evaluation(*SETS, torch.tensor([[0, 8]])), "draws ask for rows 0 to 8, and a set has rows 0 to 7"),
+        (lambda: met.evaluation(*SETS, torch.tensor([[-1, 2]])), "draws ask for rows -1 to 2"),
     ],
 )
 def test_bad_input_is_named_with_its_number(call, says):
