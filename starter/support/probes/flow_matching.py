@@ -157,7 +157,9 @@ class Labelled(nn.Module):
         super().__init__()
         self.n_classes, self.norm = n_classes, nn.BatchNorm1d(size)
         self.norm.running_mean, self.norm.running_var = draw.mixed(size), draw.uniform(size, low=1.0, high=2.0)
-        self.maps = nn.Parameter(draw.mixed(n_classes + 1, size))
+        maps = draw.mixed(n_classes + 1, size)
+        maps[-1] = -maps[0]  # "no label" is far from class 0, which it is taken for
+        self.maps = nn.Parameter(maps)
         self.modes: list[bool] = []
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
@@ -206,7 +208,7 @@ def sample(module: ModuleType, draw: Draw) -> Arrays:
     seen = drawn(inputs, 3, draw.number(1.4, 2.2))
     net.eval()
     one = {"x_0": inputs["x_0"][:1, 0], "y": inputs["y"][:1]}
-    seen |= case("one example, evaluation mode, extreme: one step, weight is 0", drawn(one, 1, 0.0))
+    seen |= case("one example, evaluation mode, extreme: weight is 0", drawn(one, 1, 0.0))
     seen |= case("one example, weight is 1", drawn(one, 1, 1.0))
     kept = [torch.equal(value, before[name]) for name, value in net.state_dict().items()]
     return seen | {"weights kept": np.array(kept), "learns as found": np.array(learning(net) == learns)}

@@ -161,7 +161,8 @@ def code_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {"logits": draw.mixed(b, k, h, w), "codes": torch.from_numpy(draw.rng.integers(0, k, (b, h, w)))}
     seen = observe(module.code_log_prob, inputs, ("logits",))
     levels = 400 * torch.arange(h * w).view(h, w)  # a constant of each place changes nothing
-    far = {"logits": inputs["logits"][:1] * 200 + levels, "codes": inputs["codes"][:1]}
+    far = {"logits": inputs["logits"][:1] * 200 + levels, "codes": inputs["codes"][:1].clone()}
+    far["codes"][0, 0, 0] = far["logits"][0, :, 0, 0].argmin()  # as unlikely as can be
     found = observe(module.code_log_prob, far)
     return seen | case("one example, extreme logits, in hundreds", {n: hundredth(a) for n, a in found.items()})
 
