@@ -230,7 +230,7 @@ def estimated_minutes(lab: str, text: str) -> float:
     rows = [row for row in text.splitlines() if row.strip() and not row.startswith(("# %%", "# ---"))]
     words = sum(len(row.split()) - 1 for row in rows if row.startswith("#"))
     code = sum(not row.startswith("#") for row in rows)
-    blanks = sum(TASKS[task]["minutes"] for task in tasks_of(lab))
+    blanks = sum(TASKS[task].get("minutes", 0) for task in tasks_of(lab))  # a row that is begun may lack them
     answers = sum(row["lab"] == lab for row in QUESTIONS.values())
     return blanks + words / WORDS + code / LINES + answers * ANSWER
 
