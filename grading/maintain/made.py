@@ -6,11 +6,16 @@ Pairs of catalogued answers are among them: who makes two mistakes at once reads
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
+import textwrap
+import tokenize
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import cache
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,37 +24,124 @@ from starter.support import compare, differences, mistakes, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 
 from ..content import known_answers, reference_text
-from ..content.knife import regions
 from ..content.tasks import TASKS, module_of
-from . import audit, mutants, phrases
+from . import audit, edits, mutants, phrases, slips
 
 SEEDS = (PUBLIC_SEED, AUTOTEST_SEED)
-Which = str | tuple[int, ...]  # a sentence, or the places of one or two catalogued answers
+PLAIN = (  # what two mistakes at once are made of
+    phrases.function_swapped, phrases.arguments_gone, phrases.operand_gone, phrases.call_gone,
+    phrases.sign, phrases.operator, phrases.exchanged,
+)  # fmt: skip
+FEW = 8  # wrong numbers that other inputs must confirm
+LAST = len(phrases.RULES) + 1  # behind all ranks
+PAIRS = 150  # of two changes, and of a change beside a catalogued mistake, that are tried for each task
+
+
+class Change(NamedTuple):
+    """A right answer with a mistake in it."""
+
+    rank: int  # how telling what is said of it is, 0 the most
+    said: str
+    region: str
+    plain: bool  # such as people make every day
+
+
+Which = str | int  # what is said of a mistake: in the change's words, or its place in the catalogue
+
+
+class Outcome(NamedTuple):
+    which: tuple[Which, ...]  # one mistake, or two at once
+    found: list[compare.Arrays]  # on each seed
+
+
+class Plain(NamedTuple):
+    """An everyday change of the reference."""
+
+    which: Which  # it may be a catalogued mistake
+    region: str
 
 
 def digest(task: str) -> str:
-    """Of what a task's table is made from: the reference, its probe, the changes with their words, the catalogue."""
-    folder = Path(str(probes.__file__)).parent
+    """Of what a task's table is made from: answers, right and wrong, the probe, and what makes changes of them."""
+    folder, here = Path(str(probes.__file__)).parent, Path(__file__).parent
     files = [known_answers.solution(module_of(task)), folder / f"{module_of(task)}.py", folder / "core.py"]
-    code = [path.read_text(encoding="utf-8") for path in files]  # as text: syntax trees differ between Pythons
-    made_of = [*code, mutants.mutants(task), said(task), known_answers.answers("wrong")[task]]
+    files += [here / f"{name}.py" for name in ("edits", "habits", "slips", "phrases", "made")]
+    files.append(Path(str(mistakes.__file__)))
+    made_of = [code(path) for path in files] + [known_answers.answers(kind)[task] for kind in ("wrong", "right")]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]
 
 
-def said(task: str) -> dict[str, tuple[int, str]]:
-    """Change -> how telling it is, and its sentence, for those of which something can be said."""
-    source = known_answers.solution(module_of(task)).read_text(encoding="utf-8")
-    region = regions(source)[task]
-    functions = [
-        f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef) and reference_text.begins(f, region)
-    ]
-    words, old = phrases.words_of(functions[-1]), ast.parse(ast.unparse(reference_text.parsed(task)[0]))
-    found: dict[str, tuple[int, str]] = {}
+@cache
+def code(path: Path) -> str:
+    """A file without comments and layout. (As text: syntax trees, and tokens, differ between Pythons.)"""
+    with path.open("rb") as file:
+        comments = [token.start for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for row, column in comments:
+        lines[row - 1] = lines[row - 1][:column]
+    return "".join("".join(lines).split())
+
+
+def said(task: str) -> dict[str, Change]:
+    """Change of the reference -> what can be said of it, for those of which something can."""
+    words, old = words_of(task), ast.parse(ast.unparse(reference_text.parsed(task)[0]))
+    found: dict[str, Change] = {}
     for change, new in mutants.mutants(task).items():
         with suppress(SyntaxError):
-            phrase = phrases.phrase(old, ast.parse(new), words)
-            found |= {change: (phrase[0], phrases.sentence(phrase[1]))} if phrase else {}
+            if phrase := phrases.phrase(old, ast.parse(new), words):
+                found[change] = Change(*phrase, new, is_plain(*phrase))
     return found
+
+
+def is_plain(rank: int, said: str) -> bool:
+    """Such as people make every day: a factor of two is, any other constant is not."""
+    return phrases.RULES[rank] in PLAIN or "what it should be" in said
+
+
+def words_of(task: str) -> phrases.Words:
+    function = reference_text.function_of(task)
+    assert function is not None, f"{task} stands in no function"
+    return phrases.words_of(function)
+
+
+def changes_of(task: str) -> Iterator[Change]:
+    """Of the reference, and of the other right answers what people do every day; each text once."""
+    seen = set()
+    answers = [ast.unparse(reference_text.parsed(task)[0]), *others(task)]
+    for number, text in enumerate(answers):
+        found = said(task).values() if number == 0 else everyday(task, text)
+        for change in (*found, *slipped(task, text)):
+            if change.region not in seen and (number == 0 or change.plain):
+                seen.add(change.region)
+                yield change._replace(rank=change.rank + number * LAST)
+
+
+def others(task: str) -> Iterator[str]:
+    """The other right answers, without their comments."""
+    region = reference_text.region_text(task) or ""
+    for entry in known_answers.answers("right")[task]:
+        yield ast.unparse(ast.parse(textwrap.dedent(known_answers.replaced(region, entry))))
+
+
+def everyday(task: str, text: str) -> Iterator[Change]:
+    """Plain changes of a text, in words."""
+    tree, old, words = ast.parse(text), ast.parse(text), words_of(task)
+    for _ in edits.changes(tree, reference_text.parsed(task)[1]):
+        with suppress(SyntaxError):
+            new = ast.unparse(tree)
+            phrase = phrases.phrase(old, ast.parse(new), words) if new != text else None
+            if phrase and is_plain(*phrase):
+                yield Change(*phrase, new, True)
+
+
+def whole(task: str, region: str) -> str:
+    return known_answers.answer_text({"task": task, "id": task, "region": region})
+
+
+def slipped(task: str, text: str) -> Iterator[Change]:
+    tree = ast.parse(text)
+    for plain, what in slips.slips(tree, reference_text.parameters(task), words_of(task)):
+        yield Change(len(phrases.RULES), what, ast.unparse(tree), plain)
 
 
 def table(task: str) -> dict:
@@ -59,57 +151,139 @@ def table(task: str) -> dict:
     tables = [known_answers.tables(task, PUBLIC_SEED), known_answers.tables(task, AUTOTEST_SEED, ("right",))]
     wants = [probes.arrays(task, reference, seed, known) for seed, known in zip(SEEDS, tables)]
     wants[1] = differences.small(wants[1])
-    catalogue = set()
-    parts: dict[tuple, Which] = {}
-    for i, _ in enumerate(known_answers.answers("wrong")[task]):
+    made = Table(wants, len(known_answers.answers("wrong")[task]))
+    for i in range(made.catalogued):
         variant = known_answers.variant("wrong", task, i)
-        found = [known_answers.probe_arrays(task, variant, seed, known) for seed, known in zip(SEEDS, tables)]
-        catalogue.add(compare.fingerprint(found[0]))
-        note_parts(parts, wants, found, (i,))
-    rows: dict[tuple, Which] = {}
-    for rank, which, found in sorted(outcomes(task, tables), key=lambda outcome: outcome[0]):
-        if rank < len(phrases.RULES):
-            note_parts(parts, wants, found, which)
-        idle = "raises" in found[0] or compare.same(found[0], wants[0]) or not mistakes.finite(found[0])
-        if idle or compare.fingerprint(found[0]) in catalogue:
-            continue
-        here = (mistakes.form(found[0]), tuple(mistakes.numbers(found[0], wants[0])))
-        there = None if len(found) < 2 or "raises" in found[1] else tuple(mistakes.numbers(found[1], wants[1]))
-        rows.setdefault((*here, there), which)
-    says = sorted({which for which in [*rows.values(), *parts.values()] if isinstance(which, str)})
-    places = {text: i for i, text in enumerate(says)}
-    marks = [[*row, places.get(which) if isinstance(which, str) else [*which]] for row, which in rows.items()]
-    single: dict[str, list] = {}
-    for (name, *row), which in parts.items():
-        single.setdefault(name, []).append([*row, places.get(which) if isinstance(which, str) else [*which]])
-    return {"digest": digest(task), "says": says, "marks": marks, "parts": single}
+        made.note(Outcome((i,), [known_answers.probe_arrays(task, variant, s, t) for s, t in zip(SEEDS, tables)]))
+
+    def asked(text: str) -> list[compare.Arrays]:
+        """On the second seed only where the first gives few numbers."""
+        (here,) = mutants.arrays_of(task, text, SEEDS[:1], tables[:1])
+        few = "raises" not in here and np.count_nonzero(mistakes.off(here, wants[0], mistakes.outputs(wants[0]))) < FEW
+        return [here, *(mutants.arrays_of(task, text, SEEDS[1:], tables[1:]) if few else ())]
+
+    plain: dict[str, Plain] = {}  # one for each outcome
+    for change in sorted(changes_of(task), key=lambda change: change.rank):
+        which = made.note(Outcome((change.said,), asked(whole(task, change.region))))
+        if which is not None and change.plain and change.rank < LAST and which not in [p.which for p in plain.values()]:
+            plain[change.said] = Plain(which, change.region)
+    for both, text in pairs(task, plain):
+        made.note(Outcome(both, asked(text)))
+    return {"digest": digest(task), **made.stored()}
 
 
-def note_parts(
-    parts: dict[tuple, Which], wants: list[compare.Arrays], found: list[compare.Arrays], which: Which
-) -> None:
-    """What is wrong with single outputs, each for itself: name, numbers, numbers on other inputs if known."""
-    for name in mistakes.outputs(wants[0]) if "raises" not in found[0] else ():
-        got, want = found[0].get(name), wants[0][name]
-        if got is None or got.shape != want.shape or got.dtype != want.dtype or not np.isfinite(got).all():
-            continue
-        here, there = tuple(mistakes.part(got)), found[1].get(name) if len(found) > 1 and name in wants[1] else None
-        elsewhere = tuple(mistakes.part(there)) if there is not None and there.dtype.kind in "fi" else None
-        if any(here) and compare.error(got, want) > compare.TOLERANCE:
-            parts.setdefault((name, here, elsewhere), which)
+class Table:
+    """Outcomes, as mistakes.py reads them."""
+
+    def __init__(self, wants: list[compare.Arrays], catalogued: int) -> None:
+        self.wants, self.catalogued = wants, catalogued
+        self.rows: dict[tuple, tuple] = {}  # form, numbers here -> number there, what is said
+        self.parts: dict[str, dict[tuple, tuple]] = {}  # output -> the same of it; which outputs are spoiled
+        self.seen: dict[str, Which] = {}
+        self.values: set[tuple] = set()  # numbers of what comes back
+
+    def note(self, outcome: Outcome) -> Which | None:
+        """What an outcome is known as; None: it is right, or raises."""
+        here = outcome.found[0]
+        texts = any(array.dtype.kind == "U" and array.size > 1 for array in here.values())  # something quite else
+        if "raises" in here or texts or compare.same(here, self.wants[0]):
+            return None
+        if (mark := compare.fingerprint(here)) in self.seen:
+            return self.seen[mark]
+        self.seen[mark] = outcome.which[0]
+        elsewhere = outcome.found[1] if len(outcome.found) > 1 and "raises" not in outcome.found[1] else None
+        if single := len(outcome.which) == 1:
+            self.note_parts(outcome.which[0], here, elsewhere)
+        numbers = rounded(mistakes.numbers(here, self.wants[0]))
+        values = numbers[: mistakes.VALUES]
+        if mistakes.finite(here) and (single or values not in self.values and self.is_telling(outcome)):
+            there = np.nan if elsewhere is None else mistakes.numbers(elsewhere, self.wants[1])[0]
+            self.rows.setdefault((mistakes.form(here), numbers), (there, outcome.which))
+            self.values.add(values)
+        return outcome.which[0]
+
+    def is_telling(self, outcome: Outcome) -> bool:
+        """Of two mistakes: are these numbers theirs by no chance, and more than those of single outputs?"""
+        here, want = outcome.found[0], self.wants[0]
+        wrong = [name for name in want if mistakes.is_wrong(name, here, want)]
+        floats = [name for name in wrong if want[name].dtype.kind == "f"]
+        known = all(isinstance(which, int) for which in outcome.which)  # many a pair gives the same yes and no
+        enough = np.count_nonzero(mistakes.off(here, want, floats or wrong)) > mistakes.ENOUGH
+        return bool(enough and (known or floats) and not self.by_parts(here))
+
+    def note_parts(self, which: Which, here: compare.Arrays, elsewhere: compare.Arrays | None) -> None:
+        """What is wrong with single outputs, each for itself."""
+        spoils = mistakes.spoiled(here, self.wants[0])
+        for name in mistakes.parts(self.wants[0]):
+            got, want = here.get(name), self.wants[0][name]
+            if got is None or not mistakes.comparable(got, want):
+                continue
+            there = elsewhere.get(name) if elsewhere and name in self.wants[1] else None
+            number = np.nan if there is None or there.dtype.kind not in "fi" else mistakes.part(there)[0]
+            if mistakes.part(got).any() and compare.error(got, want) > compare.TOLERANCE:
+                key = spoils, rounded(mistakes.part(got))
+                self.parts.setdefault(name, {}).setdefault(key, (number, (which,)))
+
+    def by_parts(self, here: compare.Arrays) -> bool:
+        """Is everything that is wrong about two mistakes told by single outputs?"""
+        want = self.wants[0]
+        wrong = {differences.plain(name) for name in mistakes.outputs(want) if mistakes.is_wrong(name, here, want)}
+        told = {differences.plain(name) for name in mistakes.parts(want) if self.by_part(name, here)}
+        return wrong <= told
+
+    def by_part(self, name: str, here: compare.Arrays) -> bool:
+        rows = [(0, (0, -1), numbers, np.nan) for _, numbers in self.parts.get(name, {})]
+        if not rows or name not in here or not mistakes.comparable(here[name], self.wants[0][name]):
+            return False
+        return any(mistakes.parts_like(np.array(rows, dtype=mistakes.ROW), here[name], None, self.wants[0][name]))
+
+    def stored(self) -> dict:
+        told = {
+            which
+            for _, both in [*self.rows.values(), *chain(*(p.values() for p in self.parts.values()))]
+            for which in both
+        }
+        says = sorted(which for which in told if isinstance(which, str))
+        places = {text: self.catalogued + i for i, text in enumerate(says)}
+        forms = sorted({form for form, _ in self.rows})
+        spoils = sorted({spoils for rows in self.parts.values() for spoils, _ in rows})
+
+        def row(place: int, numbers: tuple, there: float, which: tuple) -> tuple:
+            both = [places.get(one, one) for one in which]
+            return place, (both[0], both[1] if len(both) > 1 else -1), numbers, there
+
+        rows = [row(forms.index(form), numbers, *rest) for (form, numbers), rest in self.rows.items()]
+        parts = {
+            name: mistakes.packed([row(spoils.index(bits), numbers, *rest) for (bits, numbers), rest in found.items()])
+            for name, found in self.parts.items()
+        }
+        return {"says": says, "forms": forms, "spoils": spoils, "rows": mistakes.packed(rows), "parts": parts}
 
 
-def outcomes(task: str, tables: list) -> Iterator[tuple[int, Which, list[compare.Arrays]]]:
-    """How telling, what to say, and the arrays on each seed."""
-    known = said(task)
-    for change, found in mutants.arrays_of_each(task, SEEDS, tables):
-        if change in known:
-            yield *known[change], found
-    places = {entry["id"]: i for i, entry in enumerate(known_answers.answers("wrong")[task])}
-    for one, other, text in audit.pairs(task):
-        module = known_answers.module(module_of(task), text)
-        found = [known_answers.probe_arrays(task, module, seed, known) for seed, known in zip(SEEDS, tables)]
-        yield len(phrases.RULES), (places[one], places[other]), found
+def rounded(numbers: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{number:.5g}") for number in numbers)
+
+
+def pairs(task: str, plain: dict[str, Plain]) -> Iterator[tuple[tuple[Which, ...], str]]:
+    """Two mistakes at once, and the module with them: two catalogued ones, one and a plain change, two such changes."""
+    wrong, region = known_answers.answers("wrong")[task], reference_text.region_text(task) or ""
+    places = {entry["id"]: i for i, entry in enumerate(wrong)}
+    edited: dict[Which, str] = {
+        i: textwrap.dedent(known_answers.replaced(region, e)) for i, e in enumerate(wrong) if "find" in e
+    }
+    order = {what: i for i, what in enumerate(plain)}
+
+    def beside(firsts: dict[Which, str], after: Callable) -> Iterator[tuple[tuple[Which, ...], str]]:
+        for one, text in firsts.items():
+            for change in (*everyday(task, text), *slipped(task, text)):
+                if change.said in plain and after(one, change.said):
+                    first = plain[one].which if isinstance(one, str) else one
+                    yield (first, plain[change.said].which), whole(task, change.region)
+
+    yield from (((places[one], places[other]), text) for one, other, text in audit.pairs(task))
+    yield from islice(beside(edited, lambda one, said: plain[said].which != one), PAIRS)
+    texts: dict[Which, str] = {said: one.region for said, one in plain.items()}
+    yield from islice(beside(texts, lambda one, said: order[one] < order[said]), PAIRS)
 
 
 def stale() -> list[str]:

@@ -92,15 +92,18 @@ def idle_in(task: str) -> tuple[str, ...]:
 
 def arrays_of_each(task: str, seeds: Sequence[int], tables: list[Tables]) -> Iterator[tuple[str, list[Arrays]]]:
     """Every change with what its probe sees on each seed. One that never ends, or does not compile, only raises."""
-    name = module_of(task)
     for change, region in mutants(task).items():
-        found: list[Arrays] = []
-        with suppress(Endless, SyntaxError), in_time(SECONDS):
-            mutant = known_answers.module(
-                name, known_answers.answer_text({"task": task, "id": change, "region": region})
-            )
-            found += (known_answers.probe_arrays(task, mutant, seed, known) for seed, known in zip(seeds, tables))
-        yield change, found or [probes.raised(Endless())]
+        text = known_answers.answer_text({"task": task, "id": change, "region": region})
+        yield change, arrays_of(task, text, seeds, tables)
+
+
+def arrays_of(task: str, text: str, seeds: Sequence[int], tables: list[Tables]) -> list[Arrays]:
+    """What the probe sees of a module with a wrong answer, on each seed."""
+    found: list[Arrays] = []
+    with suppress(Endless, SyntaxError), in_time(SECONDS):
+        module = known_answers.module(module_of(task), text)
+        found += (known_answers.probe_arrays(task, module, seed, known) for seed, known in zip(seeds, tables))
+    return found or [probes.raised(Endless())]
 
 
 def confined() -> None:

@@ -87,13 +87,15 @@ class Words(NamedTuple):
     """What may be named: arguments of the function, and words of its docstring."""
 
     names: frozenset[str]
+    locals: frozenset[str] = frozenset()  # those of them that are no arguments
 
     def of(self, node: Any) -> str | None:
         """A part of a formula, by the names in it."""
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             return "a constant"
-        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).partition(".")[0] in self.names:
-            return f"`{ast.unparse(node)}`"
+        plain = isinstance(node, ast.Name | ast.Attribute) and re.fullmatch(r"[\w.]+", ast.unparse(node))
+        if plain and plain[0].partition(".")[0] in self.names:
+            return f"`{plain[0]}`"
         inside = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)] if isinstance(node, ast.AST) else []
         found = [f"`{name}`" for name in dict.fromkeys(inside) if name in self.names]
         if not found or len(found) > 3:
@@ -105,7 +107,8 @@ def words_of(function: ast.FunctionDef) -> Words:
     parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
     written = set(re.findall(r"[A-Za-z_]\w*", ast.get_docstring(function) or ""))
     local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return Words(frozenset((parameters | written & local) - {"self", "a", "i", "s"} | parameters - {"self"}))
+    on_the_way = written & local - parameters - {"self", "a", "i", "s"}
+    return Words(frozenset(parameters - {"self"} | on_the_way), frozenset(on_the_way))
 
 
 def phrase(old: ast.AST, new: ast.AST, words: Words) -> tuple[int, str] | None:
@@ -115,10 +118,6 @@ def phrase(old: ast.AST, new: ast.AST, words: Words) -> tuple[int, str] | None:
         if said := rule(change, words):
             return rank, said
     return None
-
-
-def sentence(said: str) -> str:
-    return f"These are the numbers you get when {said}."
 
 
 def filled(template: str, words: Words, **nodes: Any) -> str | None:
@@ -273,7 +272,8 @@ def name(change: Changed, words: Words) -> str | None:
     old, new = change.old, change.new
     place = change.parents[-1] if change.parents else None
     if isinstance(old, str) and isinstance(new, str) and isinstance(place, ast.Name) and new in words.names:
-        return f"`{new}` stands where `{old}` should" if old in words.names else None
+        known = old in words.names and new not in words.locals  # a value on the way has the right numbers by accident
+        return f"`{new}` stands where `{old}` should" if known else None
     if isinstance(old, str) and isinstance(place, ast.Attribute) and isinstance(place.value, ast.Name):
         base = place.value.id
         if called_in(place, change.parents):

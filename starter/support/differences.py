@@ -9,6 +9,7 @@ from .compare import KEPT, SETTING, TOLERANCE, Arrays, error
 from .patterns import Pair, close, pattern
 
 SHOWN = 2  # names of right arrays in one message, of cases in which something is wrong
+LONGEST = 200  # characters of a sentence with a question behind it
 ROOM = 60  # characters for the names of right arrays
 FEW = 8  # numbers that are shown one by one, and that are stored of other inputs
 YES = {True: "yes", False: "no"}
@@ -25,6 +26,7 @@ CASES = {  # a word in the name of a case, and what to look for where only that 
     "not given": "Is the default that of the text?",
     "points": "Not only images have a batch.",
 }
+FORMS = ("one example", "points")  # cases that are about the form of what comes in
 
 
 class Seen(NamedTuple):
@@ -73,9 +75,13 @@ def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expect
     """The sentence about an array, with the cases that are all that is wrong, and what to look for."""
     text = described(name, seen._replace(sizes={}), other, expects)  # a case may have sizes of its own
     found = f"Wrong only for: {'; '.join(cases)}. {text.replace(name.removeprefix(plain(name)), '')}"
-    hints = [hint for word, hint in CASES.items() if all(word in case for case in cases)]
-    numbers = not name.startswith("gradient") and name in seen.got and seen.got[name].dtype == seen.want[name].dtype
-    return f"{found} {hints[0]}" if len(hints) == 1 and numbers and not found.endswith("?") else found
+    got, want = seen.got.get(name, np.zeros(0)), seen.want[name]
+    of_form = got.shape != want.shape or not any(", " in case for case in cases)  # else the other condition is why
+    told = {word: hint for word, hint in CASES.items() if of_form or word not in FORMS}
+    hints = [hint for word, hint in told.items() if all(word in case for case in cases)]
+    numbers = not name.startswith("gradient") and name in seen.got and got.dtype == want.dtype
+    asked = f"{found} {hints[0]}" if len(hints) == 1 and numbers and not found.endswith("?") else found
+    return asked if len(asked) <= LONGEST else found
 
 
 def plain(name: str) -> str:
@@ -183,13 +189,13 @@ def pair_of(name: str, other: Seen | None, want: np.ndarray) -> list[Pair]:
 
 
 def of_another(name: str, seen: Seen) -> str | None:
-    """The numbers that should have been another output's."""
+    """The numbers that should have been another output's, or this one's in another case."""
     got = seen.got[name]
     for other, want in seen.want.items():
         usable = (
             other != name
             and not other.startswith(("gradient", KEPT))
-            and not other.endswith(")")
+            and (not other.endswith(")") or name.endswith(")") and plain(other) == plain(name))
             and want.shape == got.shape
             and want.any()
         )
@@ -216,7 +222,8 @@ def in_place(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]
     noun = "values" if want.dtype.kind == "b" else "numbers"
     first = f"at {where}, is {show(got[where])}, expected {show(want[where])}."
     if places := stripes(right):
-        return f"`{name}` is right but {places}; the first, {first}"
+        shared = " Is one used for all?" if only_first(right) and want.dtype.kind == "f" else ""
+        return f"`{name}` is right but {places}; the first, {first}{shared}"
     which = f"{int(right.sum())} of {right.size} {noun} are right{always(got, right)}"
     return f"`{name}`: {which}; the first wrong one, {first}"
 
@@ -248,6 +255,11 @@ def stripes(right: np.ndarray) -> str:
                 told = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
                 return f"at {', '.join(told)} of dimension {axis}"
     return ""
+
+
+def only_first(right: np.ndarray) -> bool:
+    """Is the first example right, and no other?"""
+    return len(right) > 2 and bool(right[0].all()) and not any(row.all() for row in right[1:])
 
 
 def always(got: np.ndarray, right: np.ndarray) -> str:

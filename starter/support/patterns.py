@@ -16,6 +16,7 @@ from .compare import TOLERANCE
 CLOSE = 2e-4  # relative: how well a pattern fits every number, and a name its constant
 NOISE = 1e-5  # of an array's largest number
 SIZES = 3  # factors of a product of sizes
+ENDS = (-1, 0, 1)  # where people cut numbers off
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the square": np.square,
     "the square root": np.sqrt,
@@ -23,6 +24,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the logarithm": np.log,
     "1 over": lambda a: 1 / a,
     "the absolute value": np.abs,
+    "1 minus": lambda a: 1 - a,
 }
 
 
@@ -41,9 +43,11 @@ def pattern(pairs: list[Pair]) -> str | None:
     first = pairs[0]
     if not first.got.any():
         return "is 0, and should not be" if first.got.size == 1 else "is 0 everywhere"
+    if np.isin(first.want, (0, 1)).all() and (swapped := exchanged(first)):
+        return swapped
     known = [*filter(None, (factor(pairs), offset(pairs), function(pairs)))]
     said = [text for text, name in known if name] + [text for text, _ in known if first.got.size > 1]
-    return said[0] if said else exchanged(first)
+    return said[0] if said else cut_off(first) or exchanged(first)
 
 
 def close(got: np.ndarray, want: np.ndarray, scale: np.ndarray) -> bool:
@@ -145,8 +149,20 @@ def function(pairs: list[Pair]) -> tuple[str, str] | None:
             made = [call(pair.want.astype(float)) for pair in pairs]
         fits = (np.isfinite(m).all() and close(pair.got, m, m) for m, pair in zip(made, pairs))
         if all(fits) and (pairs[0].got.size > 1 or len(pairs) > 1):
-            return f"is {name} of what it should be" if name != "1 over" else "is 1 over what it should be", name
+            return f"is {name} {'' if name.startswith('1 ') else 'of '}what it should be", name
     return None
+
+
+def cut_off(pair: Pair) -> str | None:
+    """Every number as it should be, but none above a highest, or below a lowest, at which several lie; or 0 or 1 is."""
+    got, want = pair.got.astype(float), pair.want.astype(float)
+    low, high, room = got.min(), got.max(), TOLERANCE * np.abs(want).max(initial=0)
+    ends = [("below", low)] * bool((want < low - room).any()) + [("above", high)] * bool((want > high + room).any())
+    telling = all((got == end).sum() > 1 or end in ENDS for _, end in ends)
+    inside = ((got > low) & (got < high)).any()
+    if not ends or not telling or not inside or not close(got, want.clip(low, high), want):
+        return None
+    return "is cut off " + " and ".join(f"{side} {end + 0:.4g}" for side, end in ends)
 
 
 def exchanged(pair: Pair) -> str | None:

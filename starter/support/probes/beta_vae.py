@@ -75,7 +75,7 @@ def linear_warmup(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("beta-4")
 def cyclical(module: ModuleType, draw: Draw) -> Arrays:
-    period, ramp, beta = draw.whole(9, 13), draw.number(0.55, 0.8), draw.number(2, 3)
+    period, ramp, beta = 2 * draw.whole(4, 6) + 1, draw.number(0.55, 0.8), draw.number(2, 3)  # half of it is not whole
     steps = range(2 * period + 5)
 
     def schedule(shape: str) -> Callable[[int], float]:

@@ -12,6 +12,10 @@ from grading.maintain import made, mutants, phrases
 from starter.support import checks, compare, differences, mistakes
 
 WORDS = phrases.Words(frozenset({"mu", "log_var", "x"}))
+MEAN_OVER_PIXELS = """
+each = 0.5 * ((x - x_hat) / log_sigma.exp()) ** 2 + log_sigma + 0.5 * math.log(2 * math.pi)
+return each.flatten(1).mean(dim=1)
+"""
 SAMPLED = 10  # every so many of the changes
 
 
@@ -56,6 +60,14 @@ def seen(task: str, module) -> differences.Seen:
     return differences.Seen(got, compare.restored(checks.fact(task)["reference"]), checks.fact(task)["sizes"])
 
 
+def elsewhere(task: str, module) -> differences.Seen | None:
+    """On other inputs, as check() asks where the first give few numbers."""
+    known = checks.fact(task)
+    got = known_answers.probe_arrays(task, module, checks.AUTOTEST_SEED, known["tables"][str(checks.AUTOTEST_SEED)])
+    want = compare.restored(known["elsewhere"]["reference"])
+    return None if "raises" in got else differences.Seen(got, want, known["elsewhere"]["sizes"])
+
+
 @pytest.mark.parametrize("task", ["vae-2", "vae-5", "nvp-2", "met-2", "gan-1"])
 def test_a_change_of_the_reference_is_found_by_its_numbers(task):
     """With a sentence of its own, or that of another change which gives the same numbers."""
@@ -63,12 +75,13 @@ def test_a_change_of_the_reference_is_found_by_its_numbers(task):
     said = made.said(task)
     for change, region in [item for item in mutants.mutants(task).items() if item[0] in said][::SAMPLED]:
         text = known_answers.answer_text({"task": task, "id": change, "region": region})
-        found = seen(task, known_answers.module(module_of(task), text))
+        module = known_answers.module(module_of(task), text)
+        found = seen(task, module)
         idle = "raises" in found.got or not mistakes.finite(found.got) or compare.same(found.got, found.want)
         if idle or checks.recognised(task, found.got):
             continue
         told += 1
-        assert mistakes.made(task, found, None, catalogue), change
+        assert mistakes.made(task, found, elsewhere(task, module), catalogue), change
     assert told
 
 
@@ -80,41 +93,106 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
     assert "two mistakes together" in told and "log sigma^2 is read as log sigma" in told and "subtracted" in told
 
 
-def test_a_lone_number_that_other_inputs_contradict_is_not_named(monkeypatch):
+@pytest.mark.parametrize(
+    ("task", "region", "said"),
+    [
+        ("vae-1", "return torch.exp(-0.5 * log_var) * eps", ("the exponent has the other sign", "`mu` is left out")),
+        (
+            "vae-1",
+            "return eps + log_var.exp() * mu",
+            ("log sigma^2 is read as log sigma", "`mu` and `eps` are exchanged"),
+        ),
+    ],
+)
+def test_a_change_beside_a_catalogued_mistake_is_told_with_it(task, region, said):
+    text = known_answers.answer_text({"task": task, "id": "two", "region": region})
+    catalogue = [entry["says"] for entry in checks.fact(task)["wrong"]]
+    told = mistakes.made(task, seen(task, known_answers.module(module_of(task), text)), None, catalogue)
+    assert told.startswith("These are the numbers of two mistakes together. One: ") and all(one in told for one in said)
+
+
+def test_values_that_are_those_of_a_mistake_are_told_where_a_gradient_is_gone():
+    text = known_answers.answer_text(
+        {"task": "vae-4", "id": "two", "region": "log_sigma = log_sigma.detach()\n" + MEAN_OVER_PIXELS}
+    )
+    catalogue = [entry["says"] for entry in checks.fact("vae-4")["wrong"]]
+    told = mistakes.made("vae-4", seen("vae-4", known_answers.module("vae", text)), None, catalogue)
+    assert told.startswith("What comes back has the numbers of this mistake: Averaged over pixels")
+
+
+def row(numbers: np.ndarray, which: tuple[int, int], place: int = 0, there: float = np.nan) -> tuple:
+    return place, which, tuple(numbers), there
+
+
+def table(seen: differences.Seen, *rows: tuple, **parts: list[tuple]) -> dict:
+    """Of a task with one catalogued answer."""
+    found = {name: mistakes.packed(of_one) for name, of_one in parts.items()}
+    forms = {"forms": [mistakes.form(seen.got)], "spoils": [0b01, 0b10, 0b11]}
+    return {
+        "says": ["`x` is left out", "`y` is twice there"],
+        "rows": mistakes.packed(list(rows)),
+        "parts": found,
+        **forms,
+    }
+
+
+def test_a_lone_number_is_named_only_where_other_inputs_agree(monkeypatch):
     one = differences.Seen({"a": np.float64(2.0)}, {"a": np.float64(1.0)}, {})
-    row = [mistakes.form(one.got), mistakes.numbers(one.got, one.want), [5.0, 5.0, 5.0], 0]
-    monkeypatch.setattr(mistakes, "known", lambda: {"t": {"says": ["It is this."], "marks": [row]}})
-    assert mistakes.made("t", one, None, []) == "It is this." and mistakes.made("t", one, one, []) is None
+    here = mistakes.numbers(one.got, one.want)
+    monkeypatch.setattr(mistakes, "known", lambda: {"t": table(one, row(here, (1, -1), there=here[0]))})
+    assert mistakes.made("t", one, one, ["No."]) == "These are the numbers you get when `x` is left out."
+    other = differences.Seen({"a": np.float64(3.0)}, {"a": np.float64(1.0)}, {})
+    assert mistakes.made("t", one, None, ["No."]) is None and mistakes.made("t", one, other, ["No."]) is None
+
+
+def test_two_changes_at_once_are_both_told(monkeypatch):
+    one = differences.Seen({"a": np.arange(3.0)}, {"a": np.ones(3)}, {})
+    both = row(mistakes.numbers(one.got, one.want), (0, 2))
+    monkeypatch.setattr(mistakes, "known", lambda: {"t": table(one, both)})
+    told = mistakes.made("t", one, None, ["The sign is wrong."])
+    assert "One: The sign is wrong." in told and told.endswith("you get when `y` is twice there.")
+
+
+Z, LOG_DET = np.arange(1.0, 7), np.array([3.0, 5.0, 4.0, 2.0])
 
 
 @pytest.fixture
 def parts(monkeypatch):
-    """Of a task with two outputs: what is right, and of each what one mistake gives."""
-    z, log_det = np.arange(1.0, 7), np.array([3.0, 5.0, 4.0, 2.0])
-    rows = {"z": [[mistakes.part(z[::-1]), None, 0]], "log_det": [[mistakes.part(log_det.cumsum()), None, [1]]]}
-    table = {"says": [mistakes.WHEN + "`x` is left out."], "marks": [], "parts": rows}
-    monkeypatch.setattr(mistakes, "known", lambda: {"t": table})
-    return {"z": z, "log_det": log_det}
+    """Of a task with two outputs: what is right, and of each what one mistake gives; the one of z spoils z alone."""
+    want = {"z": Z, "log_det": LOG_DET}
+    rows = {
+        "z": [row(mistakes.part(Z[::-1]), (1, -1), 0)],
+        "log_det": [row(mistakes.part(LOG_DET.cumsum()), (0, -1), 1)],
+    }
+    found = table(differences.Seen(want, want, {}), **rows)
+    monkeypatch.setattr(mistakes, "known", lambda: {"t": found})
+    return found
 
 
-def parts_told(want: compare.Arrays, **got: np.ndarray) -> str | None:
-    return mistakes.made("t", differences.Seen(want | got, want, {}), None, ["No.", "The sum runs."])
+def parts_told(**got: np.ndarray) -> str | None:
+    want = {"z": Z, "log_det": LOG_DET}
+    return mistakes.made("t", differences.Seen(want | got, want, {}), None, ["The sum runs."])
 
 
 def test_of_two_mistakes_at_once_each_output_tells_its_own(parts):
-    z, log_det = parts["z"][::-1], parts["log_det"].cumsum()
+    z, log_det = Z[::-1], LOG_DET.cumsum()
     left_out, runs = "`z` has the numbers you get when `x` is left out.", "`log_det` has the numbers of this mistake: "
-    assert parts_told(parts, z=z, log_det=log_det) == f"{left_out} {runs}The sum runs."
-    assert parts_told(parts, z=z, log_det=log_det + 1) == left_out
-    again = mistakes.known()["t"]["parts"]
-    again["log_det"][0][2] = 0
-    assert parts_told(parts, z=z, log_det=log_det) == left_out
+    assert parts_told(z=z, log_det=log_det) == f"{left_out} {runs}The sum runs."
+    assert parts_told(z=z, log_det=log_det + 1) == left_out
+    assert parts_told(z=z, log_det=log_det * np.inf) == left_out, "what is infinite hides nothing"
+    parts["parts"]["log_det"] = mistakes.packed([row(mistakes.part(log_det), (1, -1), 1)])
+    assert parts_told(z=z, log_det=log_det) == left_out, "what is said of one output is not said of another"
+
+
+def test_a_mistake_that_would_spoil_what_is_right_is_not_told(parts):
+    parts["spoils"] = [0b11, 0b10]
+    assert parts_told(z=Z[::-1]) is None
+    assert parts_told(z=Z[::-1], log_det=LOG_DET + 1)
 
 
 def test_a_factor_is_told_beside_the_mistake_only_where_it_cannot_be_chance(parts):
-    told = parts_told(parts, z=-3 * parts["z"][::-1])
-    assert told == "`z` has -3 times the numbers you get when `x` is left out."
-    assert parts_told(parts, z=parts["z"][::-1][:2]) is None and parts_told(parts, z=0 * parts["z"]) is None
+    assert parts_told(z=-3 * Z[::-1]) == "`z` has -3 times the numbers you get when `x` is left out."
+    assert parts_told(z=Z[::-1][:2]) is None and parts_told(z=0 * Z) is None
 
 
 @pytest.mark.parametrize("task", TASKS)

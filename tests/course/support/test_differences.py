@@ -74,7 +74,8 @@ def test_places_and_limits_of_wrong_numbers_are_told():
     assert "is right but at 2 of dimension 1; the first, at (0, 2)," in told(
         want + np.float32([0, 0, 1.5]) * [[1.0], [2]], want
     )
-    assert "and all others are 4;" in told(want.clip(max=4), want)
+    assert "and all others are 9;" in told(np.where(want > 4, np.float32(9), want), want)
+    assert told(want.clip(max=4), want) == "`a` is cut off above 4."
 
 
 def test_where_only_some_cases_are_wrong_they_are_named_with_what_to_look_for():
@@ -118,6 +119,44 @@ def test_two_shapes_tell_what_is_gone_and_what_is_too_much(got, want, said):
 def test_shapes_that_tell_nothing_come_with_the_sizes():
     words = "`a` has shape (6, 3), expected (5, 4); sizes here: N = 6, D = 5."
     assert told(np.ones((6, 3)), np.ones((5, 4)), {"N": 6, "D": 5}) == words
+
+
+def test_a_case_of_two_conditions_asks_about_the_form_only_where_the_form_is_wrong():
+    name = "a (one example, a step back)"
+    for got, hint in ((np.ones((1, 2)), False), (np.ones(2), True)):
+        told = explain(Seen({"a": np.ones(3), name: got}, {"a": np.ones(3), name: np.zeros((1, 2))}, {}))
+        assert told.startswith("Wrong only for: one example, a step back.") and ("length 1" in told) == hint
+
+
+SPREAD = np.array([-3.0, -2.0, -0.5, 0.25, 0.75, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        (SPREAD.clip(-1, 1), "is cut off below -1 and above 1."),
+        (SPREAD.clip(-2.5, 9), None),  # one number alone may be off by anything
+        (SPREAD.clip(-1.5, 9), "is cut off below -1.5."),
+        (SPREAD.clip(-9, 2.5), None),
+        (SPREAD[1:].clip(-9, 1), "is cut off above 1."),
+        (1 - SPREAD, "is 1 minus what it should be."),
+    ],
+)
+def test_numbers_that_are_cut_off_are_told_with_the_ends(got, said):
+    text = explain(Seen({"a": got}, {"a": SPREAD[-len(got) :]}, {}))
+    assert text == f"`a` {said}" if said else "cut off" not in text
+
+
+def test_an_option_that_is_not_used_gives_the_numbers_of_another_case():
+    want = {"a (bce)": np.array(2.5), "a (mse)": np.array(4.0)}
+    told = explain(Seen(want | {"a (mse)": want["a (bce)"]}, want, {}))
+    assert told == "Wrong only for: mse. `a` has the numbers that `a (bce)` should have."
+
+
+def test_the_first_example_alone_is_right():
+    want = np.arange(12.0).reshape(4, 3)
+    told = explain(Seen({"a": want * np.array([[1], [2], [3], [5]]) + np.array([[0], [1], [1], [1]])}, {"a": want}, {}))
+    assert told.endswith("Is one used for all?")
 
 
 def test_numbers_of_another_output_are_told():
@@ -167,6 +206,14 @@ def claimed(text: str, a: np.ndarray, b: np.ndarray, want: compare.Arrays) -> li
         found.append(np.allclose(a, float(value[1]) * b, rtol=2e-3, atol=3e-5 * np.abs(a).max()))
     if value := re.search(r"off by the constant ([-+]\d+(?:\.\d+)?)", text):
         found.append(np.allclose(a - b, float(value[1]), rtol=2e-3, atol=3e-5 * np.abs(b).max()))
+    for side, end in re.findall(r"(below|above) (-?[\d.]+)", text) if "is cut off" in text else ():
+        kept = b >= float(end) if side == "below" else b <= float(end)
+        cut = np.broadcast_to(np.isclose(a, float(end), rtol=1e-3), a.shape)
+        found += [bool(cut[~kept].all()), bool((~kept).any())]
+    if "Is one used for all?" in text:
+        found += [right_ones(a, b)[0].all(), not any(row.all() for row in right_ones(a, b)[1:])]
+    if value := re.search(r"is 1 (minus|over) what it should be", text):
+        found.append(np.allclose(a, 1 - b if value[1] == "minus" else 1 / b, rtol=2e-3, atol=1e-4))
     if "is 0 everywhere" in text or "is 0, and should not be" in text:
         found.append(not a.any())
     if value := re.search(r"has shape (\(.*?\)), expected (\(.*?\))[.;:]", text):
