@@ -206,7 +206,7 @@ def claimed(text: str, a: np.ndarray, b: np.ndarray, want: compare.Arrays) -> li
         found.append(np.allclose(a, float(value[1]) * b, rtol=2e-3, atol=3e-5 * np.abs(a).max()))
     if value := re.search(r"off by the constant ([-+]\d+(?:\.\d+)?)", text):
         found.append(np.allclose(a - b, float(value[1]), rtol=2e-3, atol=3e-5 * np.abs(b).max()))
-    for side, end in re.findall(r"(below|above) (-?[\d.]+)", text) if "is cut off" in text else ():
+    for side, end in re.findall(r"(below|above) (-?\d+\.?\d*)", text.partition("is cut off")[2].partition(". ")[0]):
         kept = b >= float(end) if side == "below" else b <= float(end)
         cut = np.broadcast_to(np.isclose(a, float(end), rtol=1e-3), a.shape)
         found += [bool(cut[~kept].all()), bool((~kept).any())]
