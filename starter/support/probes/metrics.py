@@ -165,12 +165,14 @@ def grid(draw: Draw, count: int, outer: int, inner: int) -> np.ndarray:
 @probe("met-8", spared={"extreme": "that is its scores' task"})
 def evaluation(module: ModuleType, draw: Draw) -> Arrays:
     """Draws of sets of three sizes, with images in common; two of them; at last a single draw, of one example."""
-    (d, rounds), (n, others, m) = draw.dims("D", "draws", low=4, high=6), draw.dims("N", "L", "M", low=7, high=10)
-    (count,) = draw.dims("count", low=4, high=6)
+    d, rounds, count = draw.dims("D", "draws", "count", low=4, high=6)
+    n, others, m = draw.dims("N", "L", "M", low=7, high=10)
     sets = {"real": draw.mixed(n, d), "others": 1.2 * draw.mixed(others, d), "fake": 0.7 * draw.mixed(m, d) + 0.8}
     rows = [draw.rng.permutation(min(others, m))[:count] for _ in range(rounds)]
     some = torch.from_numpy(np.stack(rows))
     some[0, -1] = some[0, 0]
+    if some[1, 0] == some[0, 0]:
+        some[1] = some[1].roll(1)  # of two draws that are alike, mean and median are, too
     single = torch.tensor([[draw.whole(1, min(others, m) - 1)]])
 
     def judged(inputs: dict[str, Tensor]) -> Arrays:
@@ -195,4 +197,4 @@ def evaluation(module: ModuleType, draw: Draw) -> Arrays:
         }
 
     seen = judged(sets | {"draws": some}) | case("two draws", judged(sets | {"draws": some[:2]}))
-    return seen | case("one draw, one example", judged(sets | {"draws": single}))
+    return seen | case("one draw, one example, spread is 0", judged(sets | {"draws": single}))
