@@ -119,10 +119,10 @@ class Learner:
         for name in names:
             self.page.keyboard.press(name)
 
-    def until(self, condition: str, do: Callable[[], object], of=None) -> None:
+    def until(self, condition: str, do: Callable[[], object], of=None, patience: int = 15) -> None:
         """Again until it is seen: a page that is still busy loses keys, and she would press them again."""
         for tick in range(900):
-            if tick % 15 == 0:
+            if tick % patience == 0:
                 do()
             if self.page.evaluate(condition, of):
                 return
@@ -150,7 +150,8 @@ class Learner:
                 self.page.keyboard.type(label)
 
         self.until(CHOSEN, ask, label)
-        self.until(f"css => !({FOCUS})(css)", lambda: self.keys("Enter"), palette)
+        # Twice would be two runs, and what is left of the second when the first one fails selects the last cell.
+        self.until(f"css => !({FOCUS})(css)", lambda: self.keys("Enter"), palette, patience=150)
 
     def run_all(self, last: str) -> None:
         """Until a cell has run that is the last to do so."""
