@@ -408,19 +408,19 @@ class Sharpener(torch.nn.Module):
 
     def update(self, x, y):
         small = torch.nn.functional.avg_pool2d(x, 4)
-        made, d_loss, adversarial = self(small), torch.zeros(()), torch.zeros(())
+        made, judge_loss, adversarial = self(small), torch.zeros(()), torch.zeros(())
         judge = lambda x: self.judge(torch.cat([x, enlarged(small, "nearest")], dim=1))
         if self.weight:
-            d_loss = gan.discriminator_loss(judge(x), judge(made.detach()))
+            judge_loss = gan.discriminator_loss(judge(x), judge(made.detach()))
             self.opt_d.zero_grad()
-            d_loss.backward()
+            judge_loss.backward()
             self.opt_d.step()
             adversarial = gan.generator_loss(judge(made))
         distance = (made - x).abs().mean()
         self.opt_g.zero_grad()
         (distance + self.weight * adversarial).backward()
         self.opt_g.step()
-        return cgan.ConditionalTerms(d_loss.detach(), adversarial.detach(), distance.detach())
+        return cgan.ConditionalTerms(judge_loss.detach(), adversarial.detach(), distance.detach())
 
 
 sharpeners = {"distance alone": Sharpener(weight=0.0), "and the judge": Sharpener(weight=0.1)}
