@@ -20,6 +20,7 @@ from grading.content.overlay import ROOT, overlay
 from grading.content.reference_text import solution
 from grading.content.tasks import LABS, tasks_of
 
+EXTENSION = ROOT / "starter/support/jupyter/labextensions/course-notebooks"
 LAB, TASK, NEXT = "02_vae", "vae-1", "03_beta_vae"
 RIGHT, WRONG = "    return mu + (0.5 * log_var).exp() * eps", "    return mu + log_var * eps"
 SLIDER = """widgets.explore_latent(lambda z: z[:, :1, None, None].expand(-1, 1, 8, 8).sigmoid(), torch.zeros(2))"""
@@ -251,6 +252,13 @@ def moved(page) -> bool:
         handle.press("ArrowRight")
     page.wait_for_function("([img, before]) => img.src !== before", arg=[picture.element_handle(), before])
     return True
+
+
+def test_our_extension_may_be_the_first_that_is_loaded(browser):
+    page = browser.new_page()
+    page.add_script_tag(path=EXTENSION / "static/remoteEntry.js")
+    assert page.evaluate("Object.keys(window._JUPYTERLAB)") == [EXTENSION.name]
+    page.close()
 
 
 def test_the_start_page_names_every_lab_and_what_is_next(seen):

@@ -4,7 +4,8 @@
   const named = new WeakSet();
 
   // When all cells are run, JupyterLab selects the last one, and the blank that has stopped them is out of sight. On a
-  // slow machine it is still on its way there when a cell fails: until her next key or click, the failed cell is held.
+  // slow machine it is still on its way there when a cell fails, and pictures that arrive later push the cell out of
+  // sight again: until she presses a key, clicks or turns the wheel, the failed cell is held.
   function showFailed(notebook, cell) {
     const show = () => {
       const index = notebook.widgets.indexOf(cell);
@@ -13,13 +14,16 @@
       if (notebook.node.contains(document.activeElement)) cell.node.focus({ preventScroll: true });
       notebook.scrollToItem(index, "center");
     };
+    const sight = new IntersectionObserver(([{ intersectionRatio }]) => intersectionRatio < 1 && show(), { threshold: 1 });
     const release = () => {
+      sight.disconnect();
       notebook.activeCellChanged.disconnect(show);
-      for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, release, true);
+      for (const kind of ["keydown", "pointerdown", "wheel"]) document.removeEventListener(kind, release, true);
     };
     show();
+    sight.observe(cell.node);
     notebook.activeCellChanged.connect(show);
-    for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, release, true);
+    for (const kind of ["keydown", "pointerdown", "wheel"]) document.addEventListener(kind, release, true);
   }
 
   // The words that come with a picture are not passed on to who hears the page, and sliders have no names there.
@@ -54,6 +58,7 @@
       });
     },
   };
+  window._JUPYTERLAB ??= {}; // extensions are loaded side by side: any may come first
   window._JUPYTERLAB["course-notebooks"] = {
     init: scope => { shared = scope; },
     get: async () => () => plugin,
