@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..compare import Arrays
 from ..nets import Conv
 from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights, whole_numbers
+from .gan import Round
 
 
 def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
@@ -151,39 +152,19 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
     return seen | {"what can learn is as found": np.array(all(learns))}
 
 
-class Game(nn.Module):
-    """Two players who know the label, their optimisers, which remember, and losses that are nobody's.
+class Game(Round):
+    """Players who know the label, and losses that are nobody's; logits are maps of patches.
 
-    The generator changes with its mode; logits are maps of patches. It counts how often the generator draws, and how
-    often a gradient is computed for a weight. One weight of each player is held, and stays so.
+    The generator changes with its mode, and one of its weights is held.
     """
 
     def __init__(self, module: ModuleType, draw: Draw, n_in: int, n_classes: int, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.module, norm = module, nn.BatchNorm2d(shape[0])
-        self.generator = nn.Sequential(draw.linear(n_in, math.prod(shape)), nn.Unflatten(1, shape), norm, nn.Tanh())
-        self.discriminator = Judge(draw, n_classes, shape, module.Judgement, patches=True)
-        norm.bias.requires_grad_(False)
-        self.draws, self.modes, self.computed = 0, list[bool](), {"generator": 0, "discriminator": 0}
-        self.generator.register_forward_pre_hook(self.drawn)
-        self.opt_g, self.opt_d = (self.optimizer(name, draw) for name in ("generator", "discriminator"))
-        self.a, self.b = draw.number(0.5, 1.5), draw.number(0.5, 1.5)
-
-    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
-        net = self.get_submodule(name)
-        net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
-        for weight in (weight for weight in net.parameters() if weight.requires_grad):
-            weight.grad = draw.mixed(*weight.shape)  # of an earlier round
-        first = next(net.parameters())
-        first.register_hook(lambda _: self.computed.update({name: self.computed[name] + 1}))
-        longest = {"generator": 0.4, "discriminator": 12.0}[name]  # a mean over patches has small slopes
-        return torch.optim.SGD(net.parameters(), lr=draw.number(longest / 2, longest), momentum=0.8)
-
-    def drawn(self, *_: object) -> None:
-        self.draws += 1
-
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return torch.sin(self.a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean()
+        norm = nn.BatchNorm2d(shape[0])
+        generator = nn.Sequential(draw.linear(n_in, math.prod(shape)), nn.Unflatten(1, shape), norm, nn.Tanh())
+        discriminator = Judge(draw, n_classes, shape, module.Judgement, patches=True)
+        rates = {"generator": (0.2, 0.4), "discriminator": (4.0, 8.0)}  # a mean over patches has small slopes
+        super().__init__(draw, generator, discriminator, ("generator.2.bias",), rates)
+        self.module = module
 
     def objective(self, fake_logits: Tensor, real_features: list[Tensor], fake_features: list[Tensor]) -> tuple:
         adversarial = 3 * torch.sin(self.b * fake_logits + 0.5).mean()
@@ -199,44 +180,12 @@ def conditional_step(module: ModuleType, draw: Draw) -> Arrays:
     game, y = Game(module, draw, n_in, n_classes, tuple(shape)), labels(draw, b, n_classes) + 1
     inputs = {"x": draw.uniform(b, *shape), "y": y, "h": draw.mixed(b, n_in)}
     wrong = (y + 1 + torch.arange(b) % 3) % n_classes
-
-    def played(inputs: dict[str, Tensor], training: bool = True) -> Arrays:
-        before, learns = {name: weights(net) for name, net in game.named_children()}, learning(game)
-        game.draws, game.modes, game.computed = 0, [], dict.fromkeys(game.computed, 0)
-        graphs: list[bool] = []
-
-        def step(**given: Tensor) -> tuple:
-            terms = module.conditional_step(game, **given)
-            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
-            return terms
-
-        seen = observe(step, inputs)
-        modes, learn = [*game.modes, *(net.training for net in game.children())], learning(game)
-        for weight, learned in zip(game.parameters(), learns):
-            weight.requires_grad_(learned)  # for the next round
-        moved = {name: array(weights(net) - before[name]) for name, net in game.named_children()}
-        return (
-            seen
-            | {f"change of the {name}'s weights": change for name, change in moved.items()}
-            | {
-                "the terms have a graph": np.array(graphs),
-                "calls of the generator": np.array(game.draws),
-                "gradients computed for the generator's, the discriminator's weights": np.array(
-                    [*game.computed.values()]
-                ),
-                "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
-                "what can learn, as found": np.array(learn),
-            }
-        )
-
-    seen = played(inputs) | case("wrong pairs", played(inputs | {"wrong": wrong}))
+    seen = game.played(module.conditional_step, inputs)
+    seen |= case("wrong pairs", game.played(module.conditional_step, inputs | {"wrong": wrong}))
     game.eval()
     one = {name: value[:1] for name, value in inputs.items()} | {"wrong": torch.zeros(1, dtype=torch.int64)}
-    return seen | case("one example, evaluation mode, the wrong label is 0", played(one, training=False))
-
-
-def learning(net: nn.Module) -> list[bool]:
-    return [weight.requires_grad for weight in net.parameters()]
+    last = game.played(module.conditional_step, one, training=False)
+    return seen | case("one example, evaluation mode, the wrong label is 0", last)
 
 
 @probe("cgan-6", spared={"extreme": "shares of a count"})

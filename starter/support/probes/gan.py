@@ -44,7 +44,7 @@ def saturating_loss(module: ModuleType, draw: Draw) -> Arrays:
     return from_logits(draw, module.saturating_loss, ("fake",))
 
 
-class Game:
+class Match:
     """Two small networks, their inputs, and what becomes of them in two steps of an optimiser with a memory.
 
     The first step is one of training mode; in the second both networks are in evaluation mode, and see one example.
@@ -104,7 +104,7 @@ def stepped(value: object) -> Stepped:
 
 @probe("gan-4", spared=STEPS)
 def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, calls = Game(draw, "discriminator", "generator"), draw.number(0.5, 1.5), []
+    game, a, calls = Match(draw, "discriminator", "generator"), draw.number(0.5, 1.5), []
 
     def loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:  # not the lab's: any will do
         calls.append(True)  # asked again, after the step, it is lower by more than any step can raise it
@@ -120,7 +120,7 @@ def discriminator_step(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("gan-5", spared=STEPS)
 def generator_step(module: ModuleType, draw: Draw) -> Arrays:
-    game, a, passed, calls = Game(draw, "generator", "discriminator"), draw.number(0.5, 1.5), [], []
+    game, a, passed, calls = Match(draw, "generator", "discriminator"), draw.number(0.5, 1.5), [], []
 
     def watch(generator: nn.Module, z: tuple, images: Tensor) -> None:  # tells a cut graph from a missing step
         if images.requires_grad:
@@ -140,39 +140,89 @@ def generator_step(module: ModuleType, draw: Draw) -> Arrays:
 
 
 class Round(nn.Module):
-    """Two players who change with their mode, their optimisers, which remember, and losses that are nobody's.
+    """Two players, their optimisers, which remember, and what is seen when they play a round.
 
-    It counts how often the generator draws, and how often a gradient is computed for a weight.
+    It counts how often the generator draws, and how often a gradient is computed for a player's first weight.
     """
 
-    def __init__(self, draw: Draw, latent_dim: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        draw: Draw,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        held: tuple[str, ...],
+        rates: dict[str, tuple[float, float]],
+    ) -> None:
+        """held: names of weights that cannot learn, and stay so; rates: of whose optimiser -> lowest and highest."""
         super().__init__()
-        size, hidden_dim = int(np.prod(shape)), 5
-        norm = nn.BatchNorm1d(size)
-        self.generator = nn.Sequential(draw.linear(latent_dim, size), norm, nn.Tanh(), nn.Unflatten(1, shape))
-        hidden = (nn.Flatten(), draw.linear(size, hidden_dim), nn.Tanh())
-        self.discriminator = nn.Sequential(*hidden, draw.linear(hidden_dim, 1), nn.Flatten(0))
-        for held in (norm.bias, self.discriminator[1].bias):
-            held.requires_grad_(False)
-        self.draws, self.modes, self.computed = 0, list[bool](), {"generator": 0, "discriminator": 0}
+        self.generator, self.discriminator = generator, discriminator
+        for name in held:
+            self.get_parameter(name).requires_grad_(False)
+        self.draws, self.modes, self.computed = 0, list[bool](), dict.fromkeys(rates, 0)
         self.generator.register_forward_pre_hook(self.drawn)
-        self.opt_g, self.opt_d = (self.optimizer(name, draw) for name in ("generator", "discriminator"))
+        self.opt_g, self.opt_d = (self.optimizer(name, draw, *rates[name]) for name in ("generator", "discriminator"))
         self.a, self.b = draw.number(0.5, 1.5), draw.number(0.5, 1.5)
 
-    def optimizer(self, name: str, draw: Draw) -> torch.optim.Optimizer:
+    def optimizer(self, name: str, draw: Draw, low: float, high: float) -> torch.optim.Optimizer:
         net = self.get_submodule(name)
         net.register_forward_pre_hook(lambda net, _: self.modes.append(net.training))
         for weight in (weight for weight in net.parameters() if weight.requires_grad):
             weight.grad = draw.mixed(*weight.shape)  # of an earlier round
         first = next(net.parameters())
         first.register_hook(lambda _: self.computed.update({name: self.computed[name] + 1}))
-        return torch.optim.SGD(net.parameters(), lr=draw.number(0.4, 0.7), momentum=0.8)
+        return torch.optim.SGD(net.parameters(), lr=draw.number(low, high), momentum=0.8)
 
     def drawn(self, *_: object) -> None:
         self.draws += 1
 
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:  # not the lab's: any will do
         return torch.sin(self.a * real_logits + 0.5).mean() + 2 * torch.cos(fake_logits + 1).mean()
+
+    def learning(self) -> list[bool]:
+        return [weight.requires_grad for weight in self.parameters()]
+
+    def played(self, step: Callable, inputs: dict[str, Tensor], training: bool = True) -> Arrays:
+        """step(self, **inputs), and what it leaves; the next round finds again what can learn."""
+        before, learns = {name: weights(net) for name, net in self.named_children()}, self.learning()
+        self.draws, self.modes, self.computed = 0, [], dict.fromkeys(self.computed, 0)
+        graphs: list[bool] = []
+
+        def watched(**given: Tensor) -> tuple:
+            terms = step(self, **given)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+            return terms
+
+        seen = observe(watched, inputs)
+        modes, learn = [*self.modes, *(net.training for net in self.children())], self.learning()
+        for weight, learned in zip(self.parameters(), learns):
+            weight.requires_grad_(learned)
+        moved = {name: array(weights(net) - before[name]) for name, net in self.named_children()}
+        return (
+            seen
+            | {f"change of the {name}'s weights": change for name, change in moved.items()}
+            | {
+                "the terms have a graph": np.array(graphs),
+                "calls of the generator": np.array(self.draws),
+                "gradients computed for the generator's, the discriminator's weights": np.array(
+                    [*self.computed.values()]
+                ),
+                "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
+                "what can learn, as found": np.array(learn),
+            }
+        )
+
+
+class Game(Round):
+    """Players who change with their mode, and losses that are nobody's."""
+
+    def __init__(self, draw: Draw, latent_dim: int, shape: tuple[int, ...]) -> None:
+        size, hidden_dim = int(np.prod(shape)), 5
+        norm = nn.BatchNorm1d(size)
+        generator = nn.Sequential(draw.linear(latent_dim, size), norm, nn.Tanh(), nn.Unflatten(1, shape))
+        hidden = (nn.Flatten(), draw.linear(size, hidden_dim), nn.Tanh())
+        discriminator = nn.Sequential(*hidden, draw.linear(hidden_dim, 1), nn.Flatten(0))
+        rates = dict.fromkeys(("generator", "discriminator"), (0.4, 0.7))
+        super().__init__(draw, generator, discriminator, ("generator.1.bias", "discriminator.1.bias"), rates)
 
     def g_loss(self, fake_logits: Tensor) -> Tensor:
         return 3 * torch.sin(self.b * fake_logits + 0.5).mean()
@@ -183,45 +233,11 @@ def gan_step(module: ModuleType, draw: Draw) -> Arrays:
     """Batches of two sizes; then a second round, in evaluation mode, with one example."""
     n, c, h, w = draw.batch()
     m, latent_dim = draw.dims("M", "latent_dim", low=7, high=10)
-    game, inputs = Round(draw, latent_dim, (c, h, w)), {"x": draw.uniform(n, c, h, w), "z": draw.mixed(m, latent_dim)}
-
-    def played(inputs: dict[str, Tensor], training: bool) -> Arrays:
-        before, learns = {name: weights(net) for name, net in game.named_children()}, learning(game)
-        game.draws, game.modes, game.computed = 0, [], dict.fromkeys(game.computed, 0)
-        graphs: list[bool] = []
-
-        def step(x: Tensor, z: Tensor) -> tuple:
-            terms = module.gan_step(game, x, z)
-            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
-            return terms
-
-        seen = observe(step, inputs)
-        modes, learn = [*game.modes, *(net.training for net in game.children())], learning(game)
-        for weight, learned in zip(game.parameters(), learns):
-            weight.requires_grad_(learned)  # for the next round
-        moved = {n: array(weights(net) - before[n]) for n, net in game.named_children()}
-        return (
-            seen
-            | {f"change of the {name}'s weights": change for name, change in moved.items()}
-            | {
-                "the terms have a graph": np.array(graphs),
-                "calls of the generator": np.array(game.draws),
-                "gradients computed for the generator's, the discriminator's weights": np.array(
-                    [*game.computed.values()]
-                ),
-                "mode as found, in every call and after": np.array(all(mode == training for mode in modes)),
-                "what can learn, as found": np.array(learn),
-            }
-        )
-
-    seen = played(inputs, training=True)
+    game, inputs = Game(draw, latent_dim, (c, h, w)), {"x": draw.uniform(n, c, h, w), "z": draw.mixed(m, latent_dim)}
+    seen = game.played(module.gan_step, inputs)
     game.eval()
     one = {name: value[:1] for name, value in inputs.items()}
-    return seen | case("second round, one example, evaluation mode", played(one, training=False))
-
-
-def learning(net: nn.Module) -> list[bool]:
-    return [weight.requires_grad for weight in net.parameters()]
+    return seen | case("second round, one example, evaluation mode", game.played(module.gan_step, one, training=False))
 
 
 Reach = tuple[float, float]  # in radii
