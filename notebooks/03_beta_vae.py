@@ -15,7 +15,7 @@
 # - recognise posterior collapse, and cure it in four ways: warm-up, cycles, free bits, a smaller β;
 # - measure what each latent knows about the causes of an image, and how much of such a score is luck.
 #
-# **Time:** 120 minutes. **Before:** lab 2. **Your part:** seven blanks in `starter/beta_vae.py`, two written answers
+# **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in `starter/beta_vae.py`, two written answers
 # here.
 
 # %% tags=["setup"]
@@ -310,6 +310,43 @@ plots.rows({"x": x[:12], **pictures}, "One network, five ways to train it")
 # Your answer.
 
 # %% [markdown]
+# Every cure so far sets β, and takes the rate that comes of it. Now the other way round: we say how many nats a code may
+# spend, and β follows. For this one there is no formula, only a contract in its docstring.
+#
+# **Predict.** Look at the figure in 3.1 once more. Which β will a model end with that may spend 4 nats? And 16?
+
+# %%
+check("beta-8")  # starter/beta_vae.py, step_at_rate
+
+# %% tags=["training"]
+def spend(rate, epochs=6):
+    model, spent, weights = new_vae((256,)), [], []
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    torch.manual_seed(training.SEED)
+    for _ in range(epochs):
+        for batch, _ in data.batches(train, 128):
+            weights.append(model.beta)
+            spent.append(bv.step_at_rate(model, optimizer, batch, rate).kl.item())
+    return model, spent, weights
+
+
+found = {rate: spend(rate) for rate in (4, 8, 16)}
+
+# %%
+for i, (title, y) in enumerate({"What the models spend": "rate R, nats", "What it takes": "$β_t$"}.items(), start=1):
+    curves = {f"{rate} nats": (range(len(lists[i])), lists[i]) for rate, lists in found.items()}
+    plots.lines(curves, f"{title}: β = 1 at the start, and then it follows the rate", "step", y)
+for rate, (model, *_) in found.items():
+    spent = measured(model).kl
+    near = bool((spent - rate).abs() < 0.15 * rate)
+    print(f"may spend {rate:2d} nats: within 15 % of it on test images: {near}; β ends at about {model.beta:.1g}")
+print("the less it may spend, the larger its β:", found[4][0].beta > found[8][0].beta > found[16][0].beta)
+
+# %% [markdown]
+# The same curve of rate and distortion, read from its other side: in 3.1 we set the price and saw what was bought, here we
+# set what is bought and see the price. A rate that is held makes models comparable: what differs then is the distortion alone.
+
+# %% [markdown]
 # ## 3.8 Images whose causes we know
 #
 # Does a latent *mean* something? On digits nobody can tell, because nobody knows the causes. So draw images from known
@@ -461,6 +498,7 @@ guesses.summary("beta")
 #   bits.
 # - Burda et al. 2016, *Importance weighted autoencoders*, ICLR: active units.
 # - Rolínek, Zietlow, Martius 2019, *Variational autoencoders pursue PCA directions (by accident)*, CVPR.
+# - Rezende, Viola 2018, *Taming VAEs*, arXiv 1810.00597: a weight that follows a constraint.
 # - Chen et al. 2018, *Isolating sources of disentanglement in VAEs*, NeurIPS: MIG.
 # - Locatello et al. 2019, *Challenging common assumptions in the unsupervised learning of disentangled representations*,
 #   ICML.

@@ -240,6 +240,48 @@ def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> Te
     # END SOLUTION
 
 
+def step_at_rate(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, rate: float, gain: float = 0.05
+) -> ELBO:
+    """Build it: a step of a model that is to spend `rate` nats on an image. No formula here, only what must hold.
+
+    - The network moves first, one step down its own loss; no gradient of an earlier step counts.
+    - Then beta moves, for the next step, by what this batch spent. The model is asked once in a step.
+    - The miss is how far the batch's rate lies above `rate`, as a share of `rate`: half of `rate` misses by -0.5. More
+      than 1 it never counts.
+    - The logarithm of beta rises by gain times the miss: so beta stays positive, and goes up as easily as down.
+    - Afterwards beta is a number as before, and modes are as they were found.
+
+    Args:
+        model: has terms (x -> ELBO), which weighs the rate by the model's attribute beta, and reports it unweighted.
+        optimizer: of the model's weights.
+        x: images in [0, 1], shape (B, C, H, W).
+        rate: nats per image that the model is to spend, above 0.
+        gain: how fast beta follows, not negative; with 0 it stays.
+
+    Returns:
+        ELBO(loss, reconstruction, kl) as the model was before the step, without a graph.
+
+    Raises:
+        ValueError: rate is not above 0, or gain is negative.
+
+    Source: Rezende, Viola 2018, "Taming VAEs", section 2.2: a weight that follows how far a constraint is missed.
+    """
+    if not rate > 0:
+        raise ValueError(f"rate must be above 0 nats, and is {rate}")
+    not_negative(gain=gain)
+    # TODO beta-8: the terms of this batch; a step of the network; the miss, and what it does to beta.
+    # BEGIN SOLUTION beta-8
+    terms = model.terms(x)
+    optimizer.zero_grad()
+    terms.loss.backward()
+    optimizer.step()
+    miss = min(terms.kl.item() / rate - 1, 1.0)
+    model.beta *= math.exp(gain * miss)
+    return ELBO(*(term.detach() for term in terms))
+    # END SOLUTION
+
+
 def not_negative(**numbers: float) -> None:
     for name, value in numbers.items():
         if not value >= 0:

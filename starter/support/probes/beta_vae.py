@@ -1,14 +1,15 @@
 """Probes of lab 3: starter/beta_vae.py."""
 
+import math
 from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, alone, array, case, first, observe, probe, tensor
+from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights
 
 
 @probe("beta-1")
@@ -158,3 +159,56 @@ def mutual_information_gap(module: ModuleType, draw: Draw) -> Arrays:
         seen |= {f"{name} ({i + 1})": value for name, value in found.items()}
     inputs = with_copies(codes_and_factors(draw))
     return seen | case("some alike, a value that never occurs", observe(module.mutual_information_gap, inputs, bins=8))
+
+
+class Speaker(nn.Module):
+    """A model that spends 0.6 to 1.1 nats, whose loss is nobody's; one of its weights is held. It counts its calls."""
+
+    def __init__(self, module: ModuleType, draw: Draw, size: int, beta: float) -> None:
+        super().__init__()
+        self.module, self.beta, self.modes = module, beta, list[bool]()
+        self.layer = draw.linear(size, 3)
+        self.layer.bias.requires_grad_(False)
+        self.layer.weight.grad = draw.mixed(*self.layer.weight.shape)  # of an earlier step
+        self.optimizer = torch.optim.SGD(self.parameters(), lr=draw.number(0.3, 0.6), momentum=0.8)
+
+    def terms(self, x: Tensor) -> tuple:
+        self.modes.append(self.training)
+        h = self.layer(x.flatten(1))  # (B, 3)
+        reconstruction = 0.9 + 0.2 * torch.sin(h + 1).sum(dim=1).mean()
+        kl = 0.6 + 0.15 * h.tanh().square().sum(dim=1).mean()
+        return self.module.ELBO(reconstruction + self.beta * kl, reconstruction, kl)
+
+    def moved(self, x: Tensor, training: bool = True, **settings: float) -> Arrays:
+        """One step, and what it leaves."""
+        self.modes.clear()
+        before, graphs = weights(self), list[bool]()
+
+        def step(x: Tensor) -> tuple:
+            terms = self.module.step_at_rate(self, self.optimizer, x, **settings)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(terms).values())
+            return terms
+
+        seen = observe(step, {"x": x})
+        seen["change of the weights"] = array(weights(self) - before)
+        seen["beta"] = np.array(float(self.beta))
+        seen["beta is a number"] = np.array(isinstance(self.beta, float))
+        seen["the terms have a graph"] = np.array(graphs)
+        seen["calls of the model"] = np.array(len(self.modes))
+        modes = {*self.modes, self.training, self.layer.training}
+        return seen | {"mode as found, in every call and after": np.array(modes == {training})}
+
+
+@probe("beta-8")
+def step_at_rate(module: ModuleType, draw: Draw) -> Arrays:
+    """Above the wanted rate, below it, far above; at last one example in evaluation mode, gain not given."""
+    b, *shape = draw.batch()
+    model, gain = Speaker(module, draw, math.prod(shape), draw.number(0.6, 0.9)), draw.number(1.2, 1.5)
+    seen: Arrays = {}
+    for what, rate in (("above", draw.number(0.5, 0.55)), ("below, second step", draw.number(2, 3))):
+        seen |= case(what, model.moved(draw.mixed(b, *shape), rate=rate, gain=gain))
+    seen |= case("extreme miss", model.moved(draw.mixed(b, *shape), rate=0.01, gain=gain))
+    seen |= case("gain is 0", model.moved(draw.mixed(b, *shape), rate=0.5, gain=0.0))
+    model.eval()
+    last = model.moved(draw.mixed(1, *shape), training=False, rate=draw.number(0.5, 0.55))
+    return seen | case("one example, evaluation mode, gain not given", last)
