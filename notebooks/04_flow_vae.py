@@ -17,8 +17,8 @@
 # - put a flow into the posterior or the prior of a VAE;
 # - measure what that is worth, and say so when it is worth nothing.
 #
-# **Time:** 140 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
-# **Your part:** seven blanks in `starter/flow_vae.py`, two written answers here.
+# **Time:** 175 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
+# **Your part:** eight blanks in `starter/flow_vae.py`, two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -172,8 +172,8 @@ guesses.outcome("flow-shear", where[(changed > 0) + int(changed > 0.9)])
 # ## 4.4 Many steps
 #
 # One step bends once. A chain of them bends anywhere, and its log-determinant is a sum. Directions have names in this
-# course: `forward` goes from data to latent, `inverse` from latent to data. Planar flows only know the second, in which
-# they sample; coupling flows (4.7) know both.
+# course: `forward` goes from data to latent, `inverse` from latent to data. Planar flows have a formula for the second only, in which
+# they sample; coupling flows (4.7) have one for both.
 #
 # **Predict.** Three flows, $f_1$, $f_2$, $f_3$ in the order of `forward`. Which one comes first in `inverse`?
 
@@ -227,9 +227,10 @@ def distance(flow):
 
 
 minus_u, log_z = densities.targets()
-rows = {"target": list(zip(densities.TARGETS, minus_u.exp()))}
+rows, charged = {"target": list(zip(densities.TARGETS, minus_u.exp()))}, {}
 for steps, flow in flows.items():
     clouds, kl = distance(flow)
+    charged[steps] = kl
     rows[f"{steps} steps"] = [(f"{d:.2f} nats", densities.histogram(cloud)) for d, cloud in zip(kl, clouds)]
 densities.maps(rows, "Four targets, draws of the flows, and KL(q || p)")
 training.within("lab 4 KL of 32 planar steps", kl.mean().item())
@@ -239,6 +240,38 @@ training.within("lab 4 KL of 32 planar steps", kl.mean().item())
 # line, but do not reach its ends, and of two branches one stays faint. $\mathrm{KL}(q \Vert p)$ charges for draws where
 # $p$ is low, and hardly for what is left out. And a continuous map cannot tear a cloud apart: it stretches the bridges
 # until they are thin.
+#
+# What is left out would show in the other direction, $\mathrm{KL}(p \Vert q)$. It needs $q$ at points that *we* choose: where
+# does the flow take them from? That is `forward`, and a planar step has no closed form for it. Build it: for this one there
+# is no formula, only a contract in its docstring.
+#
+# **Predict.** A step moves a code along $\hat u$ only. How many numbers of a code are unknown, then, on the way back?
+
+# %%
+check("flow-8")  # starter/flow_vae.py, undo_planar
+
+# %%
+everywhere, area = densities.grid()
+log_p = minus_u - log_z[:, None]
+rows, left_out = {"target": list(zip(densities.TARGETS, log_p.exp()))}, {}
+for steps, flow in flows.items():
+    with torch.no_grad():
+        z_0, log_det = flow.forward(everywhere.repeat(4, 1))  # the same points for each of the four
+    log_q = (vae.log_normal(z_0) + log_det).reshape(4, -1)
+    left_out[steps] = (log_p.exp() * (log_p - log_q)).sum(dim=1) * area
+    rows[f"{steps} steps"] = [(f"{d:.2f} nats", q) for d, q in zip(left_out[steps], log_q.exp())]
+    whole = densities.log_integral(log_q, area).exp()
+    print(f"{steps:2d} steps: each of the four densities has an integral of 1:", bool((whole - 1).abs().max() < 0.01))
+densities.maps(rows, "The densities of the same flows, and KL(p || q)")
+print("ring: 32 steps leave out less than 8, and 8 less than 2:", bool(left_out[32][0] < left_out[8][0] < left_out[2][0]))
+fell, rose = charged[8][1] < charged[2][1], left_out[8][1] > left_out[2][1]
+print("first wave, from 2 to 8 steps: KL(q || p) falls and KL(p || q) rises:", bool(fell and rose))
+
+# %% [markdown]
+# Not draws this time but $q$ itself, and it adds up to 1: so the way back is right. On the ring, less is left out with every
+# bend. On the first wave, 8 steps leave out *more* than 2, although $\mathrm{KL}(q \Vert p)$ has fallen: what is left out was
+# never asked for. A likelihood asks for it: the flows of 4.7 are trained in this other direction, which needs data, and a
+# `forward` that has a gradient.
 #
 # **Question 1.** Suppose `planar_log_det` returned twice the true value. The training above would still run. What would
 # the clouds look like, what would the printed KL say, and which test of this notebook would notice?

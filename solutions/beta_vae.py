@@ -265,7 +265,7 @@ def step_at_rate(
     Raises:
         ValueError: rate is not above 0, or gain is negative.
 
-    Source: Rezende, Viola 2018, "Taming VAEs", section 2.2: a weight that follows how far a constraint is missed.
+    Source: Rezende, Viola 2018, "Taming VAEs": a weight that follows how far a constraint is missed.
     """
     if not rate > 0:
         raise ValueError(f"rate must be above 0 nats, and is {rate}")

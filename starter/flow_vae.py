@@ -86,6 +86,29 @@ def planar_log_det(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     raise NotImplementedError("flow-3")  # YOUR CODE HERE
 
 
+def undo_planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Build it: the way back through a planar step. No formula here, and no closed form: only what must hold.
+
+    - `planar` sends the code that is returned to z, to five digits. Each example is found by itself.
+    - So it is wherever `planar` can be: also if it carries codes a hundred times their own length, also if it is close
+      to a fold (where w . u_hat is near -1).
+    - log_det is that of the way back, where the way back begins at z.
+
+    Args:
+        z: codes after the step, shape (B, latent_dim).
+        w, u, b: as in `planar`.
+
+    Returns:
+        (the codes before the step, log_det in nats), shapes (B, latent_dim) and (B,). No gradient is asked for.
+
+    Source: that there is a way back: Rezende & Mohamed 2015, appendix A.1.
+    """
+    same_shape(z=z, w=w, u=u)
+    same_shape(b=b, examples=z[:, 0])
+    # TODO flow-8: the one number of each example that is not known, between two that enclose it; then code and log_det.
+    raise NotImplementedError("flow-8")  # YOUR CODE HERE
+
+
 def chain(flows: Sequence[Flow], x: Tensor, direction: str) -> tuple[Tensor, Tensor]:
     """Several flows as one: each takes what the one before it gave.
 
@@ -217,7 +240,7 @@ class Chain(Flow):
 
 
 class PlanarFlow(Flow):
-    """One planar step, from z_0 towards z_K: `inverse`, the direction of sampling. There is no closed-form `forward`.
+    """One planar step, from z_0 towards z_K: `inverse`, the direction of sampling. `forward` has to search.
 
     All examples share one w, u, b. With `groups` above 1 the batch consists of that many equal blocks, each with
     its own: several targets are fitted in one run.
@@ -230,11 +253,20 @@ class PlanarFlow(Flow):
         self.w, self.u = nn.Parameter(w), nn.Parameter(identity + 0.1 * torch.randn(groups, dim))
         self.b = nn.Parameter(torch.zeros(groups))
 
-    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, *context: Tensor) -> tuple[Tensor, Tensor]:
+        if torch.is_grad_enabled():
+            raise NotImplementedError("PlanarFlow.forward searches and has no gradient: call it under torch.no_grad()")
+        return undo_planar(x, *self.parameters_of(x, *context))
+
+    def inverse(self, z: Tensor, *context: Tensor) -> tuple[Tensor, Tensor]:
+        parameters = self.parameters_of(z, *context)
+        return planar(z, *parameters), planar_log_det(z, *parameters)
+
+    def parameters_of(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """w, u, b, a row for each example."""
         repeat = len(z) // len(self.w)
         w, u = (p[:, None].expand(-1, repeat, -1).reshape(z.shape) for p in (self.w, self.u))
-        b = self.b[:, None].expand(-1, repeat).reshape(-1)
-        return planar(z, w, u, b), planar_log_det(z, w, u, b)
+        return w, u, self.b[:, None].expand(-1, repeat).reshape(-1)
 
 
 class AmortisedPlanarFlow(PlanarFlow):
@@ -251,11 +283,10 @@ class AmortisedPlanarFlow(PlanarFlow):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def inverse(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    def parameters_of(self, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         dim = z.shape[1]
         w, u, b = self.head(h).split([dim, dim, 1], dim=1)
-        w, u, b = self.w + w, self.u + u, self.b + b[:, 0]
-        return planar(z, w, u, b), planar_log_det(z, w, u, b)
+        return self.w + w, self.u + u, self.b + b[:, 0]
 
 
 class Conditioner(nn.Module):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..compare import Arrays
@@ -141,3 +142,26 @@ def flow_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("one example, evaluation mode", observe(lambda x: module.flow_log_prob(step.eval(), x), one))
     seen["evaluation mode before and after"] = np.array([True, not step.training])
     return seen | gradients_of({"result": result}, {"the flow's weight": step.there.weight})
+
+
+@probe("flow-8", "u_hat", "planar", "planar_log_det")
+def undo_planar(module: ModuleType, draw: Draw) -> Arrays:
+    """Before and behind the plane, and close to it; pushed a little, far, a hundred times as far, and nearly folded."""
+    b, d = draw.dims("B", "latent_dim", low=4)
+    inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
+    along, numbers = inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True), torch.arange(b)[:, None]
+    side, other = 1 - 2 * (numbers % 2), 1 - 2 * (numbers // 2 % 2)  # (B, 1), +-1 in all four combinations
+
+    def at(w_z: Tensor, w_u: Tensor) -> dict[str, Tensor]:
+        """The same inputs where w . z and w . u are these, each (B, 1)."""
+        across = {name: inputs[name] - (inputs[name] * inputs["w"]).sum(dim=1, keepdim=True) * along for name in "zu"}
+        return inputs | {"z": across["z"] + w_z * along, "u": 0.1 * across["u"] + w_u * along}
+
+    seen = observe(module.undo_planar, inputs)
+    seen |= case("one example", observe(module.undo_planar, first(inputs)))
+    beyond, ones = 4 * side - inputs["b"][:, None], torch.ones(b, 1)
+    seen |= case("w . u is 4", observe(module.undo_planar, at(beyond, 4 * ones)))
+    seen |= case("extreme w . u of 120", observe(module.undo_planar, at(beyond, 120 * ones)))
+    seen |= case("off the plane", observe(module.undo_planar, at(1.5 * side, 0.4 + 0.8 * other)))
+    fold = at(0.05 * side, -3 * ones) | {"b": 0.05 * inputs["b"]}  # it presses hardest on the plane itself
+    return seen | case("near a fold", observe(module.undo_planar, fold))

@@ -372,3 +372,32 @@ def test_edges_are_soft_and_insides_full():
 def test_a_factor_outside_its_levels_is_refused(row):
     with pytest.raises(ValueError, match="factors"):
         sprites.draw(torch.tensor([row]))
+
+
+class OneWeight(nn.Module):
+    """reconstruction = w, kl = w^2: a step down w + beta w^2 is a line of arithmetic."""
+
+    def __init__(self, w: float, beta: float) -> None:
+        super().__init__()
+        self.w, self.beta = nn.Parameter(torch.tensor(w, dtype=torch.float64)), beta
+
+    def terms(self, x: torch.Tensor) -> vae.ELBO:
+        return vae.ELBO(self.w + self.beta * self.w**2, self.w, self.w**2)
+
+
+@pytest.mark.parametrize(("rate", "miss"), [(4.0, 1.25), (18.0, -0.5), (9.0, 0.0), (1.0, 8.0)])
+def test_beta_follows_the_rate_after_the_step_that_beta_weighed(rate, miss):
+    model = OneWeight(3.0, beta=2.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    terms = beta_vae.step_at_rate(model, optimizer, torch.zeros(1, 1, 2, 2), rate, gain=0.3)
+    assert tuple(term.item() for term in terms) == (21.0, 3.0, 9.0)
+    assert model.w.item() == pytest.approx(3 - 0.1 * (1 + 2 * 2 * 3))
+    assert model.beta == pytest.approx(2 * math.exp(0.3 * min(miss, 1)))
+
+
+def test_a_rate_of_nothing_and_a_negative_gain_are_refused():
+    model = OneWeight(3.0, beta=2.0)
+    with pytest.raises(ValueError, match="rate must be above 0 nats, and is 0"):
+        beta_vae.step_at_rate(model, None, torch.zeros(1), 0)
+    with pytest.raises(ValueError, match="gain must not be negative, and is -1"):
+        beta_vae.step_at_rate(model, None, torch.zeros(1), 1.0, gain=-1)

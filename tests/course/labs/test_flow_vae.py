@@ -1,6 +1,7 @@
 """Lab 4's reference against autograd Jacobians, torch.distributions, numerical integration and finite differences."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -311,9 +312,38 @@ def test_log_det_of_another_shape_than_the_batch_is_refused():
         fv.flow_elbo(logits, x, mu, log_var, mu, mu, double(5, 1))
 
 
-def test_a_planar_flow_says_that_it_goes_one_way_only():
-    with pytest.raises(NotImplementedError, match="PlanarFlow has no forward"):
+def test_the_way_back_of_a_planar_flow_searches_and_says_that_it_has_no_gradient():
+    with pytest.raises(NotImplementedError, match=r"call it under torch.no_grad\(\)"):
         fv.PlanarFlow(2).forward(torch.ones(3, 2))
+
+
+def test_a_planar_step_is_undone_as_scipy_undoes_it():
+    """A root of one number, for steps that push far, nearly fold, and do neither."""
+    from scipy.optimize import brentq
+
+    torch.manual_seed(5)
+    w, z, b = torch.randn(60, 3).double(), 3 * torch.randn(60, 3).double(), torch.randn(60).double()
+    u = torch.randn(60, 3).double() + torch.tensor([-3.0, 1.0, 100.0]).double().repeat(20)[:, None] * w
+    before, log_det = fv.undo_planar(z, w, u, b)
+    pushes = fv.u_hat(w, u)
+    for found, nats, z_i, w_i, push, b_i in zip(before, log_det, z, w, pushes, b.tolist()):
+        far, end = float(w_i @ push), float(w_i @ z_i)
+        reach = abs(far) + 1
+        too_far = partial(lambda a, far, b, end: a + far * math.tanh(a + b) - end, far=far, b=b_i, end=end)
+        a = brentq(too_far, end - reach, end + reach, xtol=1e-14)
+        torch.testing.assert_close(found, z_i - push * math.tanh(a + b_i), rtol=1e-6, atol=1e-6)
+        assert float(nats) == pytest.approx(-math.log(1 + far / math.cosh(a + b_i) ** 2), rel=1e-5, abs=1e-5)
+
+
+def test_a_context_goes_both_ways():
+    torch.manual_seed(6)
+    flow, z, h = fv.AmortisedPlanarFlow(2, 3), torch.randn(7, 2), torch.randn(7, 3)
+    torch.nn.init.normal_(flow.head.weight)
+    with torch.no_grad():
+        there, log_det = flow.inverse(z, h)
+        back, other = flow.forward(there, h)
+    torch.testing.assert_close(back, z, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(other, -log_det, rtol=1e-4, atol=1e-4)
 
 
 def test_targets_are_normalised_by_their_log_z():
