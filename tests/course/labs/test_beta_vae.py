@@ -382,7 +382,7 @@ class OneWeight(nn.Module):
         self.w, self.beta = nn.Parameter(torch.tensor(w, dtype=torch.float64)), beta
 
     def terms(self, x: torch.Tensor) -> vae.ELBO:
-        return vae.ELBO(self.w + self.beta * self.w**2, self.w, self.w**2)
+        return vae.ELBO(self.w + self.beta * self.w**2, 1 * self.w, self.w**2)
 
 
 @pytest.mark.parametrize(("rate", "miss"), [(4.0, 1.25), (18.0, -0.5), (9.0, 0.0), (1.0, 8.0)])
