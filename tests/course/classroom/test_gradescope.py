@@ -337,6 +337,7 @@ def test_the_readme_says_what_gradescope_and_the_instructor_do_themselves(archiv
         readme, setup = (opened.read(name).decode() for name in ("README.md", "setup.sh"))
         assert {"course.toml", "addresses.json"} <= {*opened.namelist()}
     for words in (
+        "Base image: Ubuntu 22.04",
         "a late due date there",
         "whether the last or the best submission counts",
         "whom you excuse",

@@ -127,6 +127,7 @@ CANVAS = {
     "leeann_LATE_5003_9004_Lab 2, final-3.zip": "ann 2",
     "obriensean_5004_text.html": "<p>I could not do it</p>",
     "evemallory_5005_9005_x_5001_9999_02_vae-999.zip": "eve",
+    "evemallory_5006_9007_x_5001_assignsubmission_file_": "eve",  # as Moodle names a folder: she means 5001
     "LATE_anon_x7Yz2_9006_02_vae.zip": "somebody",
 }
 OWN = {
@@ -160,7 +161,15 @@ DOWNLOADS = {
     ),
     "Canvas": (
         CANVAS,
-        {"5001": "zoe", "5002": "ann 1", "5003": "ann 2", "5004": None, "5005": "eve", "anon_x7Yz2": "somebody"},
+        {
+            "5001": "zoe",
+            "5002": "ann 1",
+            "5003": "ann 2",
+            "5004": None,
+            "5005": "eve",
+            "5006": None,
+            "anon_x7Yz2": "somebody",
+        },
     ),
     platforms.OWN: (
         OWN,
@@ -276,8 +285,8 @@ def test_names_and_marks_of_a_platform_are_kept(course, tmp_path):
     assert note(course, "5003")["late"] == "marked late by Canvas" and "late" not in note(course, "5002")
     assert note(course, "5002")["files"] == ["leeann_5002_9002_02_vae.ipynb", "leeann_5002_9013_vae-1.py"]
     assert said[: len(report)] == report
-    assert said[len(report)] == "5 of 6 learners accepted, 1 refused, 2 marked late."
-    assert said[-1].startswith("Times: 6 of the files") and "--times" in said[-1]
+    assert said[len(report)] == "5 of 7 learners accepted, 2 refused, 2 marked late."
+    assert said[-1].startswith("Times: 7 of the files") and "--times" in said[-1]
 
 
 def test_a_dry_run_says_who_would_get_which_files_and_writes_nothing(course, tmp_path):

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from grading.content import known_answers
+from grading.content.overlay import ROOT
 from grading.content.tasks import TASKS, module_of, tasks_of
 from grading.judge import verdicts
 from grading.judge.runner import Limits
@@ -154,6 +155,11 @@ def test_a_submission_has_so_many_seconds_and_no_more(solution, clock):
 
 def test_20_hostile_submissions_take_two_workers_less_than_an_hour():
     assert 20 / 2 * verdicts.SUBMISSION * Limits().wall < 3600
+
+
+def test_an_instructor_reads_how_long_a_submission_may_take():
+    page = (ROOT / "INSTRUCTOR.md").read_text(encoding="utf-8")
+    assert f"a submission {verdicts.SUBMISSION * Limits().wall:g} seconds in all" in " ".join(page.split())
 
 
 @pytest.mark.parametrize(("cpu", "share"), [(20, 0.5), (40, 0.5), (4, 1.0), (10, 1.0)])

@@ -1,6 +1,7 @@
 """The audit itself: it sees a loose check, a strict one, a misleading hint; and what it shows an instructor."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -238,6 +239,11 @@ def test_an_answer_that_cannot_be_judged_is_one_line(answer, words):
 def met_in_class(*words: str, path: Path) -> int:
     path.write_text("return mu + log_var.exp() * eps")
     return command.main(["audit", "--add", TASK, "--file", str(path), *words])
+
+
+def test_where_the_system_does_not_say_which_processors_are_ours_all_are_counted(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert audit.processors() == (os.cpu_count() or 1)
 
 
 def test_an_answer_met_in_class_is_not_judged_without_a_jail_unless_one_says_so(tmp_path, capsys, monkeypatch, forks):

@@ -85,7 +85,7 @@ def test_a_built_notebook_ran_on_the_reference_and_keeps_no_progress_bar(tmp_pat
     assert notebooks.stale(text)
 
 
-def test_new_words_need_no_run_and_new_code_does(tmp_path):
+def test_new_words_need_no_run_and_new_code_does(tmp_path, monkeypatch):
     text = twin(tmp_path, SETUP, CHECKS, '# %% [markdown]\n# ## Bar\n\n# %%\nprint("done")\n\n', ANSWERS)
     assert not notebooks.reworded(text)
     notebooks.build(text)
@@ -95,6 +95,9 @@ def test_new_words_need_no_run_and_new_code_does(tmp_path):
     after = nbformat.read(text.with_suffix(".ipynb"), as_version=4)
     assert [cell.get("outputs") for cell in after.cells] == [cell.get("outputs") for cell in before.cells]
     assert any(cell.source == "## Other\n\nMore." for cell in after.cells)
+    with monkeypatch.context() as changed:  # what draws the pictures
+        changed.setattr(notebooks, "plots_as_they_are", lambda: "another")
+        assert notebooks.stale(text) and not notebooks.reworded(text)
     text.write_text(text.read_text().replace("done", "over"))
     assert not notebooks.reworded(text) and notebooks.stale(text)
 

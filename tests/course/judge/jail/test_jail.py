@@ -316,6 +316,13 @@ def test_doctor_says_what_this_machine_enforces(capsys):
     assert "grading is possible" in said and "namespaces" in said and "memory" in said
 
 
+def test_doctor_says_what_the_memory_limit_is_worth_without_control_groups(monkeypatch, capsys):
+    monkeypatch.setattr(cgroups, "places", dict)
+    main(["doctor"])
+    (memory,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("memory"))
+    assert "partly" in memory and "each process of a submission by itself, not all together" in memory
+
+
 def test_a_call_that_fails_is_never_taken_for_done():
     with pytest.raises(OSError, match="setns"):
         inside.call("setns", ctypes.c_int(-1), 0)
