@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from ..content.harmless_text import line
 from ..content.mistake import Mistake
-from ..content.tasks import LABS, MODEL_ANSWERS, QUESTIONS, rubric_of
+from ..content.tasks import LABS, MODEL_ANSWERS, QUESTIONS, rubric_of, uneven
 from .changes import readout
 from .course_folder import Course, replace
 from .export import text as csv_of
@@ -54,6 +54,13 @@ class Mark:
 
 
 def items_of(question: str) -> list[float]:
+    """The most points of each item.
+
+    Raises:
+        Mistake: they do not sum up to the question's.
+    """
+    if words := uneven(MODEL_ANSWERS[question]):
+        raise Mistake(f"grading/content/questions.toml: {words}: change one of them, and nothing is marked before")
     return [row["points"] for row in MODEL_ANSWERS[question]["rubric"]]
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from collections.abc import Mapping
 
 from .overlay import ROOT
 
@@ -47,6 +48,12 @@ def outcomes_of(lab: str) -> list[str]:
     """What a lab's exercises should show, in their order."""
     rows = sorted((row for row in GUIDE["exercise"] if row["lab"] == lab), key=lambda row: row["number"])
     return [row.get("expected", "") for row in rows]
+
+
+def uneven(row: Mapping) -> str:
+    """What is wrong with the rubric of a question's row, if its points are not the question's; else nothing."""
+    total, points = sum(line["points"] for line in row["rubric"]), QUESTIONS[row["id"]]["points"]
+    return "" if total == points else f"the rubric of {row['id']} has {total:g} points, tasks.toml gives it {points:g}"
 
 
 def rubric_of(question: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..content.overlay import ROOT
-from ..content.tasks import GUIDE, LABS, QUESTIONS
+from ..content.tasks import GUIDE, LABS, QUESTIONS, uneven
 
 GUIDES, BOOKS = "grading/content/questions.toml", "notebooks"
 WANTED = {"answer": "a model answer", "misconceptions": "what is often written instead, and the reply"}
@@ -16,7 +16,7 @@ def questions_are_guided() -> Iterator[str]:
     rows = {row["id"]: row for row in GUIDE["question"]}
     yield from doubled("question", [row["id"] for row in GUIDE["question"]])
     yield from (f"{GUIDES}: {name} is no question of tasks.toml: remove it" for name in rows.keys() - QUESTIONS.keys())
-    for name, question in QUESTIONS.items():
+    for name in QUESTIONS:
         row = rows.get(name, {})
         for key, words in WANTED.items():
             if not str(row.get(key, "")).strip():
@@ -26,8 +26,8 @@ def questions_are_guided() -> Iterator[str]:
             continue
         if not all(line.get("says", "").strip() and line.get("points", 0) > 0 for line in row["rubric"]):
             yield f"{GUIDES}: each line of the rubric of {name} needs says, and points above 0"
-        elif (total := sum(line["points"] for line in row["rubric"])) != question["points"]:
-            yield f"{GUIDES}: the rubric of {name} has {total:g} points, tasks.toml gives it {question['points']:g}"
+        elif words := uneven(row):
+            yield f"{GUIDES}: {words}"
 
 
 def exercises_are_guided() -> Iterator[str]:

@@ -151,8 +151,21 @@ def solution(task: str, give_up: bool = False) -> str:
             SHOWN.write_text(json.dumps([*before, task]), encoding="utf-8")
     text = path.read_text(encoding="utf-8")
     region = re.search(rf"# BEGIN {MARK} {task}\n(.*?)\n *# END {MARK}", text, re.DOTALL)
-    words = f"{task}, {lab.tasks[task].symbol}, as the reference has it. Yours: {progress.line_of(task)}."
-    return f"{words}\n\n{textwrap.indent(textwrap.dedent(region[1] if region else ''), '    ')}\n"
+    texts = {
+        f"{task}, {lab.tasks[task].symbol}, as the reference has it": region[1] if region else "",
+        f"Yours, {progress.line_of(task)}": "\n".join(answer(task)),
+    }
+    return "\n".join(f"{head}:\n\n{textwrap.indent(textwrap.dedent(text), '    ')}\n" for head, text in texts.items())
+
+
+def answer(task: str) -> list[str]:
+    """What she wrote: her function's lines behind the TODO, or all of them where she has removed that."""
+    lab = course.lab_of(task)
+    lines, _, _ = read(located(lab))
+    place = function(lines, lab.tasks[task].symbol)
+    own = lines[place] if place else []
+    behind = [n + 1 for n, line in enumerate(own) if line.lstrip().startswith(f"# TODO {task}:")]
+    return own[behind[0] :] if behind else own
 
 
 def shown() -> list[str]:

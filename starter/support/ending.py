@@ -32,11 +32,11 @@ def draw(measured: dict[str, str]) -> None:
 
 
 def follow(lab: course.Lab, found: progress.LabStanding) -> None:
-    """What to do next, and links to it."""
+    """What to do next, and a link to the next lab where it is here: a lab's zip has one lab alone."""
     from IPython.display import display
 
     order = [*course.labs().values()]
-    later = order[order.index(lab) + 1 :][:1]
+    later = [one for one in order[order.index(lab) + 1 :][:1] if one in progress.present()]
     links = [f"<a href='{one.name}.ipynb'>Lab {one.number}, {escape(one.title)}</a>" for one in later]
     says = escape(progress.coming(found))
     pack = f"<code>python -m {course.PACKAGE} submit {lab.number}</code> packs this lab to hand it in."

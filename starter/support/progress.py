@@ -197,7 +197,8 @@ def coming(found: LabStanding, task: str | None = None) -> str:
     """What to do next, in a line."""
     lab = found.lab
     if other := following(found, task):
-        return f"Next: {other}, {lab.tasks[other].statement} ({line_of(other)})."
+        row = lab.tasks[other]
+        return f"Next: {other}, {row.statement}, about {row.minutes} minutes ({line_of(other)})."
     if found.unwritten:
         return f"Next: {' and '.join(found.unwritten)}, in the notebook {lab.name}."
     order = [*course.labs().values()]

@@ -10,7 +10,7 @@ from grading.classroom.course_folder import Course
 from grading.classroom.marking import head, items_of, read_back, sheets
 from grading.classroom.rules import FILE
 from grading.content.mistake import Mistake
-from grading.content.tasks import QUESTIONS
+from grading.content.tasks import MODEL_ANSWERS, QUESTIONS
 from tests.course.classroom.test_feedback import Tags
 
 LAB = "02_vae"
@@ -113,6 +113,19 @@ def test_a_wrong_row_is_one_line_and_nothing_is_entered(five, wrong, capsys):
     assert main(["marking", LAB, "--read", str(sheet), "--course", str(five.root)]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1 and grades(five) == before
+
+
+def test_a_rubric_that_does_not_sum_up_is_one_line_and_nothing_is_written_or_entered(five, monkeypatch, capsys):
+    (path,) = sheets(five, LAB, [], False, lambda words: None)
+    sheet, before = filled(path, lambda rows: None), grades(five)
+    files = {one: one.read_bytes() for one in five.root.glob("marking-*")}
+    row = MODEL_ANSWERS[ASKED[0]]
+    monkeypatch.setitem(MODEL_ANSWERS, ASKED[0], row | {"rubric": row["rubric"][:-1]})
+    for words in ([], ["--read", str(sheet)]):
+        assert main(["marking", LAB, "--course", str(five.root), *words]) == 2
+        said = capsys.readouterr().err
+        assert f"the rubric of {ASKED[0]} has" in said and said.count("\n") == 1
+    assert grades(five) == before and {one: one.read_bytes() for one in files} == files
 
 
 def test_rows_that_are_left_empty_stay_as_they_are_and_another_csv_is_refused(five):

@@ -133,6 +133,8 @@ def test_the_reference_is_shown_for_a_right_task_or_one_that_is_given_up_and_tha
     assert region in given.solution("vae-1") and "SOLUTION" not in given.solution("vae-1") and given.shown() == []
     with pytest.raises(given.Refused, match="vae-2 is not right yet: `hint vae-2` helps; `solution vae-2 --give-up`"):
         given.solution("vae-2")
+    yours = given.solution("vae-1").partition("Yours, starter/vae.py, line ")[2]
+    assert yours and "TODO" not in yours and [line.strip() for line in yours.splitlines()[2:] if line]
     assert "square" in given.solution("vae-2", give_up=True) and given.shown() == ["vae-2"]
     assert "square" in given.solution("vae-2")
     assert json.loads((module.parents[1] / "shown.json").read_text()) == ["vae-2"]
