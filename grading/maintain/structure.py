@@ -209,6 +209,8 @@ def cells_of(lab: str) -> Iterator[str]:
         return
     text = path.read_text(encoding="utf-8")
     yield from (f"notebooks/{path.name} {words}" for words in misplaced(lab, graded_cells(text)))
+    if "\nguesses.summary(" not in text:
+        yield f"notebooks/{path.name} has no summary: its last cell of code is `guesses.summary(...)`"
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.match(r"# TODO (\S+):", line):
             yield f"notebooks/{path.name}, line {number}: write the text that leads to {found[1]}"
