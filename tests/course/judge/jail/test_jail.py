@@ -316,6 +316,7 @@ def test_doctor_says_what_this_machine_enforces(capsys):
     assert "grading is possible" in said and "namespaces" in said and "memory" in said
 
 
+@jailed
 def test_doctor_says_what_the_memory_limit_is_worth_without_control_groups(monkeypatch, capsys):
     monkeypatch.setattr(cgroups, "places", dict)
     main(["doctor"])
