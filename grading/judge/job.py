@@ -81,6 +81,8 @@ def judge(
 
 def runner(lab: str, limits: "SomeLimits", jail: bool) -> "Runner":
     """The one place where a runner is made. How it starts its server, and in which jail, is decided here."""
+    import torch
+
     from ..content.reference_text import published
     from .jail.outside import launch
     from .runner import Limits, Runner, plain_launch
@@ -89,6 +91,7 @@ def runner(lab: str, limits: "SomeLimits", jail: bool) -> "Runner":
     key = (lab, json.dumps(limits, sort_keys=True), jail)
     if key not in warm:
         cool()
+        torch.set_num_threads(1)  # the reference's arrays are small: a second thread would only spin beside a server
         start = launch if jail else plain_launch
         warm[key] = Runner(set(published(lab)), Limits(**limits), start, needed(lab))
     return warm[key]

@@ -1,15 +1,16 @@
 """Grading in numbers: `make bench`. The same submissions by the course's grader and by the stock nbgrader command.
 
     python tests/bench/bench_grading.py [PART ...] [--submissions 40] [--stock 40] [--class 300]
-                                         [--simulated 10000] [--already 100000]
+                                         [--term 1000] [--simulated 10000] [--already 100000]
 
 Parts: speed (ours beside the stock command), again (what it costs to ask each task behind another call, too), memory (a
-question's own, and growth over 1,000), class (300 of one lab), simulated (recorded outcomes through the same scheduler
-and writer). All of them take half an hour.
+question's own, and growth over 1,000), class (300 of one lab), term (release, then what comes behind the grading of
+1,000), simulated (recorded outcomes through the same scheduler and writer). All of them take half an hour.
 """
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import resource
@@ -50,13 +51,16 @@ def modules(count: int) -> list[str]:
 def handed_in(root: Path, count: int, notebook: bytes | None = None, texts: list[str] | None = None) -> Course:
     course = Course(root)
     release(course, LAB)
-    notebook, texts = notebook or (ROOT / f"notebooks/{LAB}.ipynb").read_bytes(), texts or modules(count)
+    filled_folder(course, count, notebook or (ROOT / f"notebooks/{LAB}.ipynb").read_bytes(), texts or modules(count))
+    return course
+
+
+def filled_folder(course: Course, count: int, notebook: bytes, texts: list[str]) -> None:
     for i in range(count):
         folder = course.folder("submitted", LAB, f"s{i:06}")
         (folder / "starter").mkdir(parents=True)
         (folder / f"{LAB}.ipynb").write_bytes(notebook)
         (folder / "starter/vae.py").write_text(texts[i % len(texts)])
-    return course
 
 
 def totals(course: Course) -> list[tuple]:
@@ -224,18 +228,41 @@ def cpu_of(pid: int) -> float:
 
 
 class Recorded:
-    """A pool that gives out recorded outcomes."""
+    """A pool that gives out recorded outcomes in turn; all is right where none are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, outcomes: list[dict] | None = None) -> None:
         right = {task: ["right", f"{task} is right: {TASKS[task]['statement']}."] for task in tasks_of(LAB)}
-        self.outcome = {"seconds": 1.0, "tasks": right, "cells": []}
+        self.outcomes = itertools.cycle(outcomes or [{"seconds": 1.0, "tasks": right, "cells": []}])
 
     @contextlib.contextmanager
     def executor(self):
         yield self, 4
 
     def submit(self, *_, **__) -> Future:
-        return finished(self.outcome)
+        return finished(next(self.outcomes))
+
+
+def term(given, scratch: Path) -> None:
+    """Seconds of each command, as it is typed, for a class with outputs in its notebooks."""
+    course = Course(scratch / "term")
+    print(f"release: {command(course, 'release', LAB):.1f} s")
+    notebook = (ROOT / f"notebooks/{LAB}.ipynb").read_bytes()
+    whose = {"lab": LAB, "version": job.judged_by(LAB), "secret": b"bench", "limits": LIMITS, "notebook": notebook}
+    judged = [job.judge(**whose, module=text.encode(), student=f"{i}") for i, text in enumerate(modules(40))]
+    job.cool()
+    filled_folder(course, given.term, notebook, modules(given.term))
+    autograde(course, LAB, pool=Recorded(judged), show=lambda words: None, say=print)
+    print(f"autograde with nothing to do: {command(course, 'autograde', LAB):.1f} s")
+    for name, *words in (["feedback", LAB], ["feedback", "all"], ["report", LAB], ["report", "all"], ["export"]):
+        print(f"{name} {' '.join(words)}".strip() + f": {command(course, name, *words):.1f} s", flush=True)
+
+
+def command(course: Course, *words: str) -> float:
+    begun = time.monotonic()
+    line = [sys.executable, "-m", "grading", *words, "--course", str(course.root)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+    return time.monotonic() - begun
 
 
 def filled(course: Course, count: int) -> None:
@@ -285,7 +312,7 @@ def simulated(given, scratch: Path) -> None:
     print(f"grader at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
 
 
-PARTS = {"speed": speed, "again": again, "memory": memory, "class": whole_class, "simulated": simulated}
+PARTS = {"speed": speed, "again": again, "memory": memory, "class": whole_class, "term": term, "simulated": simulated}
 
 
 def main() -> int:
@@ -294,6 +321,7 @@ def main() -> int:
     parser.add_argument("--submissions", type=int, default=40)
     parser.add_argument("--stock", type=int, default=40, help="how many the stock command gets; 0: none")
     parser.add_argument("--class", type=int, default=300, dest="whole")
+    parser.add_argument("--term", type=int, default=1_000, help="how many whose grades are returned")
     parser.add_argument("--simulated", type=int, default=10_000)
     parser.add_argument("--already", type=int, default=0, help="learners in the gradebook before the simulated ones")
     parser.add_argument("--questions", type=int, default=1000)
