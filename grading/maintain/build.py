@@ -54,7 +54,7 @@ def task_facts(task: str) -> dict:
 def asked(task: str) -> dict:
     from starter.support import probes
     from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
-    from starter.support.differences import small
+    from starter.support.differences import firsts, small
 
     row = TASKS[task]
     reference = known_answers.reference(module_of(task))
@@ -75,6 +75,7 @@ def asked(task: str) -> dict:
         "elsewhere": {
             "sizes": probes.sizes(task, reference, AUTOTEST_SEED),
             "reference": compare.stored(small(elsewhere)),
+            "firsts": compare.stored(firsts(elsewhere)),
         },
         "expects": known_answers.expects(task),
         "parts": row.get("returns", []),

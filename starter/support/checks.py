@@ -99,9 +99,10 @@ def case(task: str) -> Case:
 
 
 def elsewhere(task: str) -> Seen | None:
-    """The learner's answer on the inputs of AUTOTEST lines, of which small results of the reference are stored."""
+    """The learner's answer on the inputs of AUTOTEST lines, of which little of the reference's results is stored."""
     known, got = fact(task)["elsewhere"], asked(task, AUTOTEST_SEED).arrays
-    return None if got is None else Seen(got, compare.restored(known["reference"]), known["sizes"])
+    want, firsts = (compare.restored(known[key]) for key in ("reference", "firsts"))
+    return None if got is None else Seen(got, want, known["sizes"], firsts)
 
 
 def asked(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) -> Outcome:

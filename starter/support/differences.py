@@ -12,6 +12,7 @@ SHOWN = 2  # names of right arrays in one message, of cases in which something i
 LONGEST = 200  # characters of a sentence with a question behind it
 ROOM = 60  # characters for the names of right arrays
 FEW = 8  # numbers that are shown one by one, and that are stored of other inputs
+FIRST = 3  # numbers that are stored of an array with more
 YES = {True: "yes", False: "no"}
 CHANGED = "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
 CUT_OFF = "look for detach(), item(), no_grad() or numpy."
@@ -35,6 +36,13 @@ class Seen(NamedTuple):
     got: Arrays
     want: Arrays
     sizes: dict[str, int]
+    firsts: Arrays = {}  # of arrays that are not in `want`: their first numbers
+
+
+def firsts(arrays: Arrays) -> Arrays:
+    """What is stored of the arrays that are not `small`: enough to see a factor in."""
+    large = {name: array for name, array in arrays.items() if array.dtype.kind == "f" and array.size > FEW}
+    return {name: array.ravel()[:FIRST] for name, array in large.items()}
 
 
 def small(arrays: Arrays) -> Arrays:
@@ -180,12 +188,17 @@ def left_over(longer: tuple[int, ...], shorter: tuple[int, ...]) -> list[int]:
 
 
 def pair_of(name: str, other: Seen | None, want: np.ndarray) -> list[Pair]:
-    """The same array on other inputs, where both sides of it are known."""
-    if other is None or name not in other.got or name not in other.want:
+    """The same array on other inputs, or its first numbers, where both sides of them are known."""
+    if other is None or name not in other.got:
         return []
-    got, there = other.got[name], other.want[name]
-    alike = got.shape == there.shape and got.dtype == there.dtype == want.dtype and got.ndim == want.ndim
-    return [Pair(got, there, other.sizes)] if alike and np.isfinite(got).all() and np.isfinite(there).all() else []
+    got, there = other.got[name], other.want.get(name)
+    if got.dtype != want.dtype or got.ndim != want.ndim:
+        return []
+    if there is None:
+        got, there = got.ravel()[:FIRST], other.firsts.get(name)
+    if there is None or got.shape != there.shape or not np.isfinite([got, there]).all():
+        return []
+    return [Pair(got, there, other.sizes)]
 
 
 def of_another(name: str, seen: Seen) -> str | None:

@@ -17,6 +17,7 @@ CLOSE = 2e-4  # relative: how well a pattern fits every number, and a name its c
 NOISE = 1e-5  # of an array's largest number
 SIZES = 3  # factors of a product of sizes
 ENDS = (-1, 0, 1)  # where people cut numbers off
+PLAIN = 12  # whole numbers below it people write down; a product of sizes above it is no accident
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the square": np.square,
     "the square root": np.sqrt,
@@ -129,7 +130,8 @@ def products(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
 def shared(pairs: list[Pair], measure: Callable, names: Callable) -> str:
     """What a constant is called on all inputs, in brackets; empty where two names or more fit equally well.
 
-    A lone number is near to some name or other too often: it takes other inputs, with other sizes, to believe it.
+    A lone number is near to some name or other too often: it takes other inputs to believe it. And a small number, or 1
+    over it, that is the same there may be written down: it is called by sizes only if these give another one.
     """
     if len(pairs) == 1 and pairs[0].got.size == 1:
         return ""
@@ -137,9 +139,16 @@ def shared(pairs: list[Pair], measure: Callable, names: Callable) -> str:
     for pair in pairs:
         value = measure(pair)
         known = names(pair.sizes) if value is not None else ()
-        found.append({key: text for key, text, n in known if abs(value - n) <= CLOSE * abs(n)})
-    both = [text for key, text in found[0].items() if all(key in more for more in found)]
-    return f" ({both[0]})" if len(both) == 1 else ""
+        found.append({key: (text, n) for key, text, n in known if abs(value - n) <= CLOSE * abs(n)})
+    constant, others = {key for key, _, _ in names({})}, found[1:]
+    both = [key for key in found[0] if all(key in other for other in others)]
+    if len(both) != 1:
+        return ""
+    text, n = found[0][both[0]]
+    whole = max(abs(n), abs(1 / n))
+    plain = both[0] not in constant and whole < PLAIN and abs(whole - round(whole)) < CLOSE
+    same = all(other[both[0]][1] == n for other in others)  # also where nothing else is known
+    return "" if plain and same else f" ({text})"
 
 
 def function(pairs: list[Pair]) -> tuple[str, str] | None:

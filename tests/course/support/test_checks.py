@@ -94,9 +94,10 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return (mu + eps * (log_var / 2).exp()).half()", "`result` is a tensor of torch.float16"),
         ("return mu + eps * (log_var / 2).exp() / 0 * 0", "numbers of `result` are nan or infinite"),
         (
-            f"return {D} * (mu + eps * (log_var / 2).exp())",
+            "return mu.shape[1] * (mu + eps * (log_var / 2).exp())",
             f"`result` is {D} times what it should be (latent_dim = {D}",
         ),
+        (f"return {D} * (mu + eps * (log_var / 2).exp())", f"`result` is {D} times what it should be. "),
         ("return mu + eps * (log_var / 2).exp() + 7", "`result` is off by the constant +7"),
         ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` runs backwards along dimension 0"),
         ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),

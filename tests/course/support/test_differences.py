@@ -9,7 +9,7 @@ from grading.content import known_answers
 from grading.content.tasks import TASKS, module_of
 from grading.maintain import mutants
 from starter.support import checks, compare
-from starter.support.differences import Seen, explain, stripes
+from starter.support.differences import Seen, explain, firsts, stripes
 
 WANT = np.float32([[0.0, 0.5, 1.0], [0.0, 0.25, 2.0]])
 SAMPLED = 25  # every so many of the changes of a reference
@@ -54,6 +54,26 @@ def test_a_size_is_named_only_where_no_other_one_fits():
     sizes = {"B": 6, "H": 3, "W": 2}
     assert told(WANT / 6, sizes=sizes) == "`a` is 0.1667 times what it should be."
     assert "(1/(H * W) = 1/6" in told(WANT / 6, WANT, sizes, (WANT / 8, WANT, {"B": 5, "H": 4, "W": 2}))
+
+
+def test_a_number_that_may_be_written_down_is_named_only_where_other_sizes_give_another():
+    """An answer that multiplies by a literal 7 is not told that it sums over 7 latents."""
+    seven, size = "`a` is 7 times what it should be", "(latent_dim = 7, as a sum"
+    assert told(7 * WANT, sizes={"latent_dim": 7}) == f"{seven}."
+    assert told(7 * WANT, WANT, {"latent_dim": 7}, (7 * WANT, WANT, {"latent_dim": 7})) == f"{seven}."
+    assert told(7 * WANT, WANT, {"latent_dim": 7}, (7 * WANT, WANT, {"latent_dim": 5})) == f"{seven}."
+    assert size in told(7 * WANT, WANT, {"latent_dim": 7}, (5 * WANT, WANT, {"latent_dim": 5}))
+    assert "(B * C = 14" in told(14 * WANT, sizes={"B": 7, "C": 2})
+
+
+def test_of_large_arrays_the_first_numbers_tell_what_a_factor_is_called():
+    """Only these are stored of other inputs."""
+    want = np.linspace(1, 2, 20, dtype=np.float32)
+    here = Seen({"a": want / 4}, {"a": want}, {"B": 4})
+    there = Seen({"a": want / 5}, {}, {"B": 5}, firsts({"a": want}))
+    assert "(1/B = 1/4, as a mean" in explain(here, there)
+    assert explain(here, there._replace(got={"a": want / 4})) == "`a` is 0.25 times what it should be."
+    assert firsts({"a": want[:8], "b": want > 1}) == {} and len(firsts({"a": want})["a"]) == 3
 
 
 def test_constants_of_a_formula_are_named_with_products_of_sizes():
