@@ -34,6 +34,7 @@ GREY = "#595959"  # 7 to 1 on white
 # Okabe & Ito 2008; yellow, which white swallows, and black come last. Two more, because there are ten digits.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F3C8D", "#8C6D31", "#000000", "#F0E442")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+LEVELS = ("--", ":", "-.", (0, (8, 2)), (0, (4, 1, 1, 1, 1, 1)))  # of the grey lines across a plot
 MARKERS = "os^Dv*PX"
 STYLE: dict[RcKeyType, Any] = {
     "figure.facecolor": "white",
@@ -180,12 +181,16 @@ def lines(
     log_x: bool = False,
     style: str = "-",
 ) -> None:
-    """Named curves in one plot. `levels` are named dashed lines; with `log_x`, a short sweep has its own ticks."""
+    """Named curves in one plot. With `log_x`, a short sweep has its own ticks.
+
+    Args:
+        levels: name -> height of a grey line across the plot, each with dashes of its own.
+    """
     with figure(6.5, 3.2, title) as axes:
         ax = axes[0, 0]
         draw_curves(ax, curves, style)
-        for name, value in (levels or {}).items():
-            ax.axhline(value, color=GREY, linestyle="--", linewidth=1.2, label=name)
+        for (name, value), dashes in zip((levels or {}).items(), itertools.cycle(LEVELS)):
+            ax.axhline(value, color=GREY, linestyle=dashes, linewidth=1.2, label=name)
         if log_x:
             ticks = sorted({float(value) for xs, _ in curves.values() for value in xs})
             ax.set_xscale("log")

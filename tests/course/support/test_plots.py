@@ -206,6 +206,15 @@ def test_curves_differ_without_their_colour(shown):
     assert len({line.get_marker() for line in shapes}) == 7
 
 
+def test_levels_differ_by_their_dashes_and_the_legend_shows_which(shown):
+    plots.lines({"test": ([0, 1], [0, 1])}, levels={str(i): i / 5 for i in range(5)})
+    ax = only(shown).axes[0]
+    dashes = [str(line._dash_pattern) for line in ax.lines[1:]]
+    assert len(set(dashes)) == 5
+    assert [str(handle._dash_pattern) for handle in ax.get_legend().get_lines()[1:]] == dashes
+    assert all(contrast(line.get_color(), plots.STYLE["figure.facecolor"]) >= 4.5 for line in ax.lines[1:])
+
+
 def test_a_panel_without_a_common_unit_is_labelled_with_its_name(shown):
     plots.panels({"FID": {"": ([0, 1], [0, 1])}, "nats": {"": ([0, 1], [0, 1])}}, x="step")
     assert [ax.get_ylabel() for ax in only(shown).axes] == ["FID", "nats"]
