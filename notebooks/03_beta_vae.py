@@ -15,8 +15,8 @@
 # - recognise posterior collapse, and cure it in four ways: warm-up, cycles, free bits, a smaller β;
 # - measure what each latent knows about the causes of an image, and how much of such a score is luck.
 #
-# **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in `starter/beta_vae.py`, two written answers
-# here.
+# **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in `starter/beta_vae.py`,
+# two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -471,13 +471,10 @@ print("from 5 to 20 the seeds disagree:", bool((high > middle).any() and (high <
 # ## 3.11 One minute, and longer
 #
 # `beta-vae-mnist` is a β-VAE with β = 4 of the course's own, trained to the end on MNIST at 28×28 (eight minutes of one core).
-# Compare with the row β = 4 in 3.1: more training does not bring back what β forbids.
+# It draws the lowest row. Compare with the row β = 4 in 3.1: more training does not bring back what β forbids.
 
 # %%
-full.show("beta-vae-mnist", "mnist")
-
-# %%
-guesses.summary("beta")
+guesses.summary("beta", "beta-vae-mnist", "mnist")
 
 # %% [markdown]
 # ## 3.12 Exercises

@@ -16,8 +16,8 @@
 # - recognise mode collapse, provoke it, and cure it with two learning rates;
 # - judge a GAN by FID and diversity, because its losses say nothing.
 #
-# **Time:** 150 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in `starter/gan.py`, two written
-# answers here.
+# **Time:** 150 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in
+# `starter/gan.py`, two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -467,15 +467,12 @@ widgets.explore_latent(model.sample, z[clear], span=2.5, title="Each row moves o
 # %% [markdown]
 # ## 7.9 One minute, and longer
 #
-# Below is the system `gan-mlp` of the course: four hidden layers with BatchNorm in the generator, 100 epochs on MNIST at
-# 28×28. It took 18 minutes of one core (`python -m starter reproduce gan-mlp` does it again). More time and a larger
+# The lowest row is drawn by the system `gan-mlp` of the course: four hidden layers with BatchNorm in the generator, 100 epochs
+# on MNIST at 28×28. It took 18 minutes of one core (`python -m starter reproduce gan-mlp` does it again). More time and a larger
 # network cure the soft strokes, and not the single bright pixels: layers of lab 8 will know which pixels are neighbours.
 
 # %%
-full.show("gan-mlp", "mnist")
-
-# %%
-guesses.summary("gan")
+guesses.summary("gan", "gan-mlp", "mnist")
 
 # %% [markdown]
 # ## 7.10 Exercises

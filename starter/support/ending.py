@@ -1,34 +1,60 @@
 """The end of a lab, for who reads along: how far it is, what her models draw beside the course's, where to go on."""
 
+import math
 from html import escape
 
-from . import course, plots, progress, runs, submit
+import torch
+from torch import Tensor
+
+from . import course, full, plots, progress, runs, submit
 
 COLUMNS = 12  # samples in a row
 THEIRS = "the course's"
 
 
-def show(lab: course.Lab) -> None:
+def show(lab: course.Lab, recipe: str = "", own: str = "") -> None:
     found = progress.of_lab(lab)
     print(f"Lab {lab.number}: {found.summary()}.", *submit.unfinished(found), sep="\n")
-    draw(runs.measured)
+    draw(runs.measured, recipe, own)
     follow(lab, found)
 
 
-def draw(measured: dict[str, str]) -> None:
-    """Samples of the models of this notebook, each beside those of the reference that was trained in the same way.
+def draw(measured: dict[str, str], recipe: str = "", own: str = "", compare: bool = True) -> None:
+    """Samples of the models of this notebook, and below them those of a model of full size where its weights are here.
 
     Args:
         measured: name of a run -> its data set.
+        recipe, own: of the model of full size, and the data set that it was trained on.
+        compare: each run beside that of the reference, which was trained in the same way.
     """
-    for data in dict.fromkeys(measured.values()):
-        mine, reference, rows = runs.read(data), runs.of_reference(data), {}
-        for name in (name for name, own in measured.items() if own == data):
-            for run in filter(None, (mine.get(name), reference.get(name))):
-                if (x := run.samples()) is not None:
-                    rows[f"{name}, {'yours' if run.yours else THEIRS}"] = x[:COLUMNS]
+    large = full.samples(recipe, own, COLUMNS) if recipe else None
+    for data in [*dict.fromkeys(measured.values())] or [own]:
+        rows = drawn([name for name, on in measured.items() if on == data], data, compare)
+        models = [f"of this lab, on {data}"] if rows else []
+        if large is not None:
+            rows[f"{recipe}, full size"] = large
+            models.append(f"of full size, on {own}")
         if rows:
-            plots.rows(rows, f"Drawn by the models of this lab, on {data}: none is chosen")
+            images, title = alike([*rows.values()]), f"Drawn by models {', and '.join(models)}: none is chosen"
+            plots.grid(images, title, COLUMNS, [*rows], gap=max(1, images.shape[-1] // 16))
+
+
+def drawn(names: list[str], data: str, compare: bool) -> dict[str, Tensor]:
+    """Label of a row -> the samples of a run."""
+    mine, reference, rows = runs.read(data), runs.of_reference(data), {}
+    for name in names:
+        for run in filter(None, (mine.get(name), reference.get(name) if compare else None)):
+            if (x := run.samples()) is not None:
+                rows[f"{name}, {'yours' if run.yours else THEIRS}" if compare else name] = x[:COLUMNS]
+    return rows
+
+
+def alike(rows: list[Tensor]) -> Tensor:
+    """Images of several sizes in one, every pixel still a square."""
+    side, channels = math.lcm(*(x.shape[-1] for x in rows)), max(x.shape[1] for x in rows)
+    times = [side // x.shape[-1] for x in rows]
+    large = [x.repeat_interleave(n, dim=2).repeat_interleave(n, dim=3) for x, n in zip(rows, times)]
+    return torch.cat([x.expand(-1, channels, -1, -1) for x in large])
 
 
 def follow(lab: course.Lab, found: progress.LabStanding) -> None:

@@ -48,20 +48,25 @@ def outcome(name: str, right: str) -> None:
     print(f"Outcome: {right}." + (f" You expected: {mine}." if mine else ""))
 
 
-def summary(prefix: str) -> None:
+def summary(prefix: str, recipe: str = "", data: str = "") -> None:
     """The end of a lab: its questions, what you expected and what came out; for who reads along, how far it is, too.
 
     Args:
         prefix: that the names of its guesses begin with, and of its tasks or questions.
+        recipe, data: name a model of full size that draws beside those of the lab, where its weights are here.
     """
     mine = {name: entry for name, entry in read().items() if name.startswith(f"{prefix}-")}
     rows = {e["question"]: {"you expected": e.get("guess"), "it was": e.get("outcome")} for e in mine.values()}
     if rows:
         plots.table(rows, "What you expected, and what came out")
-    if kernel.is_watched():
-        from . import ending
+    if not (kernel.is_watched() or recipe):
+        return
+    from . import ending
 
-        ending.show(course.lab_named(prefix))
+    if kernel.is_watched():
+        ending.show(course.lab_named(prefix), recipe, data)
+    else:
+        ending.draw(runs.measured, recipe, data, compare=False)
 
 
 def read() -> Guesses:

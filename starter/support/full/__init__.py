@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .weights import Sampler
 
 
@@ -13,21 +15,22 @@ def load(recipe: str, data: str, impl: str = "starter") -> "Sampler":
     return load(recipe, data, impl)
 
 
-def show(recipe: str, data: str, count: int = 24) -> None:
-    """Draw samples of a trained model of the repository, or say in one line why that cannot be done."""
+def samples(recipe: str, data: str, count: int) -> "Tensor | None":
+    """New images (count, C, H, W) of a trained model of the repository; None, and a line that says why, without."""
     import torch
 
-    from .. import plots
     from .job import JobError
 
     try:
-        model = load(recipe, data)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = load(recipe, data)
+            return model.sample(model.noise(count))
     except JobError as reason:
         print(f"Not shown: {reason}")
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        plots.grid(model.sample(model.noise(count)), f"{recipe}, trained to the end on {data}", inches=0.65)
+    except Exception as wrong:  # of the learner's modules, which build the model
+        print(f"Not shown: {recipe} of your modules raises {type(wrong).__name__}: {' '.join(str(wrong).split())}")
+    return None
 
 
 def preview(recipe: str, data: str) -> None:

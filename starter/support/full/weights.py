@@ -58,6 +58,10 @@ def kept() -> list[str]:
     return sorted(path.stem for path in folder().glob(f"*{SUFFIX}"))
 
 
+def there() -> str:
+    return f"there are {', '.join(kept())}" if kept() else "they come with the repository, not with a lab's zip"
+
+
 def load(name: str, own: str, impl: str | None = None) -> Sampler:
     """A recipe's model as it was trained on a data set, in evaluation mode.
 
@@ -69,7 +73,7 @@ def load(name: str, own: str, impl: str | None = None) -> Sampler:
     """
     path = folder() / f"{name}-{own}{SUFFIX}"
     if not path.exists():
-        raise JobError(f"there are no weights of {name} on {own}: there are {', '.join(kept()) or 'none yet'}")
+        raise JobError(f"there are no weights of {name} on {own}: {there()}")
     model = built(name, impl).eval().requires_grad_(False)
     x = torch.zeros(2, *recipes.recipe(name).shape)
     with torch.no_grad():

@@ -140,7 +140,7 @@ def test_the_weights_that_were_tested_are_kept(tmp_path):
 
 
 def test_weights_that_are_not_there_are_one_line_that_lists_those_that_are(tmp_path):
-    with pytest.raises(JobError, match="^there are no weights of vae-tiny on digits: there are none yet$"):
+    with pytest.raises(JobError, match="^there are no weights of vae-tiny on digits: they come with the rep"):
         load("vae-tiny", "digits")
     for name in ("vae-tiny", "gan-tiny"):
         run(tmp_path, name)

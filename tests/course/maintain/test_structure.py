@@ -134,7 +134,12 @@ MENDS = {  # file, old and new text -> what is said
     ),
     "words": (BOOK, "# ## 2.11", "# TODO vae-9: why?\n#\n# ## 2.11", "write the text that leads to vae-9"),
     "minutes": (BOOK, "**Time:** ", "**Time:** 9", f"{BOOK}: its head must say `**Time:** "),
-    "summary": (BOOK, 'guesses.summary("vae")\n', "", f"{BOOK} has no summary: its last cell of code is"),
+    "summary": (
+        BOOK,
+        'guesses.summary("vae", "vae-mlp", "mnist")\n',
+        "",
+        f"{BOOK} has no summary: its last cell of code is",
+    ),
     "reading": (BOOK, "# **Time:**", "#" + 9000 * " word" + "\n# **Time:**", f"{ROWS}: 02_vae has "),
     "page": ("README.md", "<!-- labs -->\n", "", "README.md lacks the marks <!-- labs --> and <!-- /labs -->"),
 }
