@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     command["release"].add_argument(
         "--no-answers", action="store_true", help="no model answers of written questions: feedback will show them"
     )
+    command["release"].add_argument(
+        "--given", action="store_true", help="earlier labs' modules complete, marked as given: nobody is left behind"
+    )
     command["course"].add_argument(
         "--apply", action="store_true", help="let course.toml count as it is now, whose points ever it changes"
     )
@@ -257,18 +260,20 @@ def equal_budgets(given: Namespace) -> int:
 def release(given: Namespace) -> int:
     """Make a lab ready: nbgrader's source/ and release/, and release/LAB.zip for learners."""
     from .classroom.changes import settle
-    from .classroom.rules import begun, not_past, rules_of, used
+    from .classroom.rules import begun, none_due, not_past, rules_of, used
 
     course = Course(given.course)
     labs = [*rules_of(course).use] if given.lab == "all" else [lab_named(given.lab)]
     for lab in labs:
         not_past(course, lab, used(course, lab))
+        if given.given:
+            none_due(course, lab, rules_of(course))
     begun(course)
     settle(course)
     from .classroom.release import release as released
 
     for lab in labs:
-        print(released(course, lab, answers=not given.no_answers, say=print))
+        print(released(course, lab, answers=not given.no_answers, given=given.given, say=print))
     return 0
 
 

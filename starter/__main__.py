@@ -42,6 +42,7 @@ def parser() -> Parser:
     command("submit", "check a lab once more, and pack what is handed in", "a lab, such as 02_vae, vae or 2")
     command("hint", "the next hint of a task, and those before it", "a task, such as vae-1")
     command("reset", "make a task or a whole module blank again; your text is kept", "a task, or a lab")
+    command("complete", "complete what a lab builds on, marked as given; your text is kept", "a lab, such as vae or 2")
     command("solution", "the reference's answer, once yours is right", "a task, such as vae-1")
     commands.choices["solution"].add_argument("--give-up", action="store_true", help="show it all the same; recorded")
     command("watch", "check whenever a module is saved, until Ctrl-C", "labs; all of them by default", "*")
@@ -124,6 +125,13 @@ def reset(given: argparse.Namespace) -> int:
     return 0
 
 
+def complete(given: argparse.Namespace) -> int:
+    from .support import blanks, course
+
+    print(blanks.complete(course.lab_named(given.name)))
+    return 0
+
+
 def solution(given: argparse.Namespace) -> int:
     from .support import blanks, course
 
@@ -167,6 +175,7 @@ COMMANDS = {
     "submit": submit,
     "hint": hint,
     "reset": reset,
+    "complete": complete,
     "solution": solution,
     "watch": watch,
     "answer": answer,

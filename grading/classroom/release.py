@@ -31,6 +31,7 @@ Version {edition} of the course.
 WORK = "Fill the blanks in `{module}`; the notebook checks each of them and gives hints."
 READ = "Run the notebook and write your answers to its questions into it."
 EARLIER = "   This lab uses earlier ones: copy your own {files} over the blanks in `starter/`.\n"
+GIVEN = "   It builds on {files}, complete and marked as given: put your own in their place if you have them.\n"
 
 
 def release(
@@ -38,12 +39,14 @@ def release(
     lab: str,
     notebooks: Path = NOTEBOOKS,
     answers: bool = True,
+    given: bool = False,
     say: Callable[[str], None] = lambda words: None,
 ) -> Path:
     """Make a lab ready for learners and for grading; the zip.
 
     Args:
         answers: the zip holds model answers of written questions, which `python -m starter answer` shows.
+        given: the zip holds the modules of earlier labs that this one builds on complete, marked as given.
         say: takes a line about each step.
 
     Raises:
@@ -76,7 +79,7 @@ def release(
             put_blanks(tree)
         if not answers:
             (released / "starter/support/questions.json").unlink()
-        content = zipped(lab, learners_files(released, lab))
+        content = zipped(lab, learners_files(released, lab, given))
         course.zip(lab).unlink(missing_ok=True)  # written last: without it nothing is released
         for tree in (source, released):
             old = course.folder(tree.parent.name, lab)
@@ -140,23 +143,36 @@ def generate(course: Course, lab: str) -> None:
         raise Mistake(f"nbgrader cannot make {lab}: {raised[-1][:300]}")
 
 
-def learners_files(released: Path, lab: str) -> dict[str, bytes]:
+def learners_files(released: Path, lab: str, given: bool = False) -> dict[str, bytes]:
     """Path in the zip -> content."""
+    complete = completed(lab) if given else {}
     files = {
         path.relative_to(released).as_posix(): path.read_bytes()
         for path in (released / "starter").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    files[f"{lab}.ipynb"] = learners_notebook(released / f"{lab}.ipynb")
+    files |= complete | {f"{lab}.ipynb": learners_notebook(released / f"{lab}.ipynb")}
     row = LABS[lab]
     before = list(LABS)[: list(LABS).index(lab)]
     modules = " and ".join(f"`{MODULES[name]}.py`" for name in before)
     earlier = EARLIER.format(files=modules) if before else ""
+    if complete:
+        earlier = GIVEN.format(files=" and ".join(f"`{path}`" for path in complete))
     parts = files_of(lab)
     work = WORK.format(module=parts[".py"]) if ".py" in parts else READ
     hand_in = " and ".join(f"`{path}`" for path in parts.values())
     readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in, edition=edition())
     return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
+
+
+def completed(lab: str) -> dict[str, bytes]:
+    """Path in the zip -> the reference, for each module of an earlier lab that this one builds on."""
+    from starter.support import course
+    from starter.support.blanks import completed as marked
+
+    earlier = [MODULES[name] for name in course.labs()[lab].builds_on]
+    texts = {name: (ROOT / f"solutions/{name}.py").read_text(encoding="utf-8") for name in earlier}
+    return {f"starter/{name}.py": marked(name, text).encode() for name, text in texts.items()}
 
 
 def learners_notebook(released: Path) -> bytes:

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from starter.support.course import labs
+
 from ..content.mistake import Mistake
 from ..content.tasks import LABS, QUESTIONS, TASKS, tasks_of
 from ..judge.agreement import PROPERTIES, WHOLE
@@ -119,6 +121,11 @@ class Rules:
             return None
         given = [one for one in self.extensions if one.student == student and one.lab in ("", lab)]
         return max([due, *(one.due or due + timedelta(days=one.days) for one in given)])
+
+    def last_due(self, lab: str) -> datetime | None:
+        """When it is due for whoever has the longest extension."""
+        due = self.due(lab, "")
+        return due and max([due, *(self.due(lab, one.student) or due for one in self.extensions)])
 
     def excused(self, lab: str, student: str) -> bool:
         return any(one.excused for one in self.extensions if one.student == student and one.lab in ("", lab))
@@ -378,6 +385,17 @@ def not_past(course: Course, lab: str, rules: Rules) -> None:
     due = rules.of(lab).due
     if due and due < datetime.now(UTC) and not course.students("submitted", lab):
         raise Mistake(f"{lab} was due {due:%Y-%m-%d %H:%M} UTC, which is past: correct {course.root / FILE} first")
+
+
+def none_due(course: Course, lab: str, rules: Rules) -> None:
+    """
+    Raises:
+        Mistake: a lab that this one builds on is still due: its answers are not to be given out yet.
+    """
+    for earlier in labs()[lab].builds_on:
+        if (due := rules.last_due(earlier)) and due > datetime.now(UTC):
+            when = f"{due:%Y-%m-%d %H:%M} UTC"
+            raise Mistake(f"{earlier} is due until {when} in {course.root / FILE}: --given would give its answers out")
 
 
 def template() -> str:

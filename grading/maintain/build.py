@@ -1,6 +1,7 @@
 """What is generated: the blanks, what check() and answer know, tables of tasks.toml, RESULTS.md, and the notebooks."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ def answers() -> str:
     return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 
+def needed(lab: str) -> set[str]:
+    """Modules of other labs that a lab's module or its notebook imports, and what these import."""
+    lines = re.findall(
+        r"^from starter import (.+)$", (ROOT / f"notebooks/{lab}.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    named = {part.split()[0] for line in lines for part in line.split(",")} & set(MODULES.values())
+    labs = {name for name, module in MODULES.items() if module in named}
+    return named.union(published(lab), *map(published, labs)) - {MODULES.get(lab)}
+
+
 def labs() -> str:
     """What a learner's commands know of labs, tasks and questions: names, points, minutes."""
     names = {module: name for name, module in MODULES.items()}
@@ -102,7 +113,7 @@ def labs() -> str:
         name: {
             **{key: lab[key] for key in ("title", "teaches", "minutes")},
             "module": lab.get("module"),
-            "builds_on": sorted(names[module] for module in published(name)),
+            "builds_on": sorted(names[module] for module in needed(name)),
             "tasks": {
                 task: {key: TASKS[task][key] for key in ("symbol", "points", "minutes", "statement")}
                 for task in tasks_of(name)

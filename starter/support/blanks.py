@@ -7,6 +7,7 @@ import json
 import re
 import textwrap
 import tokenize
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from . import course, progress
 
 GIVEN = Path(__file__).with_name("given.json")  # generated: python -m grading build
 MARK = "SOLUTION"  # of regions; apart from BEGIN, for a release refuses every file that holds a region
+COMPLETE = "# Given by the course, and not written by you: `python -m starter reset {module}` brings its blanks back.\n"
 SHOWN = Path(__file__).parents[1] / ".solutions_shown.json"
 
 
@@ -108,6 +110,52 @@ def reset_module(lab: course.Lab) -> str:
     return f"{lab.place} is as it was given, every task is blank. Your text is kept in {kept}."
 
 
+def complete(lab: course.Lab) -> str:
+    """Put the reference's answers into the modules that a lab builds on and that are not finished; texts are kept.
+
+    Raises:
+        Refused: it builds on no other lab; or this copy of the course has no solutions.
+    """
+    if not lab.builds_on:
+        raise Refused(f"lab {lab.number} builds on no other lab: begin with it as it is")
+    earlier = [course.labs()[name] for name in lab.builds_on]
+    said = [put_complete(one) for one in earlier if not progress.of_lab(one).is_usable]
+    return "\n".join(said) or f"Lab {lab.number} can begin: all that it builds on is finished."
+
+
+def put_complete(lab: course.Lab) -> str:
+    text = completed(str(lab.module), reference(lab))
+    path = course.own() / str(lab.place)
+    with contextlib.suppress(course.Missing):
+        path = course.module_of(lab)
+    old = path.read_bytes() if path.exists() else given()[str(lab.module)].encode()
+    is_hers = old.replace(b"\r\n", b"\n") != given()[str(lab.module)].encode()
+    kept = f" Your text is kept in {keep(str(lab.module), old)}." if is_hers else ""
+    note_shown(lab.tasks)
+    write(path, text.encode())
+    return f"{lab.place} is complete, and marked as given: lab {lab.number} earns no points with it.{kept}"
+
+
+def completed(module: str, reference: str) -> str:
+    """A reference as whoever goes on without a lab gets it: marked, and without the marks of its regions."""
+    return COMPLETE.format(module=module) + re.sub(rf"^ *# (BEGIN|END) {MARK}.*\n", "", reference, flags=re.MULTILINE)
+
+
+def is_completed(text: bytes) -> bool:
+    return text.startswith(COMPLETE.partition(",")[0].encode())
+
+
+def reference(lab: course.Lab) -> str:
+    """
+    Raises:
+        Refused: this copy of the course has no solutions.
+    """
+    path = course.TOP / "solutions" / f"{lab.module}.py"
+    if not path.exists():
+        raise Refused("this copy of the course has no solutions: ask whoever gave it to you")
+    return path.read_text(encoding="utf-8")
+
+
 def located(lab: course.Lab) -> Path:
     try:
         return course.module_of(lab)
@@ -139,17 +187,12 @@ def solution(task: str, give_up: bool = False) -> str:
         Refused: neither; or this copy of the course has no solutions.
     """
     lab = course.lab_of(task)
-    path = course.TOP / "solutions" / f"{lab.module}.py"
-    if not path.exists():
-        raise Refused("this copy of the course has no solutions: ask whoever gave it to you")
-    before = shown()
+    text, before = reference(lab), shown()
     if task not in before and progress.of_lab(lab).tasks[task].state != "right":
         if not give_up:
             words = f"`hint {task}` helps; `solution {task} --give-up` shows it, and that is recorded"
             raise Refused(f"{task} is not right yet: {words}")
-        with contextlib.suppress(OSError):
-            SHOWN.write_text(json.dumps([*before, task]), encoding="utf-8")
-    text = path.read_text(encoding="utf-8")
+        note_shown([task])
     region = re.search(rf"# BEGIN {MARK} {task}\n(.*?)\n *# END {MARK}", text, re.DOTALL)
     texts = {
         f"{task}, {lab.tasks[task].symbol}, as the reference has it": region[1] if region else "",
@@ -166,6 +209,11 @@ def answer(task: str) -> list[str]:
     own = lines[place] if place else []
     behind = [n + 1 for n, line in enumerate(own) if line.lstrip().startswith(f"# TODO {task}:")]
     return own[behind[0] :] if behind else own
+
+
+def note_shown(tasks: Iterable[str]) -> None:
+    with contextlib.suppress(OSError):
+        SHOWN.write_text(json.dumps([*dict.fromkeys([*shown(), *tasks])]), encoding="utf-8")
 
 
 def shown() -> list[str]:

@@ -100,7 +100,7 @@ def lay_out(lab: course.Lab | None) -> str:
     from jupyterlab_server.workspaces_handler import WorkspacesManager
 
     standings = [progress.of_lab(one) for one in progress.present()]
-    here = lab or next((found.lab for found in standings if not found.is_done), standings[-1].lab)
+    here = lab or first_open(standings).lab
     (course.own() / PAGE).write_text(start_page(standings), encoding="utf-8")
     kept = WorkspacesManager(str(workspaces()))
     is_new = lab is not None or not kept.load("course")["data"]
@@ -115,18 +115,22 @@ def workspaces() -> Path:
 
 
 def start_page(standings: list[progress.LabStanding]) -> str:
-    here = next((found for found in standings if not found.is_done), standings[-1])
+    here = first_open(standings)
     lines = [HEAD.format(next=f"**Lab {here.lab.number}, {here.lab.title}.** {progress.coming(here)}")]
     for found in standings:
         lab = found.lab
         before = ", ".join(str(course.labs()[name].number) for name in lab.builds_on) or "–"
         answers = f"{len(found.answers) - len(found.unwritten)} of {len(found.answers)}"
         tasks = f"{len(found.right)} of {len(lab.tasks)}" if lab.tasks else "–"
-        state = "✓" if found.is_done else "…" if found.is_begun else ""
+        state = "given" if found.is_given else "✓" if found.is_done else "…" if found.is_begun else ""
         cells = (f"{lab.number}", state, tasks, answers, f"{found.points} of {lab.points}", lab.minutes, before)
         title = f"[{lab.number} · {lab.title}]({lab.name}.ipynb)<br>{lab.teaches}"
         lines.append("| " + " | ".join(map(str, (title, *cells[1:]))) + " |\n")
     return "".join(lines) + FOOT
+
+
+def first_open(standings: list[progress.LabStanding]) -> progress.LabStanding:
+    return next((found for found in standings if not (found.is_done or found.is_given)), standings[-1])
 
 
 def windows(lab: course.Lab, front: bool) -> dict:

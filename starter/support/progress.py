@@ -14,14 +14,14 @@ from pathlib import Path
 from . import course
 
 STORE = Path(__file__).parents[1] / ".verdicts.json"
-COLOURS = {"right": 32, "written": 32, "wrong": 31, "blank": 0, "empty": 0}  # of a terminal
+COLOURS = {"right": 32, "written": 32, "wrong": 31, "blank": 0, "empty": 0, "given": 0}  # of a terminal
 
 
 @dataclass(frozen=True)
 class Standing:
     """What is known of a task."""
 
-    state: str  # "right", "wrong" or "blank"
+    state: str  # "right", "wrong", "blank"; or "given", with a module that the course has completed
     message: str
 
 
@@ -49,7 +49,9 @@ class LabStanding:
 
     @property
     def is_begun(self) -> bool:
-        return bool(self.trouble) or any(found.state != "blank" for found in self.tasks.values()) or self.has_answers
+        untouched = ("blank", "given")
+        is_tried = any(found.state not in untouched for found in self.tasks.values())
+        return bool(self.trouble) or is_tried or self.has_answers
 
     @property
     def has_answers(self) -> bool:
@@ -59,9 +61,20 @@ class LabStanding:
     def is_done(self) -> bool:
         return len(self.right) == len(self.lab.tasks) and not self.unwritten
 
+    @property
+    def is_given(self) -> bool:
+        return any(found.state == "given" for found in self.tasks.values())
+
+    @property
+    def is_usable(self) -> bool:
+        """Can a later lab build on its module?"""
+        return self.is_given or len(self.right) == len(self.lab.tasks)
+
     def summary(self) -> str:
         lab, parts = self.lab, []
-        if lab.tasks:
+        if self.is_given:
+            parts.append("given by the course")
+        elif lab.tasks:
             parts.append(f"{len(self.right)} of {len(lab.tasks)} tasks right")
         if self.answers:
             parts.append(f"{len(self.answers) - len(self.unwritten)} of {len(self.answers)} questions written")
@@ -90,8 +103,8 @@ def verdicts(lab: course.Lab) -> tuple[dict[str, Standing], str]:
         key = content_of(lab)
     except course.Missing as missing:
         return dict.fromkeys(lab.tasks, Standing("wrong", str(missing))), str(missing)
-    if as_given(lab):  # nothing to ask: most labs, most of the time
-        return dict.fromkeys(lab.tasks, Standing("blank", "")), ""
+    if state := unasked(lab):  # most labs, most of the time
+        return dict.fromkeys(lab.tasks, Standing(state, "")), ""
     known = course.noted(STORE).get(lab.name, {})
     if known.get("key") != key:
         known = {"key": key, **judged(lab)}
@@ -99,10 +112,14 @@ def verdicts(lab: course.Lab) -> tuple[dict[str, Standing], str]:
     return {task: Standing(*known["tasks"][task]) for task in lab.tasks}, known["trouble"]
 
 
-def as_given(lab: course.Lab) -> bool:
+def unasked(lab: course.Lab) -> str | None:
+    """What all of its tasks are, where the text alone tells."""
     from . import blanks
 
-    return course.module_of(lab).read_bytes().replace(b"\r\n", b"\n") == blanks.given()[str(lab.module)].encode()
+    text = course.module_of(lab).read_bytes().replace(b"\r\n", b"\n")
+    if blanks.is_completed(text):
+        return "given"
+    return "blank" if text == blanks.given()[str(lab.module)].encode() else None
 
 
 def judged(lab: course.Lab) -> dict:
@@ -164,7 +181,7 @@ def line_of(task: str) -> str:
 
 def following(found: LabStanding, task: str | None = None) -> str | None:
     """The next task that is not right: after this one, or else from the first."""
-    tasks = [*found.lab.tasks]
+    tasks = [] if found.is_given else [*found.lab.tasks]
     start = tasks.index(task) + 1 if task in tasks else 0
     return next((other for other in tasks[start:] + tasks[:start] if found.tasks[other].state != "right"), None)
 
@@ -173,8 +190,10 @@ def after(task: str) -> str:
     """What a task that is right is worth, how far its lab is, and what comes next."""
     found = of_lab(course.lab_of(task))
     lab = found.lab
+    if found.is_given:
+        return f"No points: {lab.place} is given by the course. {coming(found)}"
     points = lab.tasks[task].points
-    return f"+{points} point{'s' * (points > 1)}. Lab {lab.number}: {found.summary()}.\n{coming(found, task)}"
+    return f"✓ +{points} point{'s' * (points > 1)}. Lab {lab.number}: {found.summary()}.\n{coming(found, task)}"
 
 
 def check_each(tasks: Iterable[str]) -> list[str]:
@@ -199,11 +218,12 @@ def coming(found: LabStanding, task: str | None = None) -> str:
     if other := following(found, task):
         row = lab.tasks[other]
         return f"Next: {other}, {row.statement}, about {row.minutes} minutes ({line_of(other)})."
-    if found.unwritten:
+    if found.unwritten and not found.is_given:
         return f"Next: {' and '.join(found.unwritten)}, in the notebook {lab.name}."
     order = [*course.labs().values()]
     later = order[order.index(lab) + 1 :]
-    return f"Lab {lab.number} is done." + (f" Next: lab {later[0].number}, {later[0].name}." if later else "")
+    state = "given by the course" if found.is_given else "done"
+    return f"Lab {lab.number} is {state}." + (f" Next: lab {later[0].number}, {later[0].name}." if later else "")
 
 
 def present() -> list[course.Lab]:

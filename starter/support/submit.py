@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from . import course, progress
+from . import blanks, course, progress
 
 LARGEST = 20 << 20  # bytes of a notebook: graders read no larger one
 
@@ -50,9 +50,13 @@ def read_module(lab: course.Lab) -> dict[str, bytes]:
     if not lab.place:
         return {}
     try:
-        return {lab.place: course.module_of(lab).read_bytes()}
+        text = course.module_of(lab).read_bytes()
     except (course.Missing, OSError) as wrong:
         raise Refused(f"nothing was packed: {reason(wrong)}") from None
+    if blanks.is_completed(text):
+        back = f"`python -m {course.PACKAGE} reset {lab.module}` brings its blanks back"
+        raise Refused(f"nothing was packed: {lab.place} is given by the course, and not yours to hand in; {back}")
+    return {lab.place: text}
 
 
 def reason(wrong: Exception) -> str:

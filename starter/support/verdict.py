@@ -25,7 +25,7 @@ class Verdict:
 
     state: str  # "right", "wrong" or "blank"
     message: str
-    clue: str = ""  # of a wrong one: "named", when the message is about the mistake itself; "broken": nothing could run
+    clue: str = ""  # of a wrong one: "named", when the message is about the mistake itself; "broken": it could not run
     agreed: tuple[str, ...] = ()  # of a wrong one: what is right all the same, for the grader
 
     @property
@@ -87,7 +87,8 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         sentence = stopped(found.stop, case.where, case.symbol)
         if says:  # other mistakes end in the same words
             return Verdict("wrong", f"{sentence} Often this means: {says}", "named")
-        return Verdict("wrong", sentence + meeting(sentence, case.sizes()))
+        clue = "broken" if found.stop.kind == "NameError" else ""  # a typing mistake: nothing to be understood
+        return Verdict("wrong", sentence + meeting(sentence, case.sizes()), clue)
     if compare.same(found.arrays, case.want()):
         return right(case)
     try:

@@ -162,7 +162,7 @@ def mutual_information_gap(module: ModuleType, draw: Draw) -> Arrays:
 
 
 class Speaker(nn.Module):
-    """A model that spends 0.6 to 1.1 nats, whose loss is nobody's; one of its weights is held. It counts its calls."""
+    """A model that spends 0.6 to 1.1 nats, misses images by more, and counts its calls; one of its weights is held."""
 
     def __init__(self, module: ModuleType, draw: Draw, size: int, beta: float) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class Speaker(nn.Module):
     def terms(self, x: Tensor) -> tuple:
         self.modes.append(self.training)
         h = self.layer(x.flatten(1))  # (B, 3)
-        reconstruction = 0.9 + 0.2 * torch.sin(h + 1).sum(dim=1).mean()
+        reconstruction = 1.8 + 0.2 * torch.sin(h + 1).sum(dim=1).mean()
         kl = 0.6 + 0.15 * h.tanh().square().sum(dim=1).mean()
         return self.module.ELBO(reconstruction + self.beta * kl, reconstruction, kl)
 

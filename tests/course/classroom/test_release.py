@@ -79,6 +79,17 @@ def test_model_answers_are_in_the_zip_unless_the_instructor_leaves_them_out(arch
     assert f"{LAB}/starter/support/checks.json" in names and f"{LAB}/starter/support/questions.json" not in names
 
 
+def test_what_a_lab_builds_on_is_complete_where_the_instructor_wants_it(archive, tmp_path, notebooks):
+    with zipfile.ZipFile(release(Course(tmp_path / "course"), LAB, notebooks, given=True)) as opened:
+        given = {name: opened.read(name).decode("utf-8", "replace") for name in opened.namelist()}
+    differing = [name for name in given if given[name] != archive[name]]
+    assert given.keys() == archive.keys() and differing == [f"{LAB}/README.md", f"{LAB}/starter/autoencoder.py"]
+    text = given[f"{LAB}/starter/autoencoder.py"]
+    assert text.startswith("# Given by the course")
+    assert "NotImplementedError" not in text and not knife.LOOSE.search(text)
+    assert "`starter/autoencoder.py`, complete and marked as given" in given[f"{LAB}/README.md"]
+
+
 def test_the_same_files_give_the_same_bytes(released):
     files = learners_files(released.folder("release", LAB), LAB)
     assert zipped(LAB, files) == zipped(LAB, dict(reversed(files.items())))

@@ -222,6 +222,19 @@ def test_a_lab_that_is_due_in_the_past_is_not_released(tmp_path, capsys):
     assert [path.name for path in course.root.iterdir()] == [FILE]
 
 
+@pytest.mark.parametrize(
+    "dates", ['due = "2101-10-19"\n', 'due = "2001-10-19"\n[[extension]]\nstudent = "anna"\ndue = "2101-10-19"\n']
+)
+def test_answers_of_a_lab_that_is_still_due_are_not_given_out(tmp_path, capsys, dates):
+    course = Course(tmp_path / "course")
+    course.root.mkdir()
+    (course.root / FILE).write_text(f"[lab.01_autoencoder]\n{dates}")
+    assert main(["release", LAB, "--given", "--course", str(course.root)]) == 2
+    said = capsys.readouterr().err
+    assert "01_autoencoder is due until 2101-10-1" in said and "--given would give its answers out" in said
+    assert [path.name for path in course.root.iterdir()] == [FILE]
+
+
 def test_a_course_is_begun_once(tmp_path, capsys):
     folder = tmp_path / "course"
     assert main(["course", "--course", str(folder)]) == 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from grading.content import known_answers
+from grading.content import knife, known_answers
 from grading.content.overlay import ROOT, blanks
 from grading.content.tasks import TASKS, module_of
 from starter.__main__ import main
@@ -94,6 +94,8 @@ def test_a_missing_or_spoiled_module_is_given_back_whole(module):
         (lambda path: path.unlink(), "reset vae-1", "There is no file starter/vae.py"),
         (lambda path: None, "reset 11", "11_comparison has no module"),
         (lambda path: None, "solution vae-1", "this copy of the course has no solutions"),
+        (lambda path: None, "complete 3", "this copy of the course has no solutions: ask whoever gave it to you"),
+        (lambda path: None, "complete 1", "lab 1 builds on no other lab: begin with it as it is"),
         (lambda path: None, "hint 2", "'2' is a whole lab: name one of its tasks, vae-1 to vae-8"),
         (lambda path: None, "watch 11", "that lab has no module, only questions"),
     ],
@@ -140,3 +142,39 @@ def test_the_reference_is_shown_for_a_right_task_or_one_that_is_given_up_and_tha
     assert json.loads((module.parents[1] / "shown.json").read_text()) == ["vae-2"]
     table = progress.table([course.labs()["02_vae"]])
     assert [line.split()[0] for line in table.splitlines() if line.endswith(", given up")] == ["vae-2"]
+
+
+def test_what_a_lab_builds_on_is_completed_marked_and_earns_nothing(module, capsys):
+    top, own = module.parents[1], GIVEN["vae"].replace(BLANK, "return mu  # mine")
+    (top / "solutions").symlink_to(ROOT / "solutions")
+    module.write_text(own)
+    assert main(["complete", "beta_vae"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("starter/vae.py is complete, and marked as given: lab 2 earns no points with it.")
+    assert (top / "kept/vae.txt").read_text() == own and "Your text is kept in kept/vae.txt." in said
+    text = module.read_text()
+    assert text.startswith("# Given by the course, and not written by you: `python -m starter reset vae`")
+    assert not knife.LOOSE.search(text) and "NotImplementedError" not in text
+    lines = known_answers.solution("vae").read_text().splitlines()
+    assert text.splitlines()[1:] == [line for line in lines if not knife.LOOSE.search(line)]
+    found = progress.of_lab(course.labs()["02_vae"])
+    assert {one.state for one in found.tasks.values()} == {"given"} and (found.points, found.is_begun) == (0, False)
+    assert found.summary().startswith("given by the course, ") and ", 0 of " in found.summary()
+    assert progress.after("vae-1").startswith("No points: starter/vae.py is given by the course. Lab 2 is given")
+    assert given.shown() == [*course.labs()["02_vae"].tasks]
+    assert given.complete(course.labs()["03_beta_vae"]) == "Lab 3 can begin: all that it builds on is finished."
+    assert given.reset_module(course.labs()["02_vae"]) and module.read_text() == GIVEN["vae"]
+
+
+def test_an_untouched_module_is_completed_without_a_text_to_keep(module):
+    (module.parents[1] / "solutions").symlink_to(ROOT / "solutions")
+    module.write_bytes(GIVEN["vae"].replace("\n", "\r\n").encode())
+    assert "kept" not in given.complete(course.labs()["03_beta_vae"]) and not (module.parents[1] / "kept").exists()
+
+
+def test_a_module_whose_tasks_are_right_is_left_alone(module, monkeypatch):
+    right = dict.fromkeys(course.labs()["02_vae"].tasks, progress.Standing("right", ""))
+    monkeypatch.setattr(progress, "verdicts", lambda lab: (right, ""))
+    before = module.read_bytes()
+    assert given.complete(course.labs()["03_beta_vae"]).startswith("Lab 3 can begin")
+    assert module.read_bytes() == before

@@ -102,7 +102,7 @@ def test_the_start_page_links_every_lab_with_its_state(top, monkeypatch):
     page = (top / "work/START.md").read_text()
     for name, one in course.labs().items():
         assert f"[{one.number} · {one.title}]({name}.ipynb)" in page and (top / f"work/{name}.ipynb").exists()
-    assert f"| … | 8 of 8 | 0 of 2 | 19 of 23 | {course.labs()['02_vae'].minutes} | – |" in page
+    assert f"| … | 8 of 8 | 0 of 2 | 19 of 23 | {course.labs()['02_vae'].minutes} | 1 |" in page
     assert "Next: ae-1" in page
 
 

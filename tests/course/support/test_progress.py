@@ -97,7 +97,7 @@ def test_a_lab_alone_shows_itself_alone(folder):
 def test_right_says_its_points_how_far_the_lab_is_and_what_comes_next(folder):
     said = shell(folder, "check", "vae-1").stdout.splitlines()
     assert said[0] == "vae-1 is right: mean plus standard deviation times noise."
-    assert said[1].startswith("+2 points. Lab 2: 1 of 8 tasks right, 1 of 2 questions written, 2 of 23 points")
+    assert said[1].startswith("✓ +2 points. Lab 2: 1 of 8 tasks right, 1 of 2 questions written, 2 of 23 points")
     assert said[2].startswith(
         "Next: vae-2, the closed-form KL, one number per example, about 12 minutes (starter/vae.py, "
     )

@@ -8,7 +8,7 @@ import pytest
 from grading.classroom.collect import collect
 from grading.classroom.uploads import SIZES, handed_in
 from grading.content.tasks import UNANSWERED, files_of
-from starter.support import course, progress, submit
+from starter.support import blanks, course, progress, submit
 
 LAB = "02_vae"
 
@@ -138,3 +138,10 @@ def test_a_lab_of_questions_alone_packs_its_notebook(own):
 
 def test_the_limits_are_the_graders():
     assert submit.LARGEST == SIZES[".ipynb"]
+
+
+def test_a_module_that_the_course_has_given_is_not_handed_in(own, lab):
+    (own / "starter/vae.py").write_text(blanks.completed("vae", "x = 1\n"))
+    with pytest.raises(submit.Refused, match="starter/vae.py is given by the course, and not yours to hand in"):
+        submit.submit(lab)
+    assert not list(own.glob("*.zip"))
