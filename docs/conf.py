@@ -74,7 +74,12 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def as_shown(book: dict) -> dict:
-    """Code is folded but for checks, pictures have their words, and lines for plain nbgrader are left out."""
+    """Code is folded but for checks, pictures have their words, and lines for plain nbgrader are left out.
+
+    The module that a lab fills is no page: it is only named.
+    """
+    for cell in (cell for cell in book["cells"] if cell["cell_type"] == "markdown"):
+        cell["source"] = re.sub(r"\[([^\]]*)\]\(\.\./starter/[^)]*\)", r"\1", "".join(cell["source"]))
     for cell in (cell for cell in book["cells"] if cell["cell_type"] == "code"):
         lines = "".join(cell["source"]).splitlines()
         cell["source"] = "\n".join(line for line in lines if not line.startswith(desk.GRADED))

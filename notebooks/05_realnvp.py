@@ -17,8 +17,8 @@
 # - stack couplings into a multi-scale model, sample from it, and walk through its latents;
 # - explain why an attempt diverged, and repair it.
 #
-# **Time:** 170 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in `starter/realnvp.py`, two written answers
-# here.
+# **Time:** 170 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in
+# [`starter/realnvp.py`](../starter/realnvp.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -15,8 +15,8 @@
 # - say what each of them sees, what it is blind to, and how the number of images changes it;
 # - read a table of FIDs with the right amount of distrust.
 #
-# **Time:** 170 minutes. **Before:** labs 1 and 2. **Your part:** eight blanks in `starter/metrics.py`, two written answers
-# here.
+# **Time:** 170 minutes. **Before:** labs 1 and 2. **Your part:** eight blanks in
+# [`starter/metrics.py`](../starter/metrics.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -15,7 +15,8 @@
 # - say what BatchNorm, first weights and the size of the code do for a GAN;
 # - replace cross-entropy by least squares, and walk through the space of codes on two axes.
 #
-# **Time:** 110 minutes. **Before:** lab 7. **Your part:** seven blanks in `starter/dcgan.py`, two written answers here.
+# **Time:** 110 minutes. **Before:** lab 7. **Your part:** seven blanks in [`starter/dcgan.py`](../starter/dcgan.py), two
+# written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

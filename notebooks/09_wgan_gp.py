@@ -17,8 +17,8 @@
 # - differentiate through a gradient;
 # - read the progress of a GAN from its own loss.
 #
-# **Time:** 150 minutes. **Before:** labs 7 and 8. **Your part:** eight blanks in `starter/wgan_gp.py`, two written
-# answers here.
+# **Time:** 150 minutes. **Before:** labs 7 and 8. **Your part:** eight blanks in
+# [`starter/wgan_gp.py`](../starter/wgan_gp.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

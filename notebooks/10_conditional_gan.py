@@ -16,8 +16,8 @@
 # - measure whether samples show what was asked for, and know why FID cannot;
 # - compute what a patch discriminator sees.
 #
-# **Time:** 160 minutes. **Before:** lab 7. **Your part:** eight blanks in `starter/conditional_gan.py`, two written answers
-# here.
+# **Time:** 160 minutes. **Before:** lab 7. **Your part:** eight blanks in
+# [`starter/conditional_gan.py`](../starter/conditional_gan.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

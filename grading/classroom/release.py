@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from starter.support import desk
+
 from ..content.edition import edition
 from ..content.knife import LOOSE
 from ..content.mistake import Mistake
@@ -70,7 +72,7 @@ def release(
             notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
             expected = reference.answers()
         for cell in notebook.cells:
-            cell.source = filled(cell.source, expected)
+            cell.source = filled(desk.beside_starter(cell.source), expected)
         nbformat.write(notebook, source / path.name)
         say(f"{lab}: nbgrader generates it ...")
         generate(course, lab)

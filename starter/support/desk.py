@@ -88,7 +88,14 @@ def without_results(notebook: Path) -> bytes:
             cell["outputs"], cell["execution_count"] = [], None
             lines = "".join(cell["source"]).splitlines(keepends=True)
             cell["source"] = "".join(line for line in lines if not line.startswith(GRADED)).rstrip("\n")
+        else:
+            cell["source"] = beside_starter("".join(cell["source"])).splitlines(keepends=True)
     return (json.dumps(book, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def beside_starter(words: str) -> str:
+    """What a notebook says, with links from where the modules lie beside it: in notebooks/ they are one folder up."""
+    return words.replace("](../starter/", "](starter/")
 
 
 def lay_out(lab: course.Lab | None) -> str:

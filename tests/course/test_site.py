@@ -69,6 +69,12 @@ def test_code_is_folded_but_for_checks_and_its_output_is_shown(pages):
     assert 'check("vae-1")' in words(page) and "vae-1 is right" in words(page)
 
 
+def test_the_module_of_a_lab_is_named_and_not_linked(pages):
+    for lab, module in MODULES.items():
+        page = pages[f"notebooks/{lab}.html"]
+        assert f"starter/{module}.py" in words(page) and not re.search(r'href="[^"]*\.py\b', page)
+
+
 def test_every_formula_is_drawn(pages):
     for lab in LABS:
         notebook = json.loads((ROOT / f"notebooks/{lab}.ipynb").read_text(encoding="utf-8"))

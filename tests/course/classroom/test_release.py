@@ -192,6 +192,8 @@ def test_the_real_first_lab_is_released(tmp_path):
     assert "matches(" not in text and "AUTOTEST" not in text
     assert modules == blanks()[known_answers.ROOT / "starter/autoencoder.py"]
     notebook = nbformat.reads(text, as_version=4)
+    for head in (notebook.cells[0].source, nbformat.reads(released, as_version=4).cells[0].source):
+        assert "(starter/autoencoder.py)" in head and "../" not in head, "the module lies beside the notebook here"
     assert all(not cell.get("outputs") for cell in notebook.cells), textwrap.shorten(text, 200)
     ours = nbformat.read(known_answers.ROOT / "notebooks/01_autoencoder.ipynb", as_version=4)
     assert written(notebook) == written(ours), "who hands in our notebook untouched would seem to have answered"

@@ -10,7 +10,7 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 from grading.content import tasks
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
-from grading.content.tasks import tasks_of
+from grading.content.tasks import MODULES, tasks_of
 from grading.maintain import notebooks
 from starter.support import alt_text
 from starter.support.full import previews
@@ -137,6 +137,13 @@ def test_a_new_run_is_kept(tmp_path):
         (tmp_path / "new/digits16" / file).write_text("{}")
     notebooks.keep_changed(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old/digits16/vae.png").exists() and (tmp_path / "old/digits16/vae.json").exists()
+
+
+@pytest.mark.parametrize("lab", MODULES)
+def test_a_labs_first_cell_links_the_module_that_is_filled(lab):
+    head = nbformat.read(notebooks.FOLDER / f"{lab}.ipynb", as_version=4).cells[0].source
+    (link,) = re.findall(r"\[`starter/\w+\.py`\]\((.+?)\)", head)
+    assert (notebooks.FOLDER / link).resolve() == ROOT / f"starter/{MODULES[lab]}.py"
 
 
 def test_labs_open_with_pictures_that_lie_beside_them():
