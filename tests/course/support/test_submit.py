@@ -74,6 +74,7 @@ def test_what_is_blank_wrong_and_not_written_is_named_and_where_the_zip_lies(own
     assert "Still blank: vae-3, vae-4, vae-5, vae-6, vae-7, vae-8." in said and "Not right yet: vae-2." in said
     assert "Not written yet: vae-q1, vae-q2." in said
     assert f"Packed: {own / f'submission-{LAB}.zip'}, with 02_vae.ipynb and starter/vae.py." in said
+    assert said.splitlines()[-1].startswith("Upload this zip where your instructor collects the lab: ")
 
 
 def test_an_answer_that_is_written_is_not_missed(own, lab):
