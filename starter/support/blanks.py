@@ -120,7 +120,7 @@ def complete(lab: course.Lab) -> str:
         raise Refused(f"lab {lab.number} builds on no other lab: begin with it as it is")
     earlier = [course.labs()[name] for name in lab.builds_on]
     said = [put_complete(one) for one in earlier if not progress.of_lab(one).is_usable]
-    return "\n".join(said) or f"Lab {lab.number} can begin: all that it builds on is finished."
+    return "\n".join(said) or f"Lab {lab.number} can begin: what it builds on is complete."
 
 
 def put_complete(lab: course.Lab) -> str:

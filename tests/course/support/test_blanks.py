@@ -162,7 +162,7 @@ def test_what_a_lab_builds_on_is_completed_marked_and_earns_nothing(module, caps
     assert found.summary().startswith("given by the course, ") and ", 0 of " in found.summary()
     assert progress.after("vae-1").startswith("No points: starter/vae.py is given by the course. Lab 2 is given")
     assert given.shown() == [*course.labs()["02_vae"].tasks]
-    assert given.complete(course.labs()["03_beta_vae"]) == "Lab 3 can begin: all that it builds on is finished."
+    assert given.complete(course.labs()["03_beta_vae"]) == "Lab 3 can begin: what it builds on is complete."
     assert given.reset_module(course.labs()["02_vae"]) and module.read_text() == GIVEN["vae"]
 
 
