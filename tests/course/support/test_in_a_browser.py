@@ -22,6 +22,7 @@ from grading.content.tasks import LABS, tasks_of
 
 EXTENSION = ROOT / "starter/support/jupyter/labextensions/course-notebooks"
 LAB, TASK, NEXT = "02_vae", "vae-1", "03_beta_vae"
+ANSWERS = ("vae-q1", "vae-q2")
 RIGHT, WRONG = "    return mu + (0.5 * log_var).exp() * eps", "    return mu + log_var * eps"
 SLIDER = """widgets.explore_latent(lambda z: z[:, :1, None, None].expand(-1, 1, 8, 8).sigmoid(), torch.zeros(2))"""
 RUN = """train = data.load()
@@ -48,6 +49,8 @@ RAN = f"""([id, before]) => {{
   const {{executionCount, executionState}} = {PANEL}.content.widgets.find(cell => cell.model.id === id).model;
   return executionCount && executionCount !== before && executionState === 'idle';
 }}"""
+FRAMED = f"""() => Object.fromEntries({PANEL}.content.widgets
+  .map(cell => [cell.model.id, getComputedStyle(cell.node).borderLeftWidth]).filter(([, width]) => width !== '0px'))"""
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
   .filter(image => image.getBoundingClientRect().width > image.closest('.jp-OutputArea').clientWidth + 1).length"""
 
@@ -59,7 +62,8 @@ def notebook() -> nbformat.NotebookNode:
     end = next(i for i, cell in enumerate(book.cells) if cell.source.startswith("guesses.summary("))
     between = [new_code_cell(SLIDER, id="slider"), new_code_cell(RUN, id="run")]
     book.cells[end].id = "end"
-    book.cells = [*book.cells[: ids.index("vae-2") + 2], *between, *book.cells[end:]]
+    answers = [cell for cell in book.cells if cell.id in ANSWERS]
+    book.cells = [*book.cells[: ids.index("vae-2") + 2], *between, *answers, *book.cells[end:]]
     return book
 
 
@@ -218,6 +222,7 @@ def seen(browser, address, barriers):
     for name, body in (("wrong", WRONG), ("hint", f"{WRONG}  # again"), ("right", RIGHT)):
         learner.write(module(body))
         setattr(seen, name, learner.check())
+    seen.framed = page.evaluate(FRAMED)
     learner.run_all("end")
     seen.same_kernel = kernel == page.evaluate(f"{PANEL}.sessionContext.session.kernel.id")
     seen.all_run = page.evaluate(COUNTS)
@@ -289,6 +294,10 @@ def test_a_wrong_answer_is_named_and_then_a_hint_is_given(seen):
 
 def test_a_right_answer_needs_no_restart(seen):
     assert "vae-1 is right" in seen.right and "+2 points" in seen.right and seen.same_kernel
+
+
+def test_written_answers_have_a_frame(seen):
+    assert seen.framed == {answer: "4px" for answer in ANSWERS}
 
 
 def test_all_cells_run_then(seen):

@@ -1,4 +1,4 @@
-// Two things that JupyterLab leaves out. It loads this file as it is; nothing is built.
+// Three things that JupyterLab leaves out. It loads this file as it is; nothing is built.
 (() => {
   let shared;
   const named = new WeakSet();
@@ -46,10 +46,20 @@
     nameOutputs(area);
   }
 
+  // A written answer has a frame: without one "Your answer." is a line of the text.
+  const FRAME = ".course-answer { border: 1px solid var(--jp-border-color1); border-left: 4px solid var(--jp-brand-color1); }";
+
+  function frameAnswers(panel) {
+    panel.content.widgets.filter(cell => /-q\d+$/.test(cell.model.id)).forEach(cell => cell.addClass("course-answer"));
+  }
+
   const plugin = {
     id: "course-notebooks:plugin",
     autoStart: true,
-    activate: async () => {
+    activate: async app => {
+      document.head.append(Object.assign(document.createElement("style"), { textContent: FRAME }));
+      const framed = { createNew: (panel, context) => { context.ready.then(() => frameAnswers(panel)); } };
+      app.docRegistry.addWidgetExtension("Notebook", framed);
       const [notebooks] = Object.values(shared["@jupyterlab/notebook"]);
       const { NotebookActions } = (await notebooks.get())();
       NotebookActions.executed.connect((_, { notebook, cell, success, error }) => {
