@@ -13,9 +13,9 @@
 #
 # - lay out a convolutional generator and discriminator for any image, and give them their first weights;
 # - say what BatchNorm, first weights and the size of the code do for a GAN;
-# - replace cross-entropy by least squares, and walk through the space of codes on two axes.
+# - replace cross-entropy by least squares, walk through the space of codes on two axes, and search in it.
 #
-# **Time:** 110 minutes. **Before:** lab 7. **Your part:** seven blanks in [`starter/dcgan.py`](../starter/dcgan.py), two
+# **Time:** 140 minutes. **Before:** lab 7. **Your part:** eight blanks in [`starter/dcgan.py`](../starter/dcgan.py), two
 # written answers here.
 
 # %% tags=["setup"]
@@ -408,11 +408,88 @@ def at(st):  # (N, 2) from -1 to 1, in steps of 0.1
 
 widgets.explore_latent(at, torch.zeros(2), span=1.0, title="Through the middle: downwards (1) and to the right (2)")
 
+# %% [markdown]
+# ## 8.12 What stood there?
+#
+# So far codes were drawn. A code can also be *sought*: show the upper third of an image, and ask which code draws it. What
+# the same code draws below is then a proposal for what stood there. Yeh et al. filled faces so.
+#
+# **Predict.** The code pays for the pixels that are known, and the search begins at a drawn one. Begin at another: will it
+# end with the same proposal? And what if a code has to pay for its length, too? No formula this time, only a contract in
+# the docstring.
+
+# %%
+check("dc-6")  # starter/dcgan.py, inpaint
+
+# %%
+strangers = data.load(split="test").pixels(slice(60))  # the generator has never met them
+generator, begins = models["DCGAN"].average.module, torch.randn(2, 60, 10)
+height, width = images.shape[1:]
+upper = (torch.arange(height) < height // 3).reshape(1, 1, -1, 1).expand(1, 1, height, width)
+holes = torch.where(upper, strangers, 0.5)
+filled = {prior: [dcgan.inpaint(generator, holes, upper, z, prior) for z in begins] for prior in (0.0, 1.0)}
+
+# %%
+pictures = {"given": holes}
+for prior, pair in filled.items():
+    pictures |= {f"prior {prior:.0f}, begin {i}": found.images for i, found in enumerate(pair, start=1)}
+pictures["what stood there"] = strangers
+plots.rows({name: picture[:12] for name, picture in pictures.items()}, "The upper third is given, the rest is proposed")
+
+# %%
+def apart(one, other):
+    return (one - other).square().sum((1, 2, 3)).mean()
+
+
+two = {prior: apart(*(found.images for found in pair)) for prior, pair in filled.items()}
+off = {prior: sum(apart(found.images, strangers) for found in pair) / 2 for prior, pair in filled.items()}
+long = {prior: pair[0].codes.norm(dim=1).mean() for prior, pair in filled.items()}
+print("with the prior two begins agree more:", bool(two[1.0] < two[0.0]))
+print("and their proposals are nearer to what stood there:", bool(off[1.0] < off[0.0]))
+print("its codes are shorter than drawn ones:", bool(long[1.0] < begins.norm(dim=2).mean()))
+
+# %% [markdown]
+# An upper third fits many digits, and without the prior the begin decides which one is proposed. Half the square of a
+# code's length is, up to a constant, minus the log of its density under $N(0, I)$. So with the prior the search climbs
+# towards *the most probable* code, given what is known. Begins agree more, and proposals are on average nearer; but they
+# are no longer draws, and differ less than what could have stood there does.
+#
+# If *all* is known, nothing is left to propose, and the search asks something else: what can this generator draw at all?
+#
+# **Predict.** Its own samples, images of its training set, test images, and test images upside down: for which of them is
+# a code found? FID does not tell whether a generator repeats its training set. Does this?
+
+# %%
+def distances(x):
+    """Of the nearest image found for each x, sorted."""
+    found = dcgan.inpaint(generator, x, torch.ones_like(upper), begins[0], prior=0.0)
+    with torch.no_grad():
+        return (data.unit(generator.eval()(found.codes)) - x).square().sum((1, 2, 3)).sort().values
+
+
+sets = {"own samples": models["DCGAN"].sample(torch.randn(60, 10)), "training set": images.pixels(slice(60))}
+sets |= {"test images": strangers, "test images, upside down": strangers.flip(2)}
+nearest = {name: distances(x) for name, x in sets.items()}
+curves_of = {name: (d, torch.arange(1, 61)) for name, d in nearest.items()}
+plots.lines(curves_of, "How near does the generator come?", "squared distance of the image found", "of 60 images")
+
+# %%
+middle = {name: d.median() for name, d in nearest.items()}
+print("its own samples are found, or nearly so:", bool(middle["own samples"] < middle["test images"] / 5))
+ratio = middle["training set"] / middle["test images"]
+print("images it was trained on are about as near as others, within a third:", bool(2 / 3 < ratio < 3 / 2))
+print("upside down they are farther away:", bool(middle["test images, upside down"] > 1.4 * middle["test images"]))
+
+# %% [markdown]
+# The codes of its own samples are found, so it is not the search that fails for the others. Images that it was trained on
+# are about as near as images that it never met (of 60 each, the medians differ by luck, too): it has learned how digits
+# look, and does not keep its training set by heart. Digits upside down are farther away.
+
 # %%
 guesses.summary("dc")
 
 # %% [markdown]
-# ## 8.12 Exercises
+# ## 8.13 Exercises
 #
 # 1. **Seeds.** Run the notebook with SEED=1, 2, 3 (an environment variable). Which of its statements survive?
 # 2. **Another coding.** Train the LSGAN with $a = -1$, $b = 1$, $c = 0$. What does the generator now want to hear?
@@ -428,3 +505,5 @@ guesses.summary("dc")
 # - Odena, Dumoulin & Olah 2016, *Deconvolution and checkerboard artifacts*, Distill.
 # - Agustsson et al. 2019, *Optimal transport maps for distribution preserving operations on latent spaces of generative
 #   models*, ICLR.
+# - Yeh et al. 2017, *Semantic image inpainting with deep generative models*, CVPR.
+# - Bora et al. 2017, *Compressed sensing using generative models*, ICML: a search for a code, and what its length costs.

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from starter.support.nets import Shape
+from starter.support.data import unit
+from starter.support.nets import Shape, frozen
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,66 @@ def least_squares_generator_loss(fake_logits: Tensor, c: float = 1.0) -> Tensor:
     # TODO ls-2: half of the mean squared distance to the target.
     # BEGIN SOLUTION ls-2
     return 0.5 * (fake_logits - c).square().mean()
+    # END SOLUTION
+
+
+class Inpainted(NamedTuple):
+    """What `inpaint` finds, without a graph."""
+
+    images: Tensor  # in [0, 1], shape (B, C, H, W)
+    codes: Tensor  # shape (B, latent_dim)
+
+
+def inpaint(
+    generator: nn.Module, x: Tensor, known: Tensor, z: Tensor, prior: float = 1.0, steps: int = 150, lr: float = 0.05
+) -> Inpainted:
+    """Build it: images with a hole, which a trained generator fills. No formula here, only what must hold.
+
+    - The codes are sought: from z on, `steps` steps of plain gradient descent with the rate lr lower what they pay. The
+      generator does not learn, and no gradient is computed for its weights.
+    - A code pays for each known pixel that its image misses: the square of the difference, in [0, 1], summed. What x
+      holds where nothing is known has no influence.
+    - A code pays for its length, too: `prior` times half of its square, as N(0, I) would have it.
+    - Every image is for itself: it comes out the same, whatever stands beside it in the batch.
+    - Known pixels come out as they were given; the image of the code as it is after the last step fills the hole.
+    - Afterwards modes are as they were found, and so are z and what can learn.
+
+    Args:
+        generator: z (B, latent_dim) -> images in [-1, 1]; `unit` brings them to where x is.
+        x: images in [0, 1], shape (B, C, H, W).
+        known: which pixels are, bool, shape (B, 1, H, W), or (1, 1, H, W) for all images alike.
+        z: where the search begins, shape (B, latent_dim).
+        prior: weight of a code's length, not negative.
+        steps: of the search, at least 1.
+        lr: rate of the steps.
+
+    Returns:
+        Inpainted(images, codes), without a graph.
+
+    Raises:
+        ValueError: known is not bool, or its shape or the number of codes does not fit x.
+
+    Source: Yeh et al. 2017, "Semantic image inpainting with deep generative models", whose codes pay for what the
+    discriminator says; for their length: Bora et al. 2017, "Compressed sensing using generative models".
+    """
+    fits = len(known) in (1, len(x)) and known.shape[1:] == (1, *x.shape[2:])
+    if known.dtype != torch.bool or not fits or len(z) != len(x):
+        shapes = f"x {tuple(x.shape)}, known {tuple(known.shape)} of {known.dtype}, z {tuple(z.shape)}"
+        raise ValueError(f"{shapes}: known must be bool, (B or 1, 1, H, W), and z have a code for each image")
+    # TODO dc-6: codes that can learn, and their optimiser; the steps, with the generator held; the holes, filled.
+    # BEGIN SOLUTION dc-6
+    mode, codes = generator.training, z.clone().requires_grad_()
+    optimizer = torch.optim.SGD([codes], lr=lr)
+    with frozen(generator.eval()):
+        for _ in range(steps):
+            misses = known * (unit(generator(codes)) - x)
+            loss = misses.square().sum() + prior / 2 * codes.square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        painted = unit(generator(codes)).detach()
+    generator.train(mode)
+    return Inpainted(torch.where(known, x, painted), codes.detach())
     # END SOLUTION
 
 

@@ -1,13 +1,14 @@
 """Probes of lab 8: starter/dcgan.py."""
 
+import math
 from types import ModuleType
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, alone, array, case, first, observe, probe, scaled, whole_numbers
+from .core import Draw, alone, array, case, first, named, observe, probe, scaled, whole_numbers
 
 
 @probe("dc-1")
@@ -126,3 +127,83 @@ def least_squares_generator_loss(module: ModuleType, draw: Draw) -> Arrays:
     far = {"fake_logits": 30 * inputs["fake_logits"]}
     seen |= case("extreme logits, in thousands", scaled(observe(loss, far), 1e-3))
     return seen | case("patches", observe(loss, patches, tuple(inputs)))
+
+
+class Painter(nn.Module):
+    """A generator with BatchNorm, one weight of which is held, and what is seen when codes are sought for it.
+
+    It notes its mode in every call, and counts the gradients that are computed for its first weight.
+    """
+
+    def __init__(self, draw: Draw, latent_dim: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        size, self.modes, self.computed = math.prod(shape), list[bool](), 0
+        self.layer, self.norm = draw.linear(latent_dim, size), nn.BatchNorm1d(size)
+        self.norm.running_mean, self.norm.running_var = draw.mixed(size), draw.uniform(size, low=0.5, high=2.0)
+        self.paint = nn.Sequential(self.layer, self.norm, nn.Tanh(), nn.Unflatten(1, shape))
+        self.norm.bias.requires_grad_(False)
+        for weight in self.layer.parameters():
+            weight.grad = draw.mixed(*weight.shape)  # of an earlier step
+        self.layer.weight.register_hook(self.counted)
+
+    def counted(self, gradient: Tensor) -> None:
+        self.computed += 1
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.modes.append(self.training)
+        return self.paint(z)
+
+    def state(self) -> Tensor:
+        """Weights, BatchNorm's statistics and the gradients that lie there, in one row."""
+        gradients = [torch.zeros(1) if weight.grad is None else weight.grad for weight in self.parameters()]
+        return torch.cat([part.detach().reshape(-1).double() for part in (*self.state_dict().values(), *gradients)])
+
+    def asked(self, module: ModuleType, inputs: dict[str, Tensor], settings: dict[str, float]) -> Arrays:
+        """One search, and what it leaves."""
+        self.modes.clear()
+        before, learns = self.state().clone(), [weight.requires_grad for weight in self.parameters()]
+        self.computed, graphs = 0, list[bool]()
+
+        def search(**given: Tensor) -> tuple:
+            found = module.inpaint(self, **given, **settings)
+            graphs.extend(isinstance(term, Tensor) and term.requires_grad for term in named(found).values())
+            return found
+
+        seen, now = observe(search, inputs), [weight.requires_grad for weight in self.parameters()]
+        after = self.state()
+        for weight, learned in zip(self.parameters(), learns):
+            weight.requires_grad_(learned)
+        return seen | {
+            "a graph is left": np.array(graphs),
+            "in evaluation mode": np.array(not any(self.modes)),
+            "training mode afterwards": np.array([self.training, self.norm.training]),
+            "gradients computed for the generator's weights": np.array(self.computed),
+            "the generator is as it was": np.array(torch.equal(before, after)),
+            "what can learn, as found": np.array(now),
+        }
+
+
+def with_holes(draw: Draw, masks: int) -> dict[str, Tensor]:
+    """Images, masks that each know a half of their pixels, and codes."""
+    b, c, h, w = draw.batch()
+    (latent_dim,) = draw.dims("latent_dim", low=7, high=8)
+    known = draw.mixed(masks or b, 1, h, w) > 0
+    return {"x": draw.uniform(b, c, h, w), "known": known, "z": draw.mixed(b, latent_dim)}
+
+
+@probe("dc-6")
+def inpaint(module: ModuleType, draw: Draw) -> Arrays:
+    """A mask for each image; one for all, the prior switched off; nothing known; a rate of 0; one example."""
+    inputs = with_holes(draw, 0)
+    painter = Painter(draw, inputs["z"].shape[1], tuple(inputs["x"].shape[1:]))
+    settings = {"prior": draw.number(0.5, 0.9), "steps": draw.whole(3, 4), "lr": draw.number(0.4, 0.6)}
+    seen = painter.asked(module, inputs, settings)
+    alike = inputs | {"known": inputs["known"][:1]}
+    seen |= case("one mask for all, prior is 0", painter.asked(module, alike, settings | {"prior": 0.0}))
+    nothing = inputs | {"known": torch.zeros_like(inputs["known"])}
+    far = {"prior": draw.number(1.2, 1.4), "steps": 3, "lr": draw.number(1.1, 1.2)}
+    seen |= case("extreme mask, nothing known", painter.asked(module, nothing, far))
+    seen["images (lr is 0)"] = painter.asked(module, inputs, settings | {"lr": 0.0}).get("images", np.zeros(0))
+    one = {name: value[1:2] for name, value in inputs.items()}
+    painter.eval()
+    return seen | case("one example, evaluation mode", painter.asked(module, one, settings))

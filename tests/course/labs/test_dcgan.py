@@ -150,6 +150,73 @@ def test_exchanging_corners_mirrors_the_square():
     torch.testing.assert_close(dcgan.interpolate_2d(z10, z11, z00, z01, 4), square.flip(0))
 
 
+class Affine(nn.Module):
+    """A generator whose best code is known: that of a ridge regression."""
+
+    def __init__(self, size: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(latent_dim, *size, dtype=torch.float64) / 3)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("bd,dchw->bchw", z, self.matrix)
+
+
+@pytest.mark.parametrize("prior", [0.0, 0.7])
+def test_the_search_ends_at_the_code_of_a_ridge_regression_on_the_known_pixels(prior):
+    """|known (A z / 2 - (x - 1/2))|^2 + prior / 2 |z|^2 is smallest where the normal equations say."""
+    generator = Affine((2, 3, 4), latent_dim=3)
+    x, known = torch.rand(5, 2, 3, 4, dtype=torch.float64), torch.rand(5, 1, 3, 4) < 0.7
+    found = dcgan.inpaint(generator, x, known, torch.randn(5, 3, dtype=torch.float64), prior, steps=4000, lr=0.1)
+    for i in range(5):
+        at = known[i].expand(2, 3, 4)
+        half = generator.matrix.detach()[:, at].T / 2  # (known pixels, latent_dim)
+        best = torch.linalg.solve(half.T @ half + prior / 2 * torch.eye(3), half.T @ (x[i][at] - 0.5))
+        torch.testing.assert_close(found.codes[i], best)
+        painted = (generator(best[None])[0].detach() + 1) / 2
+        torch.testing.assert_close(found.images[i], torch.where(at, x[i], painted))
+
+
+def test_one_step_goes_down_the_gradient_of_finite_differences():
+    generator = Affine((1, 2, 3), latent_dim=2)
+    x, known, z = torch.rand(1, 1, 2, 3).double(), torch.rand(1, 1, 2, 3) < 0.5, torch.randn(1, 2).double()
+
+    def pays(code: torch.Tensor) -> float:
+        missed = ((generator(code[None]) + 1) / 2 - x)[known].detach()
+        return float((missed**2).sum() + 0.3 * (code**2).sum() / 2)
+
+    h = 1e-5 * torch.eye(2, dtype=torch.float64)
+    slope = torch.tensor([(pays(z[0] + step) - pays(z[0] - step)) / 2e-5 for step in h])
+    found = dcgan.inpaint(generator, x, known, z, prior=0.3, steps=1, lr=0.2)
+    torch.testing.assert_close(found.codes[0], z[0] - 0.2 * slope.double(), atol=1e-7, rtol=1e-6)
+
+
+def test_an_image_is_inpainted_the_same_alone_and_in_a_batch_and_the_generator_is_left_as_it_was():
+    generator = dcgan.generator(DCGANConfig((1, 8, 8), 3, (6, 4)))
+    for _ in range(20):
+        generator(torch.randn(32, 3))  # BatchNorm's statistics are then no longer those of its beginning
+    x, known, z = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8) < 0.5, torch.randn(4, 3)
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    together = dcgan.inpaint(generator, x, known, z, steps=10)
+    for i in range(4):
+        alone = dcgan.inpaint(generator, *(part[i : i + 1] for part in (x, known, z)), steps=10)
+        torch.testing.assert_close((alone.images[0], alone.codes[0]), (together.images[i], together.codes[i]))
+    assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
+    assert all(layer.training for layer in generator.modules())
+    assert all(weight.grad is None and weight.requires_grad for weight in generator.parameters())
+    assert torch.equal(together.images[known], x[known]) and not together.codes.requires_grad
+
+
+def test_a_sample_s_own_code_is_where_the_search_stays():
+    generator = dcgan.generator(DCGANConfig((1, 8, 8), 3, (6, 4))).eval()
+    z = torch.randn(4, 3)
+    with torch.no_grad():
+        own = unit(generator(z))
+    found = dcgan.inpaint(generator, own, torch.zeros(1, 1, 8, 8) == 0, z, prior=0.0)
+    torch.testing.assert_close(found.codes, z)
+    without = dcgan.inpaint(generator, own, torch.zeros(1, 1, 8, 8) > 0, z, prior=0.0)
+    torch.testing.assert_close((without.images, without.codes), (own, z))
+
+
 def test_least_squares_losses_are_those_of_torch():
     real, fake = torch.randn(2, 7, dtype=torch.float64)
     d_loss = 0.5 * F.mse_loss(real, torch.full_like(real, 0.9)) + 0.5 * F.mse_loss(fake, torch.full_like(fake, -0.3))
@@ -218,6 +285,11 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(lambda *z: dcgan.interpolate_2d(*z, 3), corners)
 
 
+def sought(**changed: torch.Tensor) -> dcgan.Inpainted:
+    given = {"x": torch.zeros(2, 1, 4, 4), "known": torch.ones(1, 1, 4, 4).bool(), "z": torch.zeros(2, 3)}
+    return dcgan.inpaint(nn.Identity(), **given | changed)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -229,6 +301,10 @@ def test_gradients_are_those_of_finite_differences():
         (lambda: dcgan.interpolate_2d(*torch.zeros(3, 3), torch.zeros(1), steps=3), "vectors of one length"),
         (lambda: dcgan.interpolate_2d(*torch.zeros(4, 2, 3), steps=3), "vectors of one length"),
         (lambda: dcgan.least_squares_discriminator_loss(torch.zeros(7, 1), torch.zeros(7)), r"\(7, 1\) and \(7,\)"),
+        (lambda: sought(known=torch.ones(1, 1, 4, 4)), "known must be bool"),
+        (lambda: sought(known=torch.ones(4, 4).bool()), r"known \(4, 4\) of torch.bool"),
+        (lambda: sought(known=torch.ones(3, 1, 4, 4).bool()), r"\(B or 1, 1, H, W\)"),
+        (lambda: sought(z=torch.zeros(1, 3)), "a code for each image"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(wrong, message):
