@@ -276,7 +276,7 @@ def inpaint(
     mode, codes = generator.training, z.clone().requires_grad_()
     optimizer = torch.optim.SGD([codes], lr=lr)
     with frozen(generator.eval()):
-        for _ in range(steps):
+        for _ in range(steps):  # all codes at once, each down its own slope
             misses = known * (unit(generator(codes)) - x)
             loss = misses.square().sum() + prior / 2 * codes.square().sum()
             optimizer.zero_grad()
