@@ -17,7 +17,7 @@ SUMMARY = "guesses.summary("
 def mine(tmp_path, monkeypatch):
     monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr("starter.support.widgets.live", lambda: False)
-    return tmp_path / "runs/guesses.json"
+    return tmp_path / "runs/guesses-gan.json"
 
 
 def asked():
@@ -46,14 +46,14 @@ def test_a_guess_after_the_outcome_is_not_kept():
     asked()
     guesses.outcome("gan-slope", "steep")
     guesses.guess("gan-slope", "steep")
-    assert "guess" not in guesses.read()["gan-slope"]
+    assert "guess" not in guesses.read("gan")["gan-slope"]
 
 
 def test_asking_again_forgets_nothing():
     asked()
     guesses.guess("gan-slope", "flat")
     asked()
-    assert guesses.read()["gan-slope"]["guess"] == "flat"
+    assert guesses.read("gan")["gan-slope"]["guess"] == "flat"
 
 
 def test_a_summary_has_the_questions_of_one_lab(monkeypatch):
@@ -179,7 +179,28 @@ def test_a_damaged_file_is_begun_again(mine, text):
     mine.parent.mkdir()
     mine.write_text(text)
     asked()
-    assert guesses.read() == {"gan-slope": {"question": "How steep?"}}
+    assert guesses.read("gan") == {"gan-slope": {"question": "How steep?"}}
+
+
+def test_notebooks_that_run_at_once_lose_no_guess_of_each_other(mine, monkeypatch):
+    """Another lab's question is kept between our reading and our writing."""
+    replace = runs.replace
+
+    def meanwhile(path, data):
+        monkeypatch.setattr(runs, "replace", replace)
+        guesses.predict("vae-gap", "How wide?", ["narrow", "wide"])
+        replace(path, data)
+
+    monkeypatch.setattr(runs, "replace", meanwhile)
+    asked()
+    assert guesses.read("vae") == {"vae-gap": {"question": "How wide?"}}
+    assert guesses.read("gan") == {"gan-slope": {"question": "How steep?"}}
+
+
+def test_an_outcome_without_its_question_is_passed_over(monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: pytest.fail("something is shown"))
+    guesses.outcome("gan-slope", "steep")
+    guesses.summary("gan")
 
 
 def test_buttons_keep_the_choice(monkeypatch):
@@ -189,4 +210,4 @@ def test_buttons_keep_the_choice(monkeypatch):
     asked()
     guesses.show_buttons("gan-slope", ["flat", "steep"])
     shown[0].value = "b"
-    assert guesses.read()["gan-slope"]["guess"] == "steep"
+    assert guesses.read("gan")["gan-slope"]["guess"] == "steep"
