@@ -174,7 +174,7 @@ class Painter(nn.Module):
         for weight, learned in zip(self.parameters(), learns):
             weight.requires_grad_(learned)
         return seen | {
-            "a graph is left": np.array(graphs),
+            "graph left": np.array(graphs),
             "in evaluation mode": np.array(not any(self.modes)),
             "training mode afterwards": np.array([self.training, self.norm.training]),
             "gradients computed for the generator's weights": np.array(self.computed),
@@ -199,10 +199,10 @@ def inpaint(module: ModuleType, draw: Draw) -> Arrays:
     settings = {"prior": draw.number(0.5, 0.9), "steps": draw.whole(3, 4), "lr": draw.number(0.4, 0.6)}
     seen = painter.asked(module, inputs, settings)
     alike = inputs | {"known": inputs["known"][:1]}
-    seen |= case("one mask for all, prior is 0", painter.asked(module, alike, settings | {"prior": 0.0}))
+    seen |= case("prior is 0", painter.asked(module, alike, settings | {"prior": 0.0}))
     nothing = inputs | {"known": torch.zeros_like(inputs["known"])}
     far = {"prior": draw.number(1.2, 1.4), "steps": 3, "lr": draw.number(1.1, 1.2)}
-    seen |= case("extreme mask, nothing known", painter.asked(module, nothing, far))
+    seen |= case("extreme hole", painter.asked(module, nothing, far))
     seen["images (lr is 0)"] = painter.asked(module, inputs, settings | {"lr": 0.0}).get("images", np.zeros(0))
     one = {name: value[1:2] for name, value in inputs.items()}
     painter.eval()
