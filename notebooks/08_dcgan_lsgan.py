@@ -460,7 +460,7 @@ print("its codes are shorter than drawn ones:", bool(long[1.0] < begins.norm(dim
 # An upper third fits many digits, and without the prior the begin decides which one is proposed. Half the square of a
 # code's length is, up to a constant, minus the log of its density under $N(0, I)$. So with the prior the search climbs
 # towards *the most probable* code, given what is known. Begins agree more, and proposals are on average nearer; but they
-# are no longer draws, and differ less than what could have stood there does.
+# are no longer draws.
 #
 # If *all* is known, nothing is left to propose, and the search asks something else: what can this generator draw at all?
 #

@@ -228,7 +228,8 @@ def inpaint(
         Inpainted(images, codes), without a graph.
 
     Raises:
-        ValueError: known is not bool, or its shape or the number of codes does not fit x.
+        ValueError: known is not bool, its shape or the number of codes does not fit x, prior is negative, or steps is
+            below 1.
 
     Source: Yeh et al. 2017, "Semantic image inpainting with deep generative models", whose codes pay for what the
     discriminator says; for their length: Bora et al. 2017, "Compressed sensing using generative models".
@@ -237,6 +238,10 @@ def inpaint(
     if known.dtype != torch.bool or not fits or len(z) != len(x):
         shapes = f"x {tuple(x.shape)}, known {tuple(known.shape)} of {known.dtype}, z {tuple(z.shape)}"
         raise ValueError(f"{shapes}: known must be bool, (B or 1, 1, H, W), and z have a code for each image")
+    if prior < 0:
+        raise ValueError(f"prior must be at least 0, not {prior}: a negative one pays codes for their length")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
     # TODO dc-6: codes that can learn, and their optimiser; the steps, with the generator held; the holes, filled.
     raise NotImplementedError("dc-6")  # YOUR CODE HERE
 

@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from starter.support import desk
+from starter.support import course, desk
+from starter.support.blanks import completed as marked
 
 from ..content.edition import edition
 from ..content.knife import LOOSE
@@ -169,9 +170,6 @@ def learners_files(released: Path, lab: str, given: bool = False) -> dict[str, b
 
 def completed(lab: str) -> dict[str, bytes]:
     """Path in the zip -> the reference, for each module of an earlier lab that this one builds on."""
-    from starter.support import course
-    from starter.support.blanks import completed as marked
-
     earlier = [MODULES[name] for name in course.labs()[lab].builds_on]
     texts = {name: (ROOT / f"solutions/{name}.py").read_text(encoding="utf-8") for name in earlier}
     return {f"starter/{name}.py": marked(name, text).encode() for name, text in texts.items()}

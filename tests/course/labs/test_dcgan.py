@@ -285,7 +285,7 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(lambda *z: dcgan.interpolate_2d(*z, 3), corners)
 
 
-def sought(**changed: torch.Tensor) -> dcgan.Inpainted:
+def sought(**changed: torch.Tensor | float) -> dcgan.Inpainted:
     given = {"x": torch.zeros(2, 1, 4, 4), "known": torch.ones(1, 1, 4, 4).bool(), "z": torch.zeros(2, 3)}
     return dcgan.inpaint(nn.Identity(), **given | changed)
 
@@ -305,6 +305,8 @@ def sought(**changed: torch.Tensor) -> dcgan.Inpainted:
         (lambda: sought(known=torch.ones(4, 4).bool()), r"known \(4, 4\) of torch.bool"),
         (lambda: sought(known=torch.ones(3, 1, 4, 4).bool()), r"\(B or 1, 1, H, W\)"),
         (lambda: sought(z=torch.zeros(1, 3)), "a code for each image"),
+        (lambda: sought(prior=-0.5), "prior must be at least 0, not -0.5"),
+        (lambda: sought(steps=0), "steps must be at least 1, not 0"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(wrong, message):
