@@ -608,7 +608,7 @@ def test_an_unknown_recipe_names_the_nearest():
 
 def test_flow_matching_mnist_is_a_u_net_of_three_sizes_that_knows_ten_classes_and_none():
     model, recipe = recipes.build("flow-matching-mnist"), RECIPES["flow-matching-mnist"]
-    assert recipe.ours and (recipe.epochs, recipe.batch_size, recipe.data) == (30, 128, ("mnist",))
+    assert recipe.ours and (recipe.epochs, recipe.batch_size, recipe.data) == (15, 128, ("mnist",))
     assert [line for line in shown(model.net) if line.startswith("Conv")] == lines("""
         Conv2d 1 32 k3 s1 p1
         Conv2d 32 64 k4 s2 p1
