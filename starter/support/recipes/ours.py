@@ -87,11 +87,11 @@ RECIPES = {
         choices=(
             DCGAN,
             "Adam with 1e-4 and betas 0 and 0.9, five steps of the critic to one of the generator, penalty times 10",
-            "batch 64; an epoch is one of the critic, 25 of them",
+            "batch 64; an epoch is one of the critic, 20 of them",
         ),
-        epochs=25,
+        epochs=20,
         batch_size=64,
-        hours=1.2,
+        hours=1.5,
         **MNIST,
     ),
     "flow-matching-mnist": game(
