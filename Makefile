@@ -20,8 +20,8 @@ test-mine: $(VENV)/.ready  ## test your own starter/ (ARGS="--nbval notebooks/02
 check: $(VENV)/.ready  ## is the course consistent? (ARGS=vae-2: one task, in seconds; ARGS=--fast: what can be read)
 	$(BIN)/python -m grading check $(ARGS)
 
-audit: $(VENV)/.ready  ## are the checks neither loose nor strict? every answer on 1,000 seeds (a quarter of an hour)
-	$(BIN)/python -m grading audit --full $(ARGS)
+audit: $(VENV)/.ready  ## are the checks neither loose nor strict? (a quarter of an hour; ARGS=--full: on 1,000 seeds, hours)
+	$(BIN)/python -m grading audit $(ARGS)
 
 build: $(VENV)/.ready  ## regenerate starter/, its checks, tables of pages and the notebooks that changed
 	$(BIN)/python -m grading build

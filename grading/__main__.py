@@ -154,7 +154,9 @@ def parser() -> argparse.ArgumentParser:
 
 def audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("names", metavar="TASK|LAB", nargs="*", help="only these, with what tells each answer apart")
-    command.add_argument("--full", action="store_true", help="1,000 seeds for every answer, not 50")
+    command.add_argument(
+        "--full", action="store_true", help="1,000 seeds for every answer, not 50; for changes 100, not 8"
+    )
     command.add_argument("--corpus", action="store_true", help="only answers by people who saw no catalogue")
     command.add_argument("--add", metavar="TASK", help="judge a wrong answer met in class; prints its entry")
     command.add_argument("--file", type=Path, help="the answer, or the whole function (default: what you paste)")

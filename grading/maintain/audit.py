@@ -29,10 +29,17 @@ from ..content.tasks import TASKS, module_of
 from . import mutants
 from .surroundings import SURROUNDINGS, restyled
 
-SEEDS, FULL = 50, 1000  # seeds for every answer
-NAMED = 50  # of these also ask for the name of the mistake, and for right answers in other styles
-PAIRED, MUTATED = 4, 16  # seeds for two mistakes at once, and for machine-made ones
+NAMED = 50  # seeds which also ask for the name of the mistake, and for right answers in other styles
+PAIRED = 4  # seeds for two mistakes at once
 ROOM = 30  # tolerances between the reference and a wrong answer; a right one keeps within a tenth of one
+
+
+class Seeds(NamedTuple):
+    answers: int  # of the catalogue
+    changes: int  # of the reference, machine-made
+
+
+USUAL, FULL = Seeds(50, 8), Seeds(1000, 100)  # minutes; hours, or minutes for one task
 
 
 class Flaw(NamedTuple):
@@ -166,9 +173,9 @@ def judge_pairs(score: Score) -> None:
                 score.flaws[Flaw("paired", name, f"is told something else: {told}")] += 1
 
 
-def judge_mutants(score: Score) -> None:
+def judge_mutants(score: Score, count: int = USUAL.changes) -> None:
     """Every change of the reference is seen on every seed, or listed with the reason why it is none."""
-    task, seeds = score.task, range(MUTATED)
+    task, seeds = score.task, range(count)
     given = [expected(task, seed) for seed in seeds]
     sizes = probes.sizes(task, known_answers.reference(module_of(task)), seeds[0])
     room = known_answers.LONGEST - known_answers.AROUND - max(map(len, TASKS[task]["hints"]))
@@ -190,14 +197,14 @@ def judge_mutants(score: Score) -> None:
         score.flaws[Flaw("listed", change, "is listed as equivalent, and is not: remove it from equivalents.toml")] += 1
 
 
-def audited(task: str, seeds: int) -> Score:
+def audited(task: str, seeds: Seeds) -> Score:
     """Everything about one task."""
     torch.set_num_threads(1)
     start = time.process_time()
-    score = answers_judged(task, range(seeds))
+    score = answers_judged(task, range(seeds.answers))
     score.flaws.update(unnamed(task))
     judge_pairs(score)
-    judge_mutants(score)
+    judge_mutants(score, seeds.changes)
     score.seconds = time.process_time() - start
     return score
 
@@ -228,11 +235,11 @@ def processors() -> int:
 def main(tasks: list[str], full: bool, told: bool) -> int:
     """The table, a row as soon as a task is done; then what is lacking. 0 only when nothing is."""
     torch.set_num_threads(1)  # before the workers are forked
-    start, scores = time.perf_counter(), []
+    start, scores, seeds = time.perf_counter(), [], FULL if full else USUAL
     columns = "{:8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}"
     print(columns.format("task", "caught", "named", "accepted", "in pairs", "mutants", "seconds"), flush=True)
     with ProcessPoolExecutor(processors(), mp_context=get_context("fork"), initializer=mutants.confined) as pool:
-        for score in pool.map(partial(audited, seeds=FULL if full else SEEDS), tasks):
+        for score in pool.map(partial(audited, seeds=seeds), tasks):
             scores.append(score)
             print(columns.format(*score.row, f"{score.seconds:.1f}"), flush=True)
     complaints = [complaint for score in scores for complaint in score.complaints]
@@ -240,14 +247,14 @@ def main(tasks: list[str], full: bool, told: bool) -> int:
         print(line)
     for complaint in complaints:
         print(complaint, file=sys.stderr)
-    print(summary(scores, FULL if full else SEEDS, time.perf_counter() - start), flush=True)
+    print(summary(scores, seeds, time.perf_counter() - start), flush=True)
     return 1 if complaints else 0
 
 
-def summary(scores: list[Score], seeds: int, seconds: float) -> str:
+def summary(scores: list[Score], seeds: Seeds, seconds: float) -> str:
     wrong, pairs_, right, mutated = (sum(getattr(s, n) for s in scores) for n in ("wrong", "pairs", "right", "mutants"))
     lacking = sum(len(score.flaws) for score in scores)
     return (
-        f"{len(scores)} tasks, {seeds} seeds: {wrong} wrong answers, {pairs_} pairs of them, {right} right ones, "
-        f"{mutated} changes of a reference; {lacking or 'nothing'} amiss; {seconds / 60:.1f} minutes."
+        f"{len(scores)} tasks: {wrong} wrong answers and {right} right ones on {seeds.answers} seeds, {pairs_} pairs, "
+        f"{mutated} changes of a reference on {seeds.changes}; {lacking or 'nothing'} amiss; {seconds / 60:.1f} min."
     )

@@ -167,6 +167,9 @@ def replay(name: str, table: dict[str, Any]) -> Callable[..., Any]:
         words = {n: a for n, a in given.items() if isinstance(a, str)}
         numbers = {n: a for n, a in given.items() if n not in words}
         values = looked_up(flattened(numbers, table["batched"]), words)
+        wide = any(a.dtype == torch.float64 for a in numbers.values() if isinstance(a, Tensor) and a.ndim)
+        if wide and values.is_floating_point():  # an answer works in float64: it cannot multiply that by float32
+            values = values.double()
         return values if table["batched"] else values[0]
 
     return replayed

@@ -104,7 +104,7 @@ RECIPES = {
             "samples of 8 midpoint steps with guidance 1.5",
         ),
         epochs=15,
-        hours=1.0,
+        hours=2.0,
         **MNIST,
     ),
     "vqvae-cifar10": Recipe(

@@ -42,7 +42,7 @@ def lacking(score: audit.Score) -> set[tuple[str, str]]:
 
 
 def test_a_task_of_the_course_lacks_nothing(forks):
-    score = audit.audited(TASK, seeds=8)  # one seed in each of the surroundings
+    score = audit.audited(TASK, audit.Seeds(8, 2))  # one seed in each of the surroundings
     assert score.complaints == [] and score.row[1] == f"{score.wrong}/{score.wrong}" and score.mutants > 40
 
 
@@ -181,11 +181,10 @@ def test_every_class_of_changes_finds_the_hole_that_is_made_for_it(monkeypatch, 
     found = {text: region for text, region in mutants.mutants(task).items() if change in text}
     monkeypatch.setattr(mutants, "mutants", lambda task: found)
     monkeypatch.setattr(mutants, "equivalents", lambda: {task: {}})
-    monkeypatch.setattr(audit, "MUTATED", 1)
 
     def survivors() -> set[str]:
         score = audit.Score(task, 0, 0)
-        audit.judge_mutants(score)
+        audit.judge_mutants(score, 1)
         return {flaw.answer for flaw in score.flaws if flaw.lacks == "killed"}
 
     assert len(found) == 1 and survivors() == set()

@@ -51,6 +51,8 @@ RAN = f"""([id, before]) => {{
 }}"""
 FRAMED = f"""() => Object.fromEntries({PANEL}.content.widgets
   .map(cell => [cell.model.id, getComputedStyle(cell.node).borderLeftWidth]).filter(([, width]) => width !== '0px'))"""
+VISIBLE = """() => Object.fromEntries([...jupyterapp.shell.widgets('main')].filter(widget => widget.isVisible)
+  .map(widget => [widget.context.path, widget.node.getBoundingClientRect().left]))"""
 TOO_WIDE = """() => [...document.querySelectorAll('.jp-OutputArea-output img')]
   .filter(image => image.getBoundingClientRect().width > image.closest('.jp-OutputArea').clientWidth + 1).length"""
 
@@ -172,9 +174,8 @@ class Learner:
         return self.page.evaluate(SAID, TASK)
 
     def show(self, path: str) -> None:
-        """Her other window."""
-        self.page.evaluate("path => { jupyterapp.commands.execute('docmanager:open', {path}); }", path)
-        self.wait_for(path)
+        """Her other window. (The palette would give its focus back to the one that it left.)"""
+        self.until(OPEN.format(path=path), lambda: self.keys("Control+Shift+Period"))
 
     def wait_for(self, path: str) -> None:
         self.wait(OPEN.format(path=path))
@@ -186,7 +187,7 @@ class Learner:
     def write(self, text: str) -> None:
         """Into the editor beside the notebook, and back to the check."""
         self.show("starter/vae.py")
-        self.page.evaluate(f"() => {{ {PANEL}.content.editor.focus(); }}")
+        self.wait(FOCUS, ".jp-FileEditor .cm-content")
         self.keys("Control+a")
         self.page.keyboard.insert_text(text)
         self.keys("Control+s")
@@ -217,6 +218,7 @@ def seen(browser, address, barriers):
     learner.keys("Enter")
     learner.wait_for("starter/vae.py")
     seen.place = page.evaluate(f"{PANEL}.content.editor.getCursorPosition().line")
+    seen.beside = page.evaluate(VISIBLE)
     learner.open_notebook()
     kernel = page.evaluate(f"{PANEL}.sessionContext.session.kernel.id")
     for name, body in (("wrong", WRONG), ("hint", f"{WRONG}  # again"), ("right", RIGHT)):
@@ -285,6 +287,10 @@ def test_run_all_stops_at_the_first_blank_in_sight(seen):
 def test_a_blank_is_a_line_with_a_link(seen):
     assert "vae-1 is still blank" in seen.blank and "Traceback" not in seen.blank and "save the file" in seen.blank
     assert "raise NotImplementedError" in module("    " + stub(TASK)).splitlines()[seen.place]
+
+
+def test_its_module_opens_to_the_right_of_the_notebook(seen):
+    assert sorted(seen.beside, key=seen.beside.get) == [f"{LAB}.ipynb", "starter/vae.py"]
 
 
 def test_a_wrong_answer_is_named_and_then_a_hint_is_given(seen):

@@ -1,4 +1,4 @@
-// Three things that JupyterLab leaves out. It loads this file as it is; nothing is built.
+// Four things that JupyterLab leaves out. It loads this file as it is; nothing is built.
 (() => {
   let shared;
   const named = new WeakSet();
@@ -53,6 +53,17 @@
     panel.content.widgets.filter(cell => /-q\d+$/.test(cell.model.id)).forEach(cell => cell.addClass("course-answer"));
   }
 
+  // A module that is opened from a notebook covers it: it belongs to its right, beside the modules that are there already.
+  const isNotebook = widget => /\.ipynb$/.test(widget?.context?.path);
+  const isModule = widget => /(^|\/)starter\/\w+\.py$/.test(widget?.context?.path);
+
+  function placeBeside(shell, notebook, module) {
+    const other = [...shell.widgets("main")].find(widget => widget !== module && isModule(widget) && widget.isVisible);
+    shell.add(module, "main", other ? { ref: other.id, mode: "tab-after" } : { ref: notebook.id, mode: "split-right" });
+    notebook.parent.selectWidget(notebook); // in sight; the focus stays with the module
+    shell.activateById(module.id);
+  }
+
   const plugin = {
     id: "course-notebooks:plugin",
     autoStart: true,
@@ -60,6 +71,13 @@
       document.head.append(Object.assign(document.createElement("style"), { textContent: FRAME }));
       const framed = { createNew: (panel, context) => { context.ready.then(() => frameAnswers(panel)); } };
       app.docRegistry.addWidgetExtension("Notebook", framed);
+      const seen = new WeakSet();
+      app.shell.currentChanged.connect((shell, { oldValue, newValue }) => {
+        if (!isModule(newValue) || seen.has(newValue)) return; // she may put it elsewhere
+        seen.add(newValue);
+        const covered = isNotebook(oldValue) && oldValue.isAttached && !oldValue.isVisible;
+        if (covered && shell.mode === "multiple-document") placeBeside(shell, oldValue, newValue);
+      });
       const [notebooks] = Object.values(shared["@jupyterlab/notebook"]);
       const { NotebookActions } = (await notebooks.get())();
       NotebookActions.executed.connect((_, { notebook, cell, success, error }) => {
