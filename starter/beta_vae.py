@@ -54,6 +54,8 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
 
     A_j = Var_x(mu_j(x)),  active: A_j > threshold
 
+    The variance over N images is divided by N - 1.
+
     A collapsed latent has q(z_j | x) = p(z_j) for every x: its mean is the same constant for all images.
 
     Args:

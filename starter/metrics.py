@@ -223,7 +223,7 @@ class Evaluation(NamedTuple):
     """What is reported of a generator, each of the shape that `scores` gives."""
 
     mean: Tensor  # over the draws
-    spread: Tensor  # standard deviation of one draw; 0 where there is only one
+    spread: Tensor  # standard deviation of one draw, divided by draws - 1 in its square; 0 where there is only one
     yardstick: Tensor  # the mean for real images in the place of the fakes
 
 

@@ -1,7 +1,7 @@
 """Tasks, and the answers to them that are known: wrong ones with what to say, right ones that look different."""
 
+import importlib
 import inspect
-import sys
 import textwrap
 import tomllib
 import typing
@@ -99,7 +99,7 @@ def module(name: str, source: str | None = None) -> ModuleType:
     path = solution(name)
     fresh = ModuleType(f"solutions.{name}")
     fresh.__file__, fresh.__package__ = str(path), "solutions"
-    sys.modules.setdefault(fresh.__name__, fresh)  # dataclasses look their module up
+    importlib.import_module(fresh.__name__)  # dataclasses look their module up, others import it: always the reference
     exec(compile(source or path.read_text(encoding="utf-8"), fresh.__file__, "exec"), vars(fresh))
     return fresh
 

@@ -204,9 +204,12 @@ def operator(change: Changed, words: Words) -> str | None:
         return filled(OPERATORS[key], words, left=parent.left, right=parent.right)
     if key in COMPARISONS:
         return COMPARISONS[key]
+    negated = change.new.operand if isinstance(change.new, ast.UnaryOp) and isinstance(change.new.op, ast.Not) else None
+    missing = change.old if isinstance(change.old, ast.Compare) and isinstance(change.old.ops[0], ast.Is) else None
+    if negated and missing and text(negated) == text(missing.left):
+        return filled("{what} of 0 is taken for one that is not given", words, what=negated)
     turned = isinstance(change.old, ast.cmpop) and isinstance(change.new, ast.cmpop)
-    negated = isinstance(change.new, ast.UnaryOp) and isinstance(change.new.op, ast.Not)
-    return "a condition is turned round" if turned or negated else None
+    return "a condition is turned round" if turned or (negated and text(negated) == text(change.old)) else None
 
 
 def exchanged(change: Changed, words: Words) -> str | None:

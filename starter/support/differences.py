@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compare import KEPT, SETTING, TOLERANCE, Arrays, error
+from .compare import KEPT, NAMED, SETTING, TOLERANCE, Arrays, error
 from .patterns import Pair, close, pattern
 
 SHOWN = 2  # names of right arrays in one message, of cases in which something is wrong
@@ -64,7 +64,8 @@ def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") ->
         return f"Your code changes {', '.join(changed)}, for everything that runs after it."
     if not wrong:
         return f"It returns something more: {', '.join(sorted(set(got) - set(want)))}."
-    right = [f"`{name}`" for name in order if name not in wrong and not name.startswith(KEPT)]
+    sure = [name for name in order if name in got and error(got[name], want[name]) <= NAMED]  # not by chance
+    right = [f"`{name}`" for name in sure if not name.startswith(KEPT)]
     if cases := only_with(wrong, want):
         return of_cases(cases, wrong[0], seen, other, expects)
     return described(wrong[0], seen, other, expects) + beside(right)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import compare, differences, probes
 
-NOISE = "Two calls with the same inputs differ: the noise is an argument, draw none inside."
+NOISE = "Two calls with the same inputs differ: noise comes from what is given (an argument, a generator)."
 LONGEST = 300  # characters of a mistake's name together with its numbers
 STATE = "is a result cached, in a global variable or a mutable default argument?"
 

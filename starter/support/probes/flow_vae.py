@@ -144,7 +144,7 @@ def flow_log_prob(module: ModuleType, draw: Draw) -> Arrays:
     return seen | gradients_of({"result": result}, {"the flow's weight": step.there.weight})
 
 
-@probe("flow-8", "u_hat", "planar", "planar_log_det")
+@probe("flow-8", "u_hat", "planar_log_det")  # planar may be asked on the way, wherever a search looks
 def undo_planar(module: ModuleType, draw: Draw) -> Arrays:
     """Before and behind the plane, and close to it; pushed a little, far, a hundred times as far, and nearly folded."""
     b, d = draw.dims("B", "latent_dim", low=4)

@@ -159,6 +159,17 @@ def test_a_survivor_is_a_complaint_until_it_is_listed_and_a_stale_entry_is_one_t
     assert lacking(score) == {("listed", "old => new")} and score.mutants == 0
 
 
+def test_a_wrong_answer_that_is_loaded_first_is_not_what_other_modules_import():
+    code = (
+        "from grading.content import known_answers as known; "
+        "wrong = next(e for e in known.answers('wrong')['gan-2'] if e['id'] == 'gan-2-sign'); "
+        "loaded = known.module('gan', known.answer_text(wrong)); "
+        "import torch; others, logit = known.reference('conditional_gan').gan, torch.zeros(1); "
+        "assert others.generator_loss(logit) > 0 > loaded.generator_loss(logit)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=structure.ROOT)
+
+
 @pytest.mark.parametrize(
     ("task", "left_out", "change"),
     [

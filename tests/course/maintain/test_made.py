@@ -33,6 +33,8 @@ SAMPLED = 10  # every so many of the changes
         ("mu * x", "log_var * x", "`log_var` stands where `mu` should"),
         ("mu * x", "mu.detach() * x", "`mu` is cut off the graph, so that no gradient passes there"),
         ("f(mu, x)", "f(x, mu)", "`mu` and `x` are exchanged"),
+        ("x if mu is None else mu", "x if not mu else mu", "`mu` of 0 is taken for one that is not given"),
+        ("x if mu else 0", "x if not mu else 0", "a condition is turned round"),
         ("mu >= x", "mu > x", "two numbers that are equal do not count"),
         ("optimizer.step()", "pass", "step() is not called"),
         ("f(mu)", "mu = mu.clamp(min=0)\nf(mu)", "`mu` is cut off below 0"),

@@ -103,7 +103,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),
         ("mu += eps * (log_var / 2).exp()\nreturn mu.clone()", "changes one of its inputs"),
         ("return mu + eps * (log_var.detach() / 2).exp() * log_var.exp() / log_var.exp()", "(`result`"),
-        ("return mu + (log_var / 2).exp() * torch.randn(mu.shape)", "draw none inside"),
+        ("return mu + (log_var / 2).exp() * torch.randn(mu.shape)", "noise comes from what is given"),
         ("return mu + sigmo * eps", "raises NameError: name 'sigmo' is not defined"),
         ("return mu + mu.sum(1) * eps", f"B = {B} meets latent_dim = {D}: is a dimension of length 1 missing?"),
         (

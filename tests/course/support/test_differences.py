@@ -185,6 +185,13 @@ def test_numbers_of_another_output_are_told():
     assert explain(seen) == "`kl` has the numbers that `loss` should have. (`loss`: right.)"
 
 
+def test_what_is_right_by_chance_and_not_quite_is_not_called_right():
+    right, wrong = np.float32(2), np.float32(3.3)
+    seen = Seen({"loss": wrong, "kl": right * np.float32(1.0005)}, {"loss": right, "kl": right}, {})
+    assert "right" not in explain(seen)
+    assert "(`kl`: right.)" in explain(seen._replace(got={"loss": wrong, "kl": right * np.float32(1.00005)}))
+
+
 def right_ones(got: np.ndarray, want: np.ndarray) -> np.ndarray:
     if want.dtype.kind != "f":
         return got == want
