@@ -162,7 +162,7 @@ def undo_planar(module: ModuleType, draw: Draw) -> Arrays:
     beyond, ones = 4 * side - inputs["b"][:, None], torch.ones(b, 1)
     seen |= case("w . u is 4", observe(module.undo_planar, at(beyond, 4 * ones)))
     seen |= case("extreme w . u of 120", observe(module.undo_planar, at(beyond, 120 * ones)))
-    seen |= case("codes far away", observe(module.undo_planar, at(60 * side, ones)))
+    seen |= case("so far that item 1 is 0", observe(module.undo_planar, at(60 * side, ones)))
     seen |= case("off the plane", observe(module.undo_planar, at(1.5 * side, 0.4 + 0.8 * other)))
     fold = at(0.05 * side, -3 * ones) | {"b": 0.05 * inputs["b"]}  # it presses hardest on the plane itself
     return seen | case("near a fold", observe(module.undo_planar, fold))
