@@ -30,9 +30,16 @@ import torch
 from sklearn.datasets import make_moons
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import coupling_nets, data, densities, diagrams, features, guesses, plots, runs, training
+from starter.support import coupling_nets, data, densities, diagrams, features, full, guesses, plots, runs, training
 from starter.support import velocity_nets
 from starter import conditional_gan as cgan, flow_matching as fm, gan, realnvp as nvp
+
+# %% [markdown]
+# **Where this leads.** Digits to order, by a field that was trained on MNIST until the end: each column has its class, and
+# walks from one noise to another. The class stays, the handwriting changes.
+
+# %%
+full.preview("flow-matching-mnist", "mnist")
 
 # %%
 diagrams.show("flow_matching")
@@ -487,11 +494,19 @@ print("the weight t² is the worst of the three:", max(fids, key=fids.get) == "u
 # %% [markdown] answer="fm-q3"
 # Your answer.
 
+# %% [markdown]
+# ## 12.10 One minute, and longer
+#
+# The lowest row is drawn by the system `flow-matching-mnist` of the course: a U-Net of 759,000 numbers at 28×28, which saw
+# MNIST fifteen times, in 104 minutes of one core (`python -m starter reproduce flow-matching-mnist` does it again). In the
+# features of a classifier of digits its FID is 0.33; of all systems of the course that draw MNIST none is lower. It was
+# 0.31 after 2,000 of the 7,020 steps already; the loss on test images fell from 126 to 117 after that, and FID did not.
+
 # %%
-guesses.summary("fm")
+guesses.summary("fm", "flow-matching-mnist", "mnist")
 
 # %% [markdown]
-# ## 12.10 Exercises
+# ## 12.11 Exercises
 #
 # 1. **Straighten.** Draw 2,000 pairs of moons: noise, and where 50 steps carry it. Train a new `PointNet` on these
 #    pairs (Liu et al., *reflow*). Draw both fields' paths. How do two Euler steps of each look?

@@ -278,7 +278,8 @@ def pairs(task: str, plain: dict[str, Plain]) -> Iterator[tuple[tuple[Which, ...
             for change in (*everyday(task, text), *slipped(task, text)):
                 if change.said in plain and after(one, change.said):
                     first = plain[one].which if isinstance(one, str) else one
-                    yield (first, plain[change.said].which), whole(task, change.region)
+                    # In its own words: what the catalogue says of the reference need not be true of another text.
+                    yield (first, change.said), whole(task, change.region)
 
     yield from (((places[one], places[other]), text) for one, other, text in audit.pairs(task))
     yield from islice(beside(edited, lambda one, said: plain[said].which != one), PAIRS)

@@ -98,7 +98,7 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
 @pytest.mark.parametrize(
     ("task", "region", "said"),
     [
-        ("vae-1", "return torch.exp(-0.5 * log_var) * eps", ("the exponent has the other sign", "`mu` is left out")),
+        ("vae-1", "return torch.exp(-0.5 * log_var) * eps", ("sign of the part with `log_var`", "`mu` is left out")),
         (
             "vae-1",
             "return eps + log_var.exp() * mu",
@@ -111,6 +111,16 @@ def test_a_change_beside_a_catalogued_mistake_is_told_with_it(task, region, said
     catalogue = [entry["says"] for entry in checks.fact(task)["wrong"]]
     told = mistakes.made(task, seen(task, known_answers.module(module_of(task), text)), None, catalogue)
     assert told.startswith("These are the numbers of two mistakes together. One: ") and all(one in told for one in said)
+
+
+def test_a_second_mistake_has_its_own_words_where_it_is_another_one_than_in_the_reference():
+    """In nvp-6 one minus stands before the whole density; where the constant is counted once, before a square."""
+    log_prob = "0.5 * z.square().flatten(1).sum(dim=1) - 0.5 * math.log(2 * math.pi)"
+    region = f"kept, z = h.chunk(2, dim=1)\nreturn Split(kept, z, {log_prob})"
+    text = known_answers.answer_text({"task": "nvp-6", "id": "two", "region": region})
+    catalogue = [entry["says"] for entry in checks.fact("nvp-6")["wrong"]]
+    told = mistakes.made("nvp-6", seen("nvp-6", known_answers.module("realnvp", text)), None, catalogue)
+    assert "counted once per image" in told and "-log N" not in told
 
 
 def test_values_that_are_those_of_a_mistake_are_told_where_a_gradient_is_gone():
