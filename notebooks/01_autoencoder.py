@@ -17,7 +17,7 @@
 # - say why an autoencoder cannot invent new images: the reason for lab 2.
 #
 # **Time:** 140 minutes. **Before:** Python, PyTorch basics. **Your part:** seven blanks in
-# [`starter/autoencoder.py`](../starter/autoencoder.py), two written answers here.
+# [starter/autoencoder.py](../starter/autoencoder.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -17,7 +17,7 @@
 # - choose a likelihood for the pixels, and say why its constants matter;
 # - sample new images, judge them, and find out which latents are used.
 #
-# **Time:** 160 minutes. **Before:** lab 1. **Your part:** eight blanks in [`starter/vae.py`](../starter/vae.py), two written
+# **Time:** 160 minutes. **Before:** lab 1. **Your part:** eight blanks in [starter/vae.py](../starter/vae.py), two written
 # answers here.
 
 # %% tags=["setup"]

@@ -15,7 +15,7 @@
 # - recognise posterior collapse, and cure it in four ways: warm-up, cycles, free bits, a smaller β;
 # - measure what each latent knows about the causes of an image, and how much of such a score is luck.
 #
-# **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in [`starter/beta_vae.py`](../starter/beta_vae.py),
+# **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in [starter/beta_vae.py](../starter/beta_vae.py),
 # two written answers here.
 
 # %% tags=["setup"]

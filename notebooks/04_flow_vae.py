@@ -18,7 +18,7 @@
 # - measure what that is worth, and say so when it is worth nothing.
 #
 # **Time:** 175 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
-# **Your part:** eight blanks in [`starter/flow_vae.py`](../starter/flow_vae.py), two written answers here.
+# **Your part:** eight blanks in [starter/flow_vae.py](../starter/flow_vae.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -18,7 +18,7 @@
 # - explain why an attempt diverged, and repair it.
 #
 # **Time:** 170 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in
-# [`starter/realnvp.py`](../starter/realnvp.py), two written answers here.
+# [starter/realnvp.py](../starter/realnvp.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -16,7 +16,7 @@
 # - read a table of FIDs with the right amount of distrust.
 #
 # **Time:** 170 minutes. **Before:** labs 1 and 2. **Your part:** eight blanks in
-# [`starter/metrics.py`](../starter/metrics.py), two written answers here.
+# [starter/metrics.py](../starter/metrics.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -17,7 +17,7 @@
 # - judge a GAN by FID and diversity, because its losses say nothing.
 #
 # **Time:** 150 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in
-# [`starter/gan.py`](../starter/gan.py), two written answers here.
+# [starter/gan.py](../starter/gan.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -15,7 +15,7 @@
 # - say what BatchNorm, first weights and the size of the code do for a GAN;
 # - replace cross-entropy by least squares, walk through the space of codes on two axes, and search in it.
 #
-# **Time:** 140 minutes. **Before:** lab 7. **Your part:** eight blanks in [`starter/dcgan.py`](../starter/dcgan.py), two
+# **Time:** 140 minutes. **Before:** lab 7. **Your part:** eight blanks in [starter/dcgan.py](../starter/dcgan.py), two
 # written answers here.
 
 # %% tags=["setup"]

@@ -18,7 +18,7 @@
 # - read the progress of a GAN from its own loss.
 #
 # **Time:** 150 minutes. **Before:** labs 7 and 8. **Your part:** eight blanks in
-# [`starter/wgan_gp.py`](../starter/wgan_gp.py), two written answers here.
+# [starter/wgan_gp.py](../starter/wgan_gp.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -17,7 +17,7 @@
 # - compute what a patch discriminator sees.
 #
 # **Time:** 160 minutes. **Before:** lab 7. **Your part:** eight blanks in
-# [`starter/conditional_gan.py`](../starter/conditional_gan.py), two written answers here.
+# [starter/conditional_gan.py](../starter/conditional_gan.py), two written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -18,7 +18,7 @@
 # - trade steps against quality.
 #
 # **Time:** 160 minutes. **Before:** labs 5 and 10. **Your part:** eight blanks in
-# [`starter/flow_matching.py`](../starter/flow_matching.py), three written answers here.
+# [starter/flow_matching.py](../starter/flow_matching.py), three written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

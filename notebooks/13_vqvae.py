@@ -18,7 +18,7 @@
 # - say which bits may be compared with which.
 #
 # **Time:** 180 minutes. **Before:** labs 1 and 2; lab 5 for bits per dimension. **Your part:** eight blanks in
-# [`starter/vqvae.py`](../starter/vqvae.py), three written answers here.
+# [starter/vqvae.py](../starter/vqvae.py), three written answers here.
 
 # %% tags=["setup"]
 # %load_ext autoreload

@@ -199,7 +199,7 @@ def lab_rows() -> list[Row]:
         points = sum(row["points"] for row in (*TASKS.values(), *QUESTIONS.values()) if row["lab"] == name)
         book = f"[`{name}`](notebooks/{name}.ipynb)"
         module = f"`starter/{MODULES[name]}.py`" if name in MODULES else "–"
-        before = ", ".join(map(str, sorted(numbers[module] for module in published(name)))) or "–"
+        before = ", ".join(map(str, sorted(numbers[module] for module in needed(name)))) or "–"
         rows.append(
             (int(name.split("_")[0]), book, module, before, lab["teaches"], len(tasks_of(name)), points, lab["minutes"])
         )

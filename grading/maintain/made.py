@@ -59,6 +59,7 @@ class Plain(NamedTuple):
 
     which: Which  # it may be a catalogued mistake
     region: str
+    place: tuple[str, ...]  # what was changed, into what, and what stands around it
 
 
 def digest(task: str) -> str:
@@ -134,6 +135,12 @@ def everyday(task: str, text: str) -> Iterator[Change]:
                 yield Change(*phrase, new, True)
 
 
+def place(old: ast.AST, new: str) -> tuple[str, ...]:
+    """What was changed, into what, and the expression that it is a part of."""
+    change = phrases.smallest(old, ast.parse(new))
+    return tuple(map(phrases.text, (change.old, change.new, *change.parents[-1:])))
+
+
 def whole(task: str, region: str) -> str:
     return known_answers.answer_text({"task": task, "id": task, "region": region})
 
@@ -166,7 +173,7 @@ def table(task: str) -> dict:
     for change in sorted(changes_of(task), key=lambda change: change.rank):
         which = made.note(Outcome((change.said,), asked(whole(task, change.region))))
         if which is not None and change.plain and change.rank < LAST and which not in [p.which for p in plain.values()]:
-            plain[change.said] = Plain(which, change.region)
+            plain[change.said] = Plain(which, change.region, place(reference_text.parsed(task)[0], change.region))
     for both, text in pairs(task, plain):
         made.note(Outcome(both, asked(text)))
     return {"digest": digest(task), **made.stored()}
@@ -278,8 +285,9 @@ def pairs(task: str, plain: dict[str, Plain]) -> Iterator[tuple[tuple[Which, ...
             for change in (*everyday(task, text), *slipped(task, text)):
                 if change.said in plain and after(one, change.said):
                     first = plain[one].which if isinstance(one, str) else one
-                    # In its own words: what the catalogue says of the reference need not be true of another text.
-                    yield (first, change.said), whole(task, change.region)
+                    # What the catalogue says of the reference need not be true of another text.
+                    alike = place(ast.parse(text), change.region) == plain[change.said].place
+                    yield (first, plain[change.said].which if alike else change.said), whole(task, change.region)
 
     yield from (((places[one], places[other]), text) for one, other, text in audit.pairs(task))
     yield from islice(beside(edited, lambda one, said: plain[said].which != one), PAIRS)

@@ -30,10 +30,10 @@ class Wrong(AssertionError):
         return textwrap.fill(super().__str__(), 88, break_long_words=False, break_on_hyphens=False)
 
     def _render_traceback_(self) -> list[str]:
-        """A line of a file is written as JupyterLab makes a link of it."""
+        """In one line, which JupyterLab breaks where its window ends; lines of a file as it makes links of them."""
         place, to = rf"{course.PACKAGE}/\w+\.py", "../" if (course.own() / "notebooks").is_dir() else "./"
-        text = re.sub(rf"\b({place}),\s+line\s+(\d+)", rf"{to}\1:\2", str(self))
-        return [re.sub(rf"\bline\s+(\d+)\s+of\s+({place})", rf"{to}\2:\1", text)]
+        text = re.sub(rf"\b({place}), line (\d+)", rf"{to}\1:\2", " ".join(str(self).split()))
+        return [re.sub(rf"\bline (\d+) of ({place})", rf"{to}\2:\1", text)]
 
 
 class Blank(Wrong):

@@ -43,7 +43,7 @@ class Lab:
     teaches: str
     minutes: int
     module: str | None  # such as vae; the comparison has none
-    builds_on: tuple[str, ...]  # names of labs whose modules this one imports
+    builds_on: tuple[str, ...]  # names of labs whose modules it, or its notebook, imports
     tasks: dict[str, Task]
     questions: dict[str, int]  # id -> points
 

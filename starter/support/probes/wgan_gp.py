@@ -125,7 +125,8 @@ def penalised(module: ModuleType, bowl: Bowl, x: Tensor) -> Arrays:
 def critic_step(module: ModuleType, draw: Draw) -> Arrays:
     """A penalty that is none, so that it shows; gradients of an earlier step, so that they show, too.
 
-    The optimiser remembers; its second step has one example, networks in evaluation mode, and a weight of 0.
+    The optimiser remembers; its second step has one example, networks in evaluation mode, and a weight of 0. The critic
+    begins it as it began the first: after a wrong first step, too, its neighbours know what they are asked.
     """
     b, c, h, w = draw.batch()
     size, (latent_dim, hidden_dim) = c * h * w, draw.dims("latent_dim", "hidden_dim", low=7, high=9)
@@ -136,10 +137,11 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
         weight.grad = draw.mixed(*weight.shape)
     optimizer = torch.optim.SGD(critic.parameters(), lr=draw.number(0.2, 0.3), momentum=0.8)
     inputs = {"real": draw.mixed(b, c, h, w), "z": draw.mixed(b, latent_dim), "eps": draw.uniform(b)}
-    strength, before = draw.number(2, 3), {n: value.clone() for n, value in generator.state_dict().items()}
+    strength = draw.number(2, 3)
+    before, start = ({n: w.clone() for n, w in net.state_dict().items()} for net in (generator, critic))
 
     def penalty(critic: nn.Module, x: Tensor) -> Tensor:
-        return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean()
+        return (critic(x) - x.flatten(1).sum(dim=1) / 4).square().mean() + 0.5  # never near 0
 
     def stepped(inputs: dict[str, Tensor], strength: float) -> Arrays:
         graphs: list[bool] = []
@@ -156,6 +158,7 @@ def critic_step(module: ModuleType, draw: Draw) -> Arrays:
     seen["grad of the generator"] = array(generator[0].weight.grad)
     seen["in training mode"] = np.array([generator.training, critic.training])
     generator.eval(), critic.eval()
+    critic.load_state_dict(start)
     last = "second step, one example, weight is 0"
     seen |= case(last, stepped({name: a[:1] for name, a in inputs.items()}, 0.0))
     learns = [weight.requires_grad for net in (generator, critic) for weight in net.parameters()]

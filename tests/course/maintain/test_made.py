@@ -98,7 +98,7 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
 @pytest.mark.parametrize(
     ("task", "region", "said"),
     [
-        ("vae-1", "return torch.exp(-0.5 * log_var) * eps", ("sign of the part with `log_var`", "`mu` is left out")),
+        ("vae-1", "return torch.exp(-0.5 * log_var) * eps", ("the exponent has the other sign", "`mu` is left out")),
         (
             "vae-1",
             "return eps + log_var.exp() * mu",

@@ -142,7 +142,7 @@ def test_a_new_run_is_kept(tmp_path):
 @pytest.mark.parametrize("lab", MODULES)
 def test_a_labs_first_cell_links_the_module_that_is_filled(lab):
     head = nbformat.read(notebooks.FOLDER / f"{lab}.ipynb", as_version=4).cells[0].source
-    (link,) = re.findall(r"\[`starter/\w+\.py`\]\((.+?)\)", head)
+    (link,) = re.findall(r"\[starter/\w+\.py\]\((.+?)\)", head)
     assert (notebooks.FOLDER / link).resolve() == ROOT / f"starter/{MODULES[lab]}.py"
 
 

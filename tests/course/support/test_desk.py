@@ -70,7 +70,7 @@ def test_the_real_notebooks_lose_their_results_and_keep_their_cells(tmp_path):
 @pytest.mark.parametrize(("lab", "module"), MODULES.items())
 def test_the_link_in_the_copys_head_leads_to_the_copys_module(lab, module):
     head = "".join(json.loads(desk.without_results(notebooks.FOLDER / f"{lab}.ipynb"))["cells"][0]["source"])
-    assert f"[`starter/{module}.py`](starter/{module}.py)" in head and "../" not in head
+    assert f"[starter/{module}.py](starter/{module}.py)" in head and "../" not in head
 
 
 def test_nothing_is_overwritten_and_what_is_new_comes_along(top):
