@@ -95,6 +95,16 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
     assert "two mistakes together" in told and "log sigma^2 is read as log sigma" in told and "subtracted" in told
 
 
+CRITIC_STEP = """fake = generator(z).detach()
+loss = critic_loss(critic(real), critic(fake))
+slope = penalty(critic, real)
+optimizer.zero_grad()
+(loss + 10 * slope).backward()
+optimizer.step()
+return CriticTerms(-loss.detach(), slope.detach())
+"""
+
+
 @pytest.mark.parametrize(
     ("task", "region", "said"),
     [
@@ -104,6 +114,7 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
             "return eps + log_var.exp() * mu",
             ("log sigma^2 is read as log sigma", "`mu` and `eps` are exchanged"),
         ),
+        ("wgan-6", CRITIC_STEP, ("fixed at 10", "in real images only")),  # its second step can still be asked
     ],
 )
 def test_a_change_beside_a_catalogued_mistake_is_told_with_it(task, region, said):
