@@ -247,7 +247,7 @@ def inpaint(
     - A code pays for its length, too: `prior` times half of its square, as N(0, I) would have it.
     - Every image is for itself: it comes out the same, whatever stands beside it in the batch.
     - Known pixels come out as they were given; the image of the code as it is after the last step fills the hole.
-    - Afterwards modes are as they were found, and so are z and what can learn.
+    - Afterwards the generator's mode is as it was found, and so are z and what can learn.
 
     Args:
         generator: z (B, latent_dim) -> images in [-1, 1]; `unit` brings them to where x is.

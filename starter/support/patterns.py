@@ -76,6 +76,7 @@ def factor(pairs: list[Pair]) -> tuple[str, str] | None:
 def factors(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
     yield from (("-", "the sign is flipped", -1.0), ("2", "a factor 1/2 is missing", 2.0))
     yield from (("1/2", "a factor 1/2 too many", 0.5), ("-2", "a factor -1/2 is missing", -2.0))
+    yield "-1/2", "the sign is flipped, and a factor 1/2 too many", -0.5
     yield from (("bits", "as bits are of nats", 1 / math.log(2)), ("nats", "as nats are of bits", math.log(2)))
     for name, n in products(sizes):
         short = f"({name})" if "*" in name else name

@@ -183,7 +183,7 @@ def trained(
     """The optimiser remembers, also from one call to the next, and gradients of an earlier step lie there."""
     if not hasattr(model, "optimizer"):
         model.optimizer = torch.optim.SGD([model.place], lr=draw.number(0.02, 0.03), momentum=0.5)
-        model.place.grad = draw.mixed(len(model.place))
+        model.place.grad = 5 * draw.mixed(len(model.place))  # one step with it can be seen after many
     given, tensors = [x.clone() for x in (*batches, *held_out)], dict(model.state_dict(keep_vars=True))
     mode, model.asked = model.training, []
     found = module.train(model, model.optimizer, batches, held_out, epochs)

@@ -27,8 +27,8 @@ def u_hat(module: ModuleType, draw: Draw) -> Arrays:
     far["u"] = far["u"] + 0.1 * inputs["u"]  # w . u near 120: exp() of it is infinite in float32
     seen = observe(module.u_hat, inputs, ("w", "u"))
     seen |= case("one example", observe(module.u_hat, first(inputs)))
-    short = {"w": inputs["w"] / 100, "u": 100 * inputs["u"]}
-    seen |= case("extreme w, 100 times as short", scaled(observe(module.u_hat, short), 0.01))
+    short = {"w": inputs["w"] / 1000, "u": 1000 * inputs["u"]}
+    seen |= case("extreme w, 1,000 times as short", scaled(observe(module.u_hat, short), 0.001))
     below = {"w": inputs["w"], "u": 0.1 * inputs["u"] - 1 / 40 * (far["u"] - 0.1 * inputs["u"])}  # w . u near -3
     seen |= case("w . u is near -3", observe(module.u_hat, below))
     seen |= case("extreme w . u near -120", observe(module.u_hat, {"w": far["w"], "u": 0.2 * inputs["u"] - far["u"]}))
@@ -161,7 +161,7 @@ def undo_planar(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("one example", observe(module.undo_planar, first(inputs)))
     beyond, ones = 4 * side - inputs["b"][:, None], torch.ones(b, 1)
     seen |= case("w . u is 4", observe(module.undo_planar, at(beyond, 4 * ones)))
-    seen |= case("extreme w . u of 120", observe(module.undo_planar, at(beyond, 120 * ones)))
+    seen |= case("extreme w . u of 120", observe(module.undo_planar, at(15 * beyond, 120 * ones)))
     seen |= case("so far that item 1 is 0", observe(module.undo_planar, at(60 * side, ones)))
     seen |= case("off the plane", observe(module.undo_planar, at(1.5 * side, 0.4 + 0.8 * other)))
     fold = at(0.05 * side, -3 * ones) | {"b": 0.05 * inputs["b"]}  # it presses hardest on the plane itself

@@ -48,6 +48,7 @@ def test_a_lone_number_near_1_over_b_is_not_explained_by_it():
 def test_a_lone_number_is_explained_where_other_inputs_agree():
     assert "(1/B = 1/4, as a mean" in told(0.25, 1.0, {"B": 4, "K": 7}, (0.4, 2.0, {"B": 5, "K": 6}))
     assert told(0.25, 0.5, {}, (4.0, 2.0, {})) == "`a` is the square of what it should be."
+    assert "(the sign is flipped, and a factor 1/2 too many)" in told(0.18, -0.36, {"B": 5}, (0.3, -0.6, {"B": 4}))
 
 
 def test_a_size_is_named_only_where_no_other_one_fits():
