@@ -112,7 +112,7 @@ def least_squares_discriminator_loss(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("unequal batches, b is 0", observe(loss, unequal, a=targets["a"], b=0.0))
     seen |= case("one example, a above 1", observe(loss, first(inputs), tuple(inputs), a=2.5, b=3.5))
     far = {name: 30 * logits for name, logits in inputs.items()}
-    seen |= case("extreme logits, in thousands", scaled(observe(loss, far, **targets), 1e-3))
+    seen |= case("extreme logits, in thousands", scaled(observe(loss, far, (), **targets), 1e-3))
     return seen | case("patches", observe(loss, patches, tuple(inputs)))
 
 
