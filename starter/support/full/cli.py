@@ -228,7 +228,7 @@ def keep(arguments: list[str]) -> int:
     parser = Parser(
         prog="python -m starter keep",
         description="Keep what samples of finished runs in results/weights, for starter.support.full.load, and "
-        "images of it in starter/support/previews, with which the labs open.",
+        "images of it in starter/support/previews and starter/support/drawn, which the labs show.",
     )
     parser.add_argument("names", nargs="+", metavar="RECIPE-DATA", help="folders in --home")
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="of the runs; default: runs/reproduce")
@@ -240,6 +240,8 @@ def keep(arguments: list[str]) -> int:
             path = keep(home / name, given.impl)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
             print(previews.write(path, given.impl))
+            if drawn := previews.write_drawn(path, given.impl):
+                print(drawn)
     except ValueError as wrong:
         print(f"keep: {wrong}", file=sys.stderr)
         return 2

@@ -1,16 +1,19 @@
 """Where a lab leads: images of a model that was trained to the end, beside the labs themselves.
 
-    python -m starter keep vae-mlp-mnist     draws one, too
+    python -m starter keep vae-mlp-mnist     draws them, too
     starter.support.full.preview("vae-mlp", "mnist")
+    starter.support.full.drawn("vae-mlp", "mnist")
 
 A preview is a PNG: COUNT images side by side, in STEPS rows on their way from one code to another. To show it nothing
-is built or computed, so a lab can open with it before its blanks are filled.
+is built or computed, so a lab can open with it before its blanks are filled. A second PNG holds DRAWN samples, each of
+its own noise: so many can be measured.
 """
 
 from pathlib import Path
 
 import matplotlib.image
 import torch
+from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
@@ -19,18 +22,26 @@ from . import gallery
 from .weights import Sampler, load
 
 FOLDER = "starter/support/previews"  # in a lab's zip, too
+DRAWN_FOLDER = "starter/support/drawn"  # there, too
 STEPS, COUNT = 9, 12
+DRAWN, IN_A_ROW = 300, 20
 
 
-def file(recipe: str, own: str) -> Path:
-    return data.course() / FOLDER / f"{recipe}-{own}.png"
+def file(recipe: str, own: str, folder: str = FOLDER) -> Path:
+    return data.course() / folder / f"{recipe}-{own}.png"
+
+
+def named(kept: Path) -> tuple[str, str]:
+    """Recipe and data set of kept weights."""
+    with safe_open(kept, "pt") as opened:
+        recipe, own = (opened.metadata()[key] for key in ("recipe", "data"))
+    return recipe, own
 
 
 @torch.no_grad()
 def write(kept: Path, impl: str | None = None) -> Path:
     """Draw what kept weights can: an autoencoder on the way between test images, all others between draws of noise."""
-    with safe_open(kept, "pt") as opened:
-        recipe, own = (opened.metadata()[key] for key in ("recipe", "data"))
+    recipe, own = named(kept)
     model, target = load(recipe, own, impl), file(recipe, own)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -38,6 +49,30 @@ def write(kept: Path, impl: str | None = None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     matplotlib.image.imsave(target, plots.tile(images, COUNT, gap=0))
     return target
+
+
+@torch.no_grad()
+def write_drawn(kept: Path, impl: str | None = None) -> Path | None:
+    """Samples of kept weights, the classes in turns; None of an autoencoder, whose codes nobody can draw."""
+    recipe, own = named(kept)
+    model, target = load(recipe, own, impl), file(recipe, own, DRAWN_FOLDER)
+    if hasattr(model.model, "encoder"):
+        return None
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        images = model.sample(model.noise(DRAWN))
+    rows = (255 * images).round().byte().unflatten(0, (-1, IN_A_ROW))  # (rows, IN_A_ROW, C, H, W)
+    picture = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)  # (rows * H, IN_A_ROW * W, C)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture.squeeze(2).numpy()).save(target, optimize=True)
+    return target
+
+
+def drawn(recipe: str, own: str) -> Tensor:
+    """Samples (DRAWN, C, H, W) in [0, 1]. They are levels of 8 bits, as real images are."""
+    picture = torch.from_numpy(matplotlib.image.imread(file(recipe, own, DRAWN_FOLDER)).copy())  # (rows * H, …)
+    tiles = picture.view(*picture.shape[:2], -1).unflatten(1, (IN_A_ROW, -1)).unflatten(0, (DRAWN // IN_A_ROW, -1))
+    return tiles.permute(0, 2, 4, 1, 3).flatten(0, 1)
 
 
 def way(model: Sampler, own: str) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from starter.support import data, recipes
-from starter.support.full import cli, load, previews, weights
+from starter.support.full import cli, drawn, load, previews, weights
 from starter.support.full.job import JobError
 from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
 from starter.support.recipes import Recipe
@@ -111,6 +111,20 @@ def test_a_preview_walks_from_a_sample_to_another_one(name, tmp_path):
     for row, expected in ((rows[0], first), (rows[-1], last)):
         near = 1 / 16 if name.startswith("realnvp") else 1 / 100
         torch.testing.assert_close(row, expected.expand_as(row), atol=near, rtol=0)
+
+
+@pytest.mark.parametrize("name", [f"{name}-tiny" for name in BUILDS])
+def test_what_is_drawn_is_samples_of_their_own_noise(name, tmp_path, capsys):
+    run(tmp_path, name)
+    cli.keep([f"{name}-digits", "--home", str(tmp_path)])
+    if name == "ae-tiny":
+        assert previews.DRAWN_FOLDER not in capsys.readouterr().out  # nobody can draw its codes
+        return
+    kept, images = load(name, "digits"), drawn(name, "digits")
+    torch.manual_seed(0)
+    expected = kept.sample(kept.noise(previews.DRAWN))
+    near = 1 / 16 if name.startswith("realnvp") else 1 / 500
+    torch.testing.assert_close(images, expected, atol=near, rtol=0)
 
 
 def test_what_is_no_preview_is_one_line(capsys):

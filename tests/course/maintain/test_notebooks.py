@@ -150,3 +150,9 @@ def test_labs_open_with_pictures_that_lie_beside_them():
     texts = [path.read_text(encoding="utf-8") for path in notebooks.FOLDER.glob("*.py")]
     named = {previews.file(*match) for text in texts for match in re.findall(r'full\.preview\("(.+)", "(.+)"\)', text)}
     assert named == set((ROOT / previews.FOLDER).iterdir())
+
+
+def test_lab_6_judges_all_that_has_drawn():
+    text = (notebooks.FOLDER / "06_metrics.py").read_text(encoding="utf-8")
+    drawn = {path.stem.removesuffix("-mnist") for path in (ROOT / previews.DRAWN_FOLDER).iterdir()}
+    assert drawn == set(re.findall(r'"([a-z-]+)"', " ".join(re.findall(r"models \|?= .*", text))))
