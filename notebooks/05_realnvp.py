@@ -412,8 +412,9 @@ guesses.outcome("nvp-halves", min(changed, key=changed.get))
 # ## 5.9 A flow that diverged
 #
 # A report trained eight couplings on CIFAR-10, with networks of their own for $s$ and $t$: "loss unstable and did not
-# decrease". It reads pixels as they are, and nothing bounds $\log s$. Beside it the same networks, dequantized, with
-# $\log s$ bounded by a tanh. Both get the same small colour patches of a photograph, and the same learning rate.
+# decrease". Its layers are printed: nothing bounds $\log s$. It does not say what was done to the pixels; we take them as
+# they are, which is our guess. Beside it the same networks, dequantized, with $\log s$ bounded by a tanh. Both get the
+# same small colour patches of a photograph, and the same learning rate.
 #
 # **Predict.** A coupling scales by $e^{\log s}$, and $\log s$ grows with its input: the output of the coupling before.
 # What do eight of them do?
@@ -439,7 +440,7 @@ grown = {name: (range(1, 9), seen.nan_to_num(1e4).clamp(1e-3, 1e4).log10()) for 
 plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": grown}, x="step; on the right, coupling")
 
 # %% [markdown]
-# As reported: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight
+# As we read the report: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight
 # couplings for it alike. A stretched output is the next coupling's input, and $\log s$ grows with its input: from
 # coupling to coupling $e^{e^{\dots}}$, soon beyond float32 (after how many steps depends on the seed). The repaired
 # flow scales by at most $e^{\text{bound}}$ a coupling, and in dequantized data no single value has a density without

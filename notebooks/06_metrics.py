@@ -170,7 +170,7 @@ guesses.outcome("met-unpaired", max(unpaired, key=unpaired.get))
 plots.rows({name: y[:12] for name, y in sets.items()})
 
 # %% [markdown]
-# **Question 1.** A report says: "The samples of our best VAE reach an SSIM of 0.22", each compared with a random image of
+# **Question 1.** Suppose a report says: "The samples of our VAE reach an SSIM of 0.3", each compared with a random image of
 # the test set. What did it measure? Which generator would win this comparison, and for which other question about a VAE
 # is SSIM a sensible answer?
 

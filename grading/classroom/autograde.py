@@ -110,7 +110,7 @@ class Run:
         points = {t: TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
         marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
         shown = rebuilt(self.released, result["cells"], unreadable(found, result), found.notebook or b"")
-        notebook = guided(scored(shown, marks))
+        notebook = guided(scored(shown, marks, found.module or b""))
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one

@@ -5,13 +5,14 @@ Tags, ids, metadata and code of a submitted notebook count for nothing, so nothi
 
 import copy
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from nbformat import NotebookNode, from_dict  # not new_output, which checks each against a schema, by the thousand
 from nbgrader.utils import is_grade, is_solution
 
 from ..content.harmless_text import line, plain
-from ..content.tasks import MODEL_ANSWERS, rubric_of
+from ..content.tasks import MODEL_ANSWERS, TASKS, rubric_of
 from .markdown import LIMIT, as_cell, rendered
 
 if TYPE_CHECKING:
@@ -97,16 +98,37 @@ def as_output(output: dict[str, str]) -> NotebookNode:
     return from_dict({"output_type": "stream", "name": "stdout", "text": output["text"]})
 
 
-def scored(notebook: NotebookNode, verdicts: dict[str, tuple[float, str]]) -> NotebookNode:
-    """Points and a message in every graded cell: nbgrader's SaveAutoGrades takes the number as it stands.
+def scored(notebook: NotebookNode, verdicts: dict[str, tuple[float, str]], module: bytes = b"") -> NotebookNode:
+    """Points, a message and what was filled in, in every graded cell: nbgrader's SaveAutoGrades takes the number as is.
 
     A cell without a verdict gets 0: no output at all would mean full points.
     """
+    lines = module.decode(errors="replace").splitlines()
     for cell in filter(is_test, notebook.cells):
-        points, message = verdicts.get(cell.metadata.nbgrader.grade_id, (0.0, "This task was not graded."))
+        name = cell.metadata.nbgrader.grade_id
+        points, message = verdicts.get(name, (0.0, "This task was not graded."))
         number = {"data": {"text/plain": str(float(points))}, "metadata": {}, "execution_count": None}
         cell.outputs = [from_dict({"output_type": "execute_result", **number}), as_output({"text": message})]
+        if text := function(lines, TASKS[name]["symbol"]):
+            cell.outputs.append(as_output({"text": text}))
     return notebook
+
+
+def function(lines: list[str], symbol: str) -> str:
+    """A function or method as it was handed in, without its docstring; found by indentation: no strange code is parsed.
+
+    Of several with one name the last counts, as in Python.
+    """
+    for depth, part in enumerate(symbol.split(".")):
+        margin = "    " * depth
+        heads = [i for i, text in enumerate(lines) if re.match(rf"{margin}(async def|def|class) {part}\b", text)]
+        if not heads:
+            return ""
+        lines = lines[heads[-1] :]
+        ends = (i for i, text in enumerate(lines) if i and re.match(rf"\s{{0,{len(margin)}}}[^\s)]", text))
+        lines = lines[: next(ends, None)]
+    begin, *others = [i for i, text in enumerate(lines) for _ in range(text.count('"""'))][:2] or [len(lines)]
+    return plain("\n".join(lines[:begin] + lines[max([begin, *others]) + 1 :]).rstrip(), 5000)
 
 
 def guided(notebook: NotebookNode) -> NotebookNode:

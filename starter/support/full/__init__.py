@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .weights import Sampler
 
 
-def load(recipe: str, data: str, impl: str = "starter") -> "Sampler":
+def load(recipe: str, data: str, impl: str | None = None) -> "Sampler":
     """A trained model of the repository that draws; see `weights.load`."""
     from .weights import load
 

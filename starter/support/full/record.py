@@ -63,7 +63,7 @@ def write(keeper: "Keeper", ended: str, chosen: int, test: dict[str, float]) -> 
         "seconds": round(history.seconds, 1),
         "cpu_seconds": keeper.cpu and round(keeper.cpu, 1),
         "ended": ended,
-        "as_reported": as_reported(job, recipe, ended),
+        "as_reported": as_reported(job, recipe, ended, keeper.group.world),
         "training": keeper.losses(),
         "curves": {"training": means(history.terms)} | {name: curve(points) for name, points in keeper.curves.items()},
         "test": test,
@@ -80,11 +80,17 @@ def settings_of(recipe: Recipe, own: str) -> dict:
     return {name: recipe.epochs_on(own) if name == "epochs" else getattr(recipe, name) for name in OF_RECIPE}
 
 
-def as_reported(job: Job, recipe: Recipe, ended: str) -> bool:
-    """Whether the run was the recipe's, whole, on data that the report names."""
-    asked = (job.epochs, job.steps, job.batch_size, job.lr, job.patience)
-    to_its_end = ended in ("trained", "settled") or recipe.unstable and ended not in ("budget", "stopped")
-    return to_its_end and asked == (None,) * 5 and job.clip == math.inf and job.data in recipe.data
+def as_reported(job: Job, recipe: Recipe, ended: str, processes: int) -> bool:
+    """Whether the run was the recipe's, whole, on data that the report names.
+
+    Where the report has no epochs, the validation loss decides: a run that met our own limit before was not whole. Each
+    process takes a batch of its own: of several the batch is another.
+    """
+    asked = (job.epochs, job.steps, job.batch_size, job.lr, job.patience, job.measure)
+    to_its_end = ended == ("settled" if recipe.patience else "trained")
+    to_its_end |= recipe.unstable and ended not in ("budget", "stopped")
+    plain = asked == (None,) * 6 and job.clip == math.inf and processes == 1
+    return to_its_end and plain and job.data in recipe.data
 
 
 def curve(points: dict[int, dict[str, float]]) -> dict[str, list]:

@@ -49,13 +49,13 @@ def autoencoder(
         choices=(
             HELD,
             f"Adam with {lr:g}, batch 128",
-            "until the validation loss settles: 5 epochs in which it falls by less than 0.1 %, at most 50 epochs",
+            "until the validation loss settles: 5 epochs in which it falls by less than 0.1 %, at most 400 epochs",
             "squared error summed over an image",
         ),
-        epochs=50,
+        epochs=400,
         patience=5,
         lr=lr,
-        hours=0.5,
+        hours=1.0,
         **settings,
     )
 
@@ -110,7 +110,7 @@ RECIPES = {
         f"ae-gelu-{latent_dim}-fast": autoencoder(
             latent_dim, lr=1e-2, source="ours: report 001's autoencoder with the learning rate it may have had"
         )
-        for latent_dim in (128, 256)
+        for latent_dim in (32, 64, 128, 256)
     },
     "vae-gelu": vae(
         "report 001, variational autoencoder",

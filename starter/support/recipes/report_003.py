@@ -50,7 +50,7 @@ RECIPES = {
         )
         for latent_dim in (16, 128, 1024)
     },
-    "vae-cifar-1024": vae(
+    "beta-vae-1": vae(
         1.0,
         "constant",
         "curves of both terms, samples and reconstructions at epoch 19; no number",

@@ -1,5 +1,6 @@
 """A class is graded whatever it hands in; a run can be killed, and goes on where it was."""
 
+import ast
 import base64
 import contextlib
 import io
@@ -9,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import textwrap
 import zlib
 from concurrent.futures import Future
 from datetime import datetime
@@ -25,13 +27,14 @@ from grading.classroom.autograde import autograde
 from grading.classroom.course_folder import Course
 from grading.classroom.demo import demo
 from grading.classroom.feedback import as_written
-from grading.classroom.graded_notebook import rebuilt, scored
+from grading.classroom.graded_notebook import function, rebuilt, scored
 from grading.classroom.release import NOTEBOOKS
 from grading.classroom.submissions import all_graded
 from grading.content import known_answers
 from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
-from grading.content.tasks import MODEL_ANSWERS, tasks_of
+from grading.content.tasks import MODEL_ANSWERS, MODULES, tasks_of
+from grading.content.tasks import TASKS as ALL_TASKS
 from grading.judge.jail import outside
 from grading.judge.job import judge, judged_by
 from grading.judge.submitted_cells import cells_of
@@ -360,6 +363,33 @@ def test_the_grader_finds_a_guide_behind_each_written_answer_and_nbgrader_none_o
 def test_a_cell_without_a_verdict_gets_no_points(released):
     notebook = scored(nbformat.read(released.released(LAB), as_version=4), {})
     assert {cell.outputs[0].data["text/plain"] for cell in notebook.cells if cell.id in TASKS} == {"0.0"}
+
+
+def test_what_was_filled_in_stands_beside_its_points(released):
+    module = (ROOT / "solutions/vae.py").read_bytes()
+    twice = b"def reparameterize(mu):\n    return '<b>'\n\n\nx = 1\n"  # the last of a name counts
+    for text, first in (
+        (module, "def reparameterize(mu: Tensor, log_var"),
+        (module + twice, "def reparameterize(mu):"),
+    ):
+        notebook = scored(nbformat.read(released.released(LAB), as_version=4), {}, text)
+        shown = {cell.id: cell.outputs[2].text for cell in notebook.cells if cell.id in TASKS}
+        assert shown.keys() == set(TASKS) and shown["vae-1"].startswith(first)
+        nbformat.validate(notebook)
+    assert shown["vae-1"].endswith("    return '<b>'")
+    for text in (b"", b"\xff def", b"def reparameterize", b"class VAE:"):
+        notebook = scored(nbformat.read(released.released(LAB), as_version=4), {}, text)
+        assert all(len(cell.outputs) < 4 for cell in notebook.cells if cell.id in TASKS)
+
+
+@pytest.mark.parametrize("lab", MODULES)
+def test_of_a_module_what_was_filled_in_is_found_by_its_indentation(lab):
+    lines = (ROOT / f"solutions/{MODULES[lab]}.py").read_text(encoding="utf-8").splitlines()
+    for task in tasks_of(lab):
+        found = textwrap.dedent(function(lines, ALL_TASKS[task]["symbol"]))
+        (tree,) = ast.parse(found).body
+        assert tree.name == ALL_TASKS[task]["symbol"].rpartition(".")[2]
+        assert ast.get_docstring(tree) is None and f"# BEGIN SOLUTION {task}" in found
 
 
 @pytest.mark.parametrize(

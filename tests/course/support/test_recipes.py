@@ -559,9 +559,9 @@ def test_the_flow_of_report_002_has_two_networks_in_each_of_8_couplings_and_sees
 
 def test_beta_of_report_003_is_constant_or_rises_over_all_20_epochs():
     assert [recipes.build(f"beta-vae-{beta}").beta for beta in ("0.8", "1.2")] == [0.8, 1.2]
-    assert recipes.build("vae-cifar-1024").beta == 1.0
+    assert recipes.build("beta-vae-1").beta == 1.0
     assert weights("beta-vae-linear", [0, 5, 10, 20]) == pytest.approx([0, 0.25, 0.5, 1])
-    names = ["ae-latent-16", "ae-latent-128", "ae-latent-1024", "vae-cifar-1024", "beta-vae-0.8", "beta-vae-linear"]
+    names = ["ae-latent-16", "ae-latent-128", "ae-latent-1024", "beta-vae-1", "beta-vae-0.8", "beta-vae-linear"]
     assert all(RECIPES[name].epochs == 20 for name in names)
 
 
