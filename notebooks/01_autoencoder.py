@@ -268,7 +268,7 @@ print("the model has the weights of that epoch:", torch.allclose(ends_with, foun
 
 # %% [markdown]
 # The others gain for a while, and then no more: what is still learned is these 200, by heart. That is *overfitting*. The
-# training loss, which goes on falling, does not tell; and whoever keeps the best epoch by the others may stop there.
+# training loss, which goes on falling, does not tell. Keep the epoch that is best on the others, as `train` does.
 
 # %% [markdown]
 # ## 1.7 A run that learns nothing
@@ -422,7 +422,8 @@ runs.measure("autoencoder", train, lambda n: model.images(z.mean(dim=0) + z.std(
 
 # %% [markdown]
 # Codes from $\mathcal N(0, I)$ decode to grey smudges: the codes of images lie further out. A normal distribution of
-# the right place and width gives fragments, and only now and then a digit. In two dimensions we see why:
+# the right place and width gives fragments, and only now and then a digit. In two dimensions we see a first reason, and
+# with 16 there is far more empty space:
 
 # %%
 torch.manual_seed(training.SEED)
@@ -495,8 +496,8 @@ print("mirrored digits cost about twice as much:", 1.6 < losses["mirrored"] / lo
 
 # %% [markdown]
 # Shuffled pixels are found out at once, and mirrored digits cost about twice as much as real ones. But the drawn
-# shapes, which are no digits at all, cost *less* than digits: they are small and simple, and a decoder of strokes can
-# draw them, too. A low loss says "easy", and not "known".
+# shapes, which are no digits at all, cost *less* than digits: they have less ink, so that even a poor copy of them costs
+# little. A low loss says "easy", and not "known".
 
 # %% [markdown]
 # ## 1.13 The same with photographs

@@ -36,8 +36,8 @@ from starter import vae
 
 # %% [markdown]
 # **Where this leads.** None of these digits was written by anybody. A VAE made them from noise; in each column the noise turns
-# slowly into another draw. Half-way between two codes lab 1 often found no digit. Here every row is as good as any other;
-# which columns are no digits all the same?
+# slowly into another draw. Half-way between two codes lab 1 often found no digit. Here every row is a draw from the same
+# distribution, the middle one, too. Which images are no digits all the same?
 
 # %%
 full.preview("vae-mlp", "mnist")
@@ -152,7 +152,7 @@ level = {f"closed form {exact:.3f}": exact}
 plots.lines(estimate, "Two ways to the same number", "draws", "nats", level, log_x=True)
 
 # %% [markdown]
-# Thousands of draws, where the formula needs none. Later models (flows, lab 4) have no formula, and there the estimate
+# A thousand draws, where the formula needs none. Later models (flows, lab 4) have no formula, and there the estimate
 # is all we have.
 #
 # You will train with one single draw per image and step. That is enough: the mean over many steps counts.
@@ -368,7 +368,8 @@ plots.rows({"x": x[:12], "Bernoulli": model.reconstruct(x[:12]), learned: gaussi
 #
 # $$\log p(x) \;\ge\; \mathbb E\Big[\log \frac1K \sum_{k=1}^K \frac{p(x \mid z_k)\, p(z_k)}{q(z_k \mid x)}\Big] = \mathcal L_K$$
 #
-# $\mathcal L_1$ is the ELBO, and $\mathcal L_K$ grows towards $\log p(x)$. The weights underflow in float32, their
+# $\mathcal L_1$ is the ELBO, and $\mathcal L_K$ grows towards $\log p(x)$. (For grey pixels read $p(x)$ as the number of 2.3,
+# which is no probability of grey values.) The weights underflow in float32, their
 # logarithms do not: `logsumexp`.
 #
 # How many nats will $K = 100$ gain?
@@ -422,7 +423,7 @@ named = {f"{t:g}": vae.sample_prior(model.decoder, z, t) for t in (0.3, 0.6, 1.0
 plots.rows(named, "The same draws at four temperatures")
 
 # %% [markdown]
-# Low: safe, and alike. High: outside of what the decoder has seen.
+# Low: alike, and soft, near the mean of everything. High: outside of what the decoder has seen.
 #
 # How good are the samples? The *Fréchet distance* (FID) compares mean and covariance of their features, taken from a small
 # classifier, with those of real images. Lower is better; 0 means equal. Lab 6 takes it apart; here it compares our samples
@@ -481,7 +482,8 @@ plots.scatter({"means of q(z|x)": (mu, test.y), "draws from q(z|x)": (z, test.y)
 plots.manifold(flat.images, "Every tile stands for the same share of the prior")
 
 # %% [markdown]
-# The cloud fills the circle, and nearly every tile is a digit: wherever the prior draws, the decoder has been trained.
+# The cloud fills most of the circle, and most tiles are digits, or blends of two: where the prior draws, the decoder has
+# mostly been trained. A few gaps are left (4.8 looks for them).
 
 # %% [markdown]
 # ## 2.9 How many latents?

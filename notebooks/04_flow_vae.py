@@ -166,7 +166,7 @@ changed = (at["u = (0, 2)"].abs() > 0.05).float().mean()
 guesses.outcome("flow-shear", where[(changed > 0) + int(changed > 0.9)])
 
 # %% [markdown]
-# The split stretches only near its plane. The shear should change no volume at all, and nearly does not: the dip is
+# The split stretches only near its plane. The shear should change no volume at all; at its plane it shrinks by a third. That is
 # $\hat u$: along $w$ it differs from $u$ so far that $w^\top \hat u = m(0) = -0.31$, where $w^\top u = 0$.
 #
 # ## 4.4 Many steps
@@ -268,7 +268,8 @@ fell, rose = charged[8][1] < charged[2][1], left_out[8][1] > left_out[2][1]
 print("first wave, from 2 to 8 steps: KL(q || p) falls and KL(p || q) rises:", bool(fell and rose))
 
 # %% [markdown]
-# Not draws this time but $q$ itself, and it adds up to 1: so the way back is right. On the ring, less is left out with every
+# Not draws this time but $q$ itself. It adds up to 1, so volumes are accounted for; and it has the shape of the draws
+# above, so the way back is the right one. On the ring, less is left out with every
 # bend. On the first wave, 8 steps leave out *more* than 2, although $\mathrm{KL}(q \Vert p)$ has fallen: what is left out was
 # never asked for. A likelihood asks for it: the flows of 4.7 are trained in this other direction, which needs data, and a
 # `forward` that has a gradient.
@@ -364,7 +365,7 @@ training.within("lab 4 gap of the VAE", gap.mean().item())
 print("a fitted Gaussian leaves less than a fifth of it:", bool(fitted_gap.mean() < gap.mean() / 5))
 
 # %% [markdown]
-# The gap is more than a nat. But a *Gaussian* fitted to each posterior nearly closes it: the exact posteriors have one
+# That is the gap. But a *Gaussian* fitted to each posterior nearly closes it: the exact posteriors have one
 # hill. So it is not the shape that is expensive. One encoder gives the Gaussians of all images, and it does not find
 # the best one for each (Cremer et al.: not the family of $q$, but its amortisation). Is it because these are test
 # images? Here the encoder does better on training images. But a few images make most of these means, and with another
@@ -410,7 +411,7 @@ print("less than half of the best Gaussian's:", bool(flow_gap.mean() < best / 2)
 # The step from the first Gaussian to the second is the direction of the KL; the step from there to the flow is the
 # flow's shape. $\mathrm{KL}(p \Vert q)$ wants mass wherever $p$ has some: its Gaussian is wide.
 # $\mathrm{KL}(q \Vert p)$ punishes mass where $p$ has none, and charges little for a faint second hill that it leaves
-# out.
+# out. (In the last row the hills are so near that it still pays to cover both.)
 #
 # <details><summary>The two directions, for one Gaussian and two hills</summary>
 #
@@ -593,9 +594,10 @@ print("the VAE's bound of 32 samples is about two nats better:", 1.4 < mean["VAE
 # %% [markdown]
 # Unconditional planar steps and IAF: half a nat or less in the mean, hardly more than a seed makes. With the context
 # both gain more with every seed, planar steps more than a nat in the mean. Couplings in the posterior: about a nat. A
-# learned *prior*: two nats or more in the mean of either bound, and more than one with every seed.
+# learned *prior*: about two nats or more in the mean of either bound, and more than one with every seed.
 #
-# Section 4.6 has told why. The exact posteriors are nearly Gaussian, so a bent shape gains little. But the encoder does
+# Section 4.6 has told why. Exact posteriors of two latents were nearly Gaussian; if those of eight are, too, a bent shape
+# gains little. But the encoder does
 # not find the best Gaussian for each image, and a context is one more chance to come closer. The average posterior is
 # not Gaussian at all: that is the prior's gain.
 #

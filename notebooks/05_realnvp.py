@@ -400,7 +400,7 @@ changed = {name: (each - images).square().mean().item() for name, each in redraw
 guesses.outcome("nvp-halves", min(changed, key=changed.get))
 
 # %% [markdown]
-# What went on holds the form of the digit; what left early only its edges, and with new late latents another digit comes out.
+# What went on decides more: with it kept, what comes out is nearer to the image. With new late latents it is something else.
 #
 # **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
 # Explain how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)

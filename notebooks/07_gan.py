@@ -339,7 +339,7 @@ guesses.outcome("gan-rates", sides[(slower >= faster) + (slower == faster)])
 # %% [markdown]
 # The same networks, the same noise, the same two numbers, swapped: nothing else was changed. (Ten seeds: the slow
 # generator ended with eight modes every time. Eight seeds: the fast one never ended with more than two.) The fast
-# generator puts all its samples at the one place that fools the discriminator at the moment. When the discriminator has
+# generator puts all its samples at or between one or two places that fool the discriminator at the moment. When the discriminator has
 # learned that, they all move on: *mode collapse*, in circles. A slow generator meets a discriminator that is up to
 # date.
 #

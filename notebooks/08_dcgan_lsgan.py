@@ -168,8 +168,8 @@ for name, network in zip(("generator", "discriminator"), pair):
     print(f"{name:13} {nets.parameter_count(network):6} parameters, by layer:", *map(nets.parameter_count, network))
 
 # %% [markdown]
-# 10 · 64 · 4 · 4 weights, and a weight and a bias for each of the 64 normalised channels. What makes networks of the blocks
-# stands under the blanks, in a few lines: read `generator_of` and `discriminator_of`.
+# 10 · 64 · 4 · 4 weights, and a weight and a bias for each of the 64 normalised channels. The functions that make networks of
+# these blocks are in the same file, below the blanks: read `generator_of` and `discriminator_of`.
 #
 # ## 8.6 The first convolutional GAN
 #
@@ -457,10 +457,10 @@ print("and their proposals are nearer to what stood there:", bool(off[1.0] < off
 print("its codes are shorter than drawn ones:", bool(long[1.0] < begins.norm(dim=2).mean()))
 
 # %% [markdown]
-# An upper third fits many digits, and without the prior the begin decides which one is proposed. Half the square of a
+# An upper third fits many digits, and without the prior the start decides which one is proposed. Half the square of a
 # code's length is, up to a constant, minus the log of its density under $N(0, I)$. So with the prior the search climbs
-# towards *the most probable* code, given what is known. Begins agree more, and proposals are on average nearer; but they
-# are no longer draws.
+# towards *the most probable* code, given what is known. Starts agree more, and proposals are on average nearer; but they
+# are no longer draws. (The squared error also rewards what draws little: some of the nearer proposals are nearly empty.)
 #
 # If *all* is known, nothing is left to propose, and the search asks something else: what can this generator draw at all?
 #

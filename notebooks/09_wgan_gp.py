@@ -316,7 +316,7 @@ slopes_and_weights(critics, x_hat, steepest=1.6)
 # of about $1 + W_1 / 2\lambda$ gains more than it costs. Clipped weights pile up at ±c, because every one of them wants
 # more: what is left is a very simple function.
 #
-# ## 9.7 Other reins
+# ## 9.7 Other bounds for a slope
 #
 # A slope can be bounded in other ways, too; two of them are found in most GANs of today.
 #

@@ -106,7 +106,7 @@ plots.lines(curves, "Two batches of real images", "batch size", "L1 distance per
 
 # %% [markdown]
 # The distance of the means goes to zero, as it should for equal distributions. The other one would ask sample $b$ to
-# imitate image $b$, with which it shares nothing but the label: the best answer to that is one blurred mean image.
+# imitate image $b$, with which it shares nothing but the label: the best answer to that is one blurred image, the median of each pixel.
 
 # %%
 check("cgan-3")  # starter/conditional_gan.py, feature_matching_loss
@@ -352,8 +352,8 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 # Exactly the logits whose field holds one of the four pixels have moved. Most probabilities are near one half: judge
 # and generator are in balance.
 #
-# Pieces of strokes are right, and no logit asks whether they add up. About half of the samples are digits all the same:
-# the maps tell a patch where it is, and feature matching asks for more than the patches do. A digit is not what patches
+# Pieces of strokes are right, and no logit asks whether they add up. The classifier takes many of the samples for what was
+# ordered all the same; your eyes will accept fewer. The maps tell a patch where it is, and feature matching asks for more than the patches do. A digit is not what patches
 # are for.
 
 # %% [markdown]
@@ -361,8 +361,8 @@ plots.rows(large, "Each image, four pixels turned, the logits as probabilities, 
 #
 # Below a photograph of trees, every 4×4 pixels replaced by their mean. Where which tree stands is given; what is gone are
 # the leaves, a *texture*, and texture is a matter of patches. So let a network make the picture four times as large, from
-# the small one and noise. Its loss is the mean distance $|\hat x - x|$ (L1). A second network has the word of a patch judge
-# besides: the judge gets pairs, the small picture beside the true or the made one. That is image-to-image translation
+# the small one and noise. Its loss is the mean distance $|\hat x - x|$ (L1). A second network gets the loss of a patch judge
+# as well: the judge gets pairs, the small picture beside the true or the made one. That is image-to-image translation
 # (Isola et al.).
 #
 # Both learn from the left of the photograph, and are asked about its right.
@@ -445,8 +445,9 @@ guesses.outcome("cgan-leaves", nearer[2 if off[first] > off[second] else rich[fi
 print("the judge's has at least twice the contrast:", rich[second] > 2 * rich[first])
 
 # %% [markdown]
-# Distance alone answers with the mean of all the leaves that could be there: grey. The judge calls that a fake in every
-# patch, so the second network draws leaves: not *these* leaves, and therefore it is further from the true pixels. Which of
+# Distance alone answers with the middle value, pixel by pixel, of all the leaves that could be there: grey. The judge calls
+# that a fake in every patch, so the second network draws a texture as strong as leaves: not *these* leaves, and therefore it
+# is further from the true pixels. Which of
 # the two is better depends on what the picture is for. (How much texture it draws differs from seed to seed, and some of it
 # repeats: 300 steps are few.)
 #

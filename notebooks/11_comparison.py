@@ -137,8 +137,11 @@ plots.points(places, "Samples that look real, and real images that are met", "re
 # above it is no merit: noise is diverse, too. Two models whose ranges overlap are not in any order.
 #
 # The autoencoder takes part although it is no generator. Its codes are drawn from a normal distribution that was fitted
-# to the codes of the training images, once training was over. That is a prior, only one that nobody trained for. So its
-# FID need not be bad, and yet the classifier is sure of few of its samples.
+# to the codes of the training images, once training was over. That is a prior, only one that nobody trained for. Its FID is
+# about that of the VAE: fragments of strokes keep the contrast and the variety of digits (look at its diversity), which FID
+# rewards. And yet the classifier is sure of few of its samples.
+#
+# Mind the column "sure", too. A classifier is also sure of soft, typical shapes: compare β = 4 in "sure" and in FID.
 #
 # **Question 1, sharpness.** Which models draw sharp strokes, which soft ones? Name the term of each loss that is to blame or
 # to thank. Which column of the table shows sharpness best, which not at all?
@@ -210,8 +213,8 @@ plots.points(bought, "Quality, and the price of one more sample", "microseconds 
 # ## 11.6 Your own runs
 #
 # `fit` and `play` write a small file for every named run, `runs.measure` adds samples. Where you have no run of your own, the
-# reference's takes its place. Mind the first columns: in the labs **the budgets differ**, from a second or two for a VAE to half
-# a minute for a GAN. A row shows a model *and* its budget.
+# reference's takes its place. Mind the first columns: in the labs **the budgets differ**, from a second to a few for the VAEs to
+# half a minute and more for the GANs. A row shows a model *and* its budget.
 
 # %%
 labs = {TITLES.get(name, name): run for name, run in runs.read(train.name).items() if name in family_of}

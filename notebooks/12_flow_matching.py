@@ -289,7 +289,7 @@ early, middle_, late = curves["velocity: 1"][1].reshape(4, 10).mean(dim=1)[[0, 1
 print("the velocity is harder in the second quarter than at both ends:", bool(middle_ > max(early, late)))
 
 # %% [markdown]
-# At either end one half of $x_1 - x_0$ is in plain sight, and the error is the variance of the other half, 2. In
+# At either end one half of $x_1 - x_0$ can be seen in $x_t$, and the error is the variance of the other half, 2. In
 # between, where paths cross, both are in doubt. The noise is easy to tell as long as there is much of it, the data when
 # there is little: each of these losses forgives one end.
 
@@ -417,7 +417,7 @@ plots.rows(rows, "The same noise and labels under six weights", [f"{k}" for k in
 # %% [markdown]
 # At 0 labels play no part. Up to 1.5 or 2 the samples become clearer, and FID falls: a small network draws doubtful
 # digits, and guidance leads away from doubt. Beyond, accuracy still rises, but all fours begin to look alike: diversity
-# falls, and FID rises again. Guidance buys typical samples with rare ones.
+# falls, and FID rises again. Guidance gives up rare samples for typical ones.
 #
 # **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give
 # $\log p(x \mid y)$? A colleague reports only the accuracy of guided samples: which failure would it hide, and which
@@ -452,7 +452,7 @@ plots.rows({name: x[:12] for name, x in drawn.items() if "16" not in name}, "The
 
 # %% [markdown]
 # Two Euler steps give smears: the first goes to $t = \frac12$ towards a mean. From four calls on little changes. And
-# the midpoint, at least ten times nearer to the exact path in 12.3, draws no better digits. What is left is the error
+# the midpoint, which was nearer to the exact path at the same cost in 12.3, draws no better digits. What is left is the error
 # of the *network*: an exact way to a slightly wrong place is no gain. Straighter paths would need fewer steps still:
 # that is what *rectified flow* and distillation are about (exercise 1).
 #
@@ -483,8 +483,8 @@ print("the weight t² is the worst of the three:", max(fids, key=fids.get) == "u
 
 # %% [markdown]
 # DDPM's weight spends the effort near the data, and forgives errors near the noise, where each sample's first steps
-# decide which digit it becomes: after a short training that shows. (Ho et al. train for days, and their path spends its
-# time differently.) Between the two others the difference is smaller, though the middle is where the velocity is in
+# decide which digit it becomes: after a short training that shows. (Ho et al. train for hundreds of thousands of steps, and
+# their path spends its time differently.) Between the two others the difference is smaller, though the middle is where the velocity is in
 # doubt (12.5). Try other seeds before you believe in it.
 #
 # **Question 3.** You must choose a model for (a) drawing 60 images a second on a phone, (b) telling how likely a given

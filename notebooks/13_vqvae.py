@@ -110,7 +110,7 @@ plots.panels({"forward": forward, "gradient at z": backward}, "A step, and a slo
 #
 # ## 13.3 Two pulls
 #
-# The decoder's gradient now passes the codebook by. Two more terms bring $z$ and its code together, each with one end
+# The decoder's gradient now goes to $z$, and the codebook gets none. Two more terms bring $z$ and its code together, each with one end
 # held fast (sg, *stop gradient*):
 #
 # $$\underbrace{\lVert \mathrm{sg}[z] - e \rVert^2}_{\text{codebook: the code moves}} \qquad
@@ -504,8 +504,8 @@ samples = grey_levels[:, None] / (digits.levels - 1)
 plots.rows({"test images": grey[:12], "samples": samples}, "64 grey levels, one by one")
 
 # %% [markdown]
-# A small masked convolution needs fewer bits than the flow, in a fraction of its training time: a softmax over 17
-# levels suits grey levels better than a density. It gives up the code: there is no $z$, nothing to interpolate, and 64
+# A small masked convolution needs about as many bits as the flow, whose number is a bound (5.6): here the likelihood of the
+# levels is known exactly. It gives up the code: there is no $z$, nothing to interpolate, and 64
 # passes for one image. A VQ-VAE has both, an encoder, and a short sequence to write.
 
 # %% [markdown]

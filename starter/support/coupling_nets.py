@@ -28,7 +28,7 @@ class ScaleShift(nn.Module):
 
     The bound starts at 1: one coupling scales by at most a factor e, however wild its network's output.
 
-    Source: Dinh et al. 2017, "Density estimation using Real NVP", section 3.2 (tanh with a learned scale).
+    Source: Dinh et al. 2017, "Density estimation using Real NVP" (tanh with a learned scale).
     """
 
     def __init__(self, net: nn.Module, channels: int, spatial: bool = True) -> None:
