@@ -41,7 +41,7 @@ def preview(recipe: str, data: str) -> None:
 
 
 def drawn(recipe: str, data: str) -> "Tensor":
-    """300 new images (N, C, H, W) in [0, 1] of a trained model, from a picture beside the labs: no weights, no blanks."""
+    """300 new images (N, C, H, W) in [0, 1] of a trained model, from a picture beside the labs: nothing is computed."""
     from .previews import drawn
 
     return drawn(recipe, data)

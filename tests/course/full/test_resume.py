@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from starter.support import recipes, training
 from starter.support.coupling_nets import GatedConvNet
+from starter.support.full import parallel, precision
 from starter.support.full import train as full
 from starter.support.full.job import Job
 from starter.support.nets import mlp_decoder, mlp_encoder
@@ -122,3 +124,54 @@ def test_the_steps_of_an_epoch_are_those_that_these_tests_avoid(job):
     held = int(full.HELD_OUT * len(images))
     stream = training.Stream(full.part(images, slice(held, None), "cpu"), 100, 0, "cpu", drop_last=True)
     assert stream.steps_of_epoch == EPOCH and not any(stop % EPOCH == 0 or stop % 4 == 0 for stop in STOPS)
+
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device to train on")
+
+
+@cuda
+def test_a_run_on_a_gpu_goes_on_there_as_if_it_had_not_been_stopped(job, tmp_path):
+    """Near, not equal: sums of a GPU need not come in one order."""
+    job = replace(job, device="cuda")
+    full.train(job)
+    stopped = replace(job, out=tmp_path / "stopped")
+    for stop in (*STOPS, STEPS):
+        full.train(replace(stopped, steps=stop, resume=stop != STOPS[0]))
+    whole, parts = (state(each) for each in (job, stopped))
+    assert {value.device.type for value in whole["model"].values()} == {"cpu"}, "a checkpoint opens everywhere"
+    for name, terms in whole["history"]["terms"].items():
+        seen, near = torch.tensor(parts["history"]["terms"][name]), 0.05 if job.precision == "bfloat16" else 0.01
+        torch.testing.assert_close(seen, torch.tensor(terms), rtol=near, atol=near)
+
+
+@cuda
+@pytest.mark.parametrize("there", ["cuda", "cpu"])
+def test_a_run_goes_on_on_another_device(job, tmp_path, there):
+    here = "cpu" if there == "cuda" else "cuda"
+    moved = replace(job, device=here, steps=STOPS[0])
+    full.train(moved)
+    full.train(replace(moved, device=there, steps=STEPS, resume=True))
+    terms = state(moved)["history"]["terms"].values()
+    assert all(len(values) == STEPS and torch.tensor(values).isfinite().all() for values in terms)
+
+
+@cuda
+def test_convolutions_on_a_gpu_keep_the_layout_that_they_like_best():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3)).cuda()
+    precision.faster(lambda x, y: None, net, "float32", "cuda")
+    seen = net(torch.rand(2, 1, 8, 8, device="cuda"))
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+
+
+@cuda
+def test_one_process_averages_its_gradients_over_nccl(tmp_path):
+    """The same calls as of many: what one process says comes back."""
+    dist.init_process_group("nccl", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
+    try:
+        weight = torch.nn.Parameter(torch.ones(3, device="cuda"))
+        weight.grad = torch.arange(3.0, device="cuda")
+        parallel.averaged(torch.optim.SGD([weight], lr=1.0))
+        assert weight.grad.tolist() == [0, 1, 2]
+        assert parallel.Processes(0, 2, "cuda:0").agreed(stop=True)
+    finally:
+        dist.destroy_process_group()
