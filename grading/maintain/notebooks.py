@@ -22,6 +22,7 @@ from nbclient.exceptions import CellExecutionError
 
 from starter.support import runs
 from starter.support.checks import AUTOTEST_SEED
+from starter.support.full import previews
 
 from ..content.mistake import Mistake
 from ..content.overlay import ROOT, overlay
@@ -117,7 +118,7 @@ def executed(
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(normalised, cell.outputs) if output]
     notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
-    notebook.metadata["plots"] = plots_as_they_are()
+    notebook.metadata["plots"] = drawn_with(text)
     return notebook
 
 
@@ -125,10 +126,17 @@ def failed(cell: nbformat.NotebookNode) -> bool:
     return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
-def plots_as_they_are() -> str:
-    """A mark of what draws. nbval compares numbers and words; that a picture is out of date, only this mark tells."""
-    texts = [(ROOT / "starter/support" / name).read_bytes() for name in ("plots.py", "alt_text.py")]
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+def drawn_with(text: Path) -> str:
+    """A mark of what draws a notebook's pictures, and of what it shows of full-size runs: results, images of models.
+
+    nbval compares numbers and words; that a picture or such a table is out of date, only this mark tells.
+    """
+    words, support = text.read_text(encoding="utf-8"), ROOT / "starter/support"
+    images = [*(ROOT / previews.FOLDER).iterdir(), *(ROOT / previews.DRAWN_FOLDER).iterdir()]
+    files = [support / "plots.py", support / "alt_text.py"]
+    files += sorted(path for path in images if f'"{path.stem.rpartition("-")[0]}"' in words)
+    files += sorted((ROOT / "results").glob("*-mnist.json")) if '"results"' in words else []
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def normalised(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
@@ -178,7 +186,7 @@ def stale(text: Path) -> bool:
     if not path.exists():
         return True
     notebook = nbformat.read(path, as_version=4)
-    return form(notebook) != form(read(text)) or notebook.metadata.get("plots") != plots_as_they_are()
+    return form(notebook) != form(read(text)) or notebook.metadata.get("plots") != drawn_with(text)
 
 
 def reworded(text: Path) -> bool:
@@ -189,7 +197,7 @@ def reworded(text: Path) -> bool:
     stored, fresh = nbformat.read(path, as_version=4), read(text)
     before, after = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (stored, fresh))
     asks = [(cell.source, cell.metadata) for cell in before] == [(cell.source, cell.metadata) for cell in after]
-    if not asks or stored.metadata.get("plots") != plots_as_they_are():
+    if not asks or stored.metadata.get("plots") != drawn_with(text):
         return False
     for old, new in zip(before, after):
         new.outputs, new.execution_count = old.outputs, old.execution_count

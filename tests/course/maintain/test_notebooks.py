@@ -96,10 +96,27 @@ def test_new_words_need_no_run_and_new_code_does(tmp_path, monkeypatch):
     assert [cell.get("outputs") for cell in after.cells] == [cell.get("outputs") for cell in before.cells]
     assert any(cell.source == "## Other\n\nMore." for cell in after.cells)
     with monkeypatch.context() as changed:  # what draws the pictures
-        changed.setattr(notebooks, "plots_as_they_are", lambda: "another")
+        changed.setattr(notebooks, "drawn_with", lambda text: "another")
         assert notebooks.stale(text) and not notebooks.reworded(text)
     text.write_text(text.read_text().replace("done", "over"))
     assert not notebooks.reworded(text) and notebooks.stale(text)
+
+
+def test_what_a_notebook_shows_of_full_size_runs_is_part_of_its_mark(tmp_path, monkeypatch):
+    for folder in (previews.FOLDER, previews.DRAWN_FOLDER, "results"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("plots.py", "alt_text.py"):
+        (tmp_path / "starter/support" / name).write_text("")
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    texts = {"preview": 'full.preview("a-b", "mnist")', "table": 'data.course() / "results"', "neither": "a-b results"}
+    for name, words in texts.items():
+        (tmp_path / f"{name}.py").write_text(words)
+    before = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
+    for file, reader in ((f"{previews.FOLDER}/a-b-mnist.png", "preview"), ("results/a-b-mnist.json", "table")):
+        (tmp_path / file).write_text("new")
+        now = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
+        assert [name for name in texts if now[name] != before[name]] == [reader]
+        before = now
 
 
 @pytest.mark.parametrize(
