@@ -110,9 +110,8 @@ def interpolate(z_start: Tensor, z_end: Tensor, steps: int) -> Tensor:
 def corrupt(x: Tensor, eps: Tensor, sigma: float) -> Tensor:
     """Images with Gaussian noise of standard deviation sigma, still inside [0, 1].
 
-    x_noisy = clip(x + sigma * eps, 0, 1),  eps ~ N(0, I)
-
-    The noise is an argument, so a test can fix it. x itself stays as it is: it is the target.
+    What the noise takes beyond black or white is cut off. It is an argument, so a test can fix it. x itself stays as
+    it is: it is the target.
 
     Args:
         x: images in [0, 1], shape (B, C, H, W).
@@ -131,7 +130,7 @@ def corrupt(x: Tensor, eps: Tensor, sigma: float) -> Tensor:
 def denoising_loss(autoencoder: nn.Module, x: Tensor, eps: Tensor, sigma: float, kind: str = "bce") -> Tensor:
     """Reconstruction loss of a denoising autoencoder: it sees the noisy image and must return the clean one.
 
-    reconstruction_loss(autoencoder(corrupt(x, eps, sigma)), x, kind)
+    The noise is that of `corrupt`, the error that of `reconstruction_loss`.
 
     Args:
         autoencoder: maps images (B, C, H, W) to logits of the same shape; stays in the mode it is in.

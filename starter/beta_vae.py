@@ -80,7 +80,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
 def linear_warmup(step: int, warmup_steps: int, beta: float = 1.0) -> float:
     """Weight of the KL that grows on a straight line and then stays.
 
-    beta_t = beta * min(t / warmup_steps, 1)
+    It begins at 0. As far as the warm-up is done, so far has the weight come.
 
     Args:
         step: t, the steps of the optimizer so far: 0 at the first batch.

@@ -84,7 +84,7 @@ def training_step(
 def euler_step(velocity: Velocity, x: Tensor, t: Tensor, dt: float) -> Tensor:
     """One step along the field as if it did not change on the way: the error of the whole way falls like dt.
 
-    x(t + dt) ≈ x + dt velocity(x, t)
+    Euler's method: the velocity at the beginning holds for all of dt.
 
     Args:
         velocity: the field.
@@ -106,7 +106,7 @@ def euler_step(velocity: Velocity, x: Tensor, t: Tensor, dt: float) -> Tensor:
 def midpoint_step(velocity: Velocity, x: Tensor, t: Tensor, dt: float) -> Tensor:
     """One step with the velocity of its middle: asks the field twice, and the error of the whole way falls like dt^2.
 
-    x(t + dt) ≈ x + dt velocity(x', t + dt / 2),  x' = x + dt / 2 velocity(x, t)
+    The middle is half a step away in time, and half an Euler step away in space.
 
     Args, Returns, Raises: as `euler_step`.
     """

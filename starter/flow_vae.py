@@ -210,7 +210,8 @@ def coupling(x: Tensor, net: Net, direction: str) -> tuple[Tensor, Tensor]:
 def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
     """Log-density of data under a flow with a standard-normal latent: the change of variables.
 
-    log p(x) = log N(z; 0, I) + log_det,  z, log_det = flow.forward(x)
+    How likely is the latent that x becomes, and how much does the way there stretch space around x? Where it stretches,
+    data are denser than their latents.
 
     Args:
         flow: can do forward; in the end it is in the mode in which it came.

@@ -1,4 +1,4 @@
-"""Lab 5: RealNVP. A network that can be run backwards, and therefore knows the exact density of its data.
+"""Lab 5: RealNVP. A network that can be run backwards, and therefore knows the exact density of real numbers.
 
 forward goes from data to latent, inverse back; log_det is that of the map just taken, shape (B,). Mask value 1 passes
 through. Images x are float32 (B, C, H, W) in [0, 1], whole grey levels k / (levels - 1).

@@ -20,9 +20,8 @@ from .gan import GAN, generator_step
 def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """What the critic minimises: minus its estimate of the Wasserstein distance between real and fake images.
 
-    loss = E[f(G(z))] - E[f(x)]
-
-    At its minimum over all f with slopes of at most 1, -loss is the distance W1 itself (Kantorovich and Rubinstein).
+    The estimate: by how much real images score higher than fake ones, each on average. Its maximum over all f with
+    slopes of at most 1 is the distance W1 itself (Kantorovich and Rubinstein).
 
     Args:
         real_scores: f(x), shape (B,).
@@ -44,7 +43,7 @@ def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def generator_loss(fake_scores: Tensor) -> Tensor:
     """What the generator minimises: the only part of the distance that it can change.
 
-    loss = -E[f(G(z))]
+    It wants its images to score high, on average, as real ones do.
 
     Args:
         fake_scores: f(G(z)), shape (B,).
