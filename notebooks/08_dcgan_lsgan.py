@@ -83,8 +83,8 @@ plots.grid(models["fully connected"].sample(z), title)
 # **Predict.** Eight convolutions of 32 channels, one after the other, their weights drawn from $N(0, \sigma^2)$. What becomes
 # of the size of the signal? For which σ does it stay as it is?
 #
-# **Change a number.** Set `channels` to 8, then to 128, and run the cell again. Look at the right ends of the curves: does
-# one of the three σ keep the size of the signal now? And which curve stays where it was?
+# **Change a number.** Set `channels` to 8, then to 128, and run the cell again. Look at the right ends of the curves:
+# does one of the three σ keep the size of the signal now? And which curve stays where it was?
 
 # %%
 channels = 32  # try 8, 128
