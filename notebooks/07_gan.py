@@ -17,7 +17,7 @@
 # - judge a GAN by FID and diversity, because its losses say nothing.
 #
 # **Time:** 150 minutes. **Before:** lab 1, and lab 6 for FID. **Your part:** eight blanks in
-# [starter/gan.py](../starter/gan.py), two written answers here.
+# [starter/gan.py](../starter/gan.py), two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -107,18 +107,22 @@ plots.lines(curves, "What one real image costs", "logit", "nats")
 # the logit is flat, and nothing says where they are.
 #
 # </details>
+#
+# **Change a number.** Set `b` to 0.02, then to 0.4, and run the cell again. Look at the dashed curve: at which logit is
+# its right end, and how much lower is that than its left end?
 
 # %%
+b = 0.1  # try 0.02, 0.4
 at = torch.linspace(-6, 6, 241, dtype=torch.float64)
 p, p_g = (torch.distributions.Normal(middle, 1.0).log_prob(at).exp() for middle in (-1.5, 1.5))
 best = {}
-for b in (0.0, 0.1):
-    logit = ((0.9 * p + b * p_g) / (p + p_g)).logit().requires_grad_()
-    asked = [torch.full_like(at, target) for target in (0.9, b)]
+for low in (0.0, b):
+    logit = ((0.9 * p + low * p_g) / (p + p_g)).logit().requires_grad_()
+    asked = [torch.full_like(at, target) for target in (0.9, low)]
     costs = [torch.nn.functional.binary_cross_entropy_with_logits(logit, y, reduction="none") for y in asked]
     (slope,) = torch.autograd.grad((p * costs[0] + p_g * costs[1]).sum(), logit)
-    print(f"b = {b}: no other logit is better anywhere: {bool((slope.abs() < 1e-12).all())}")
-    best[f"generated ones asked for {b:g}"] = (at, logit.detach())
+    print(f"b = {low}: no other logit is better anywhere: {bool((slope.abs() < 1e-12).all())}")
+    best[f"generated ones asked for {low:g}"] = (at, logit.detach())
 plots.lines(best, "The best logit; real ones around -1.5, generated around 1.5", "x", "logit")
 
 # %% [markdown]
@@ -145,7 +149,11 @@ for name, loss in {"minimax": gan.saturating_loss, "non-saturating": gan.generat
     value = torch.stack([loss(logit[None]) for logit in logits])
     (slope,) = torch.autograd.grad(value.sum(), logits)
     values[name], slopes[name] = (logits.detach(), value), (logits.detach(), -slope)
-plots.panels({"loss": values, "push towards a higher logit": slopes}, x="logit of a fake")
+with plots.figure(6.4, 2.9, ncols=2) as axes:
+    for ax, (name, curves) in zip(axes[0], {"loss": values, "push towards a higher logit": slopes}.items()):
+        plots.draw_curves(ax, curves)
+        plots.finish(ax, "logit of a fake", name)
+    axes[0, 0].legend()
 
 # %% [markdown]
 # Left of 0 the discriminator is winning. There the minimax loss is flat: the worse a fake, the less it learns. The other
@@ -189,11 +197,16 @@ check("gan-4")  # starter/gan.py, discriminator_step
 # So at its best the discriminator measures the Jensen-Shannon divergence: 0 if both are the same, $\log 2$ if they never meet.
 #
 # </details>
+#
+# **Change a number.** `middle` is where the fakes lie. Set it to 1.5, then to -1.5: a generator that draws one of the
+# two hills. Run this cell and the next one again. What does $D$ say on that hill, and what on the one that is never
+# drawn? Is the loss in the title higher or lower than at 0?
 
 # %% tags=["training"]
+middle = 0.0  # try 1.5, -1.5
 torch.manual_seed(training.SEED)
 hills = torch.distributions.Normal(torch.tensor([-1.5, 1.5]), 0.6)
-between = torch.distributions.Normal(0.0, 1.0)
+between = torch.distributions.Normal(middle, 1.0)
 still, judge = torch.nn.Identity(), nets.mlp_discriminator((1,), (64, 64))  # a generator that stays where it is
 optimizer = torch.optim.Adam(judge.parameters(), lr=3e-3)
 for _ in range(800):

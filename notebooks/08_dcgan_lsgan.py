@@ -16,7 +16,7 @@
 # - replace cross-entropy by least squares, walk through the space of codes on two axes, and search in it.
 #
 # **Time:** 140 minutes. **Before:** lab 7. **Your part:** eight blanks in [starter/dcgan.py](../starter/dcgan.py), two
-# written answers here.
+# written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -82,13 +82,19 @@ plots.grid(models["fully connected"].sample(z), title)
 #
 # **Predict.** Eight convolutions of 32 channels, one after the other, their weights drawn from $N(0, \sigma^2)$. What becomes
 # of the size of the signal? For which σ does it stay as it is?
+#
+# **Change a number.** Set `channels` to 8, then to 128, and run the cell again. Look at the right ends of the curves:
+# does one of the three σ keep the size of the signal now? And which curve stays where it was?
 
 # %%
+channels = 32  # try 8, 128
+
+
 def sizes(sigma, batch_norm):
     torch.manual_seed(0)
-    x, deviations = torch.randn(64, 32, 8, 8), []
+    x, deviations = torch.randn(64, channels, 8, 8), []
     for _ in range(8):
-        x = nn.functional.conv2d(x, sigma * torch.randn(32, 32, 3, 3), padding=1)
+        x = nn.functional.conv2d(x, sigma * torch.randn(channels, channels, 3, 3), padding=1)
         x = nn.functional.batch_norm(x, None, None, training=True) if batch_norm else x
         deviations.append(x.std().log10().item())
         x = x.relu()
@@ -386,13 +392,17 @@ guesses.outcome("dc-code", max(codes, key=lambda name: first_steps(name)[name][1
 #
 # **Predict.** Without the root, in the middle: the mean of four independent codes of $N(0, I)$. What is its variance,
 # and has the generator ever seen such a code?
+#
+# **Change a number.** Set `numbers` to 2, then to 100, and run the cell again. How much of one curve lies under the
+# other?
 
 # %%
-drawn, mixed = torch.randn(2000, 10), torch.randn(2000, 4, 10).mean(dim=1)
-lengths = torch.linspace(0, 7, 50)
+numbers = 10  # try 2, 100
+drawn, mixed = torch.randn(2000, numbers), torch.randn(2000, 4, numbers).mean(dim=1)
+lengths = torch.linspace(0, 7 * (numbers / 10) ** 0.5, 50)
 clouds = {"drawn": drawn, "mean of four": mixed}
 density = {n: (lengths[1:], torch.histogram(c.norm(dim=1), lengths, density=True)[0]) for n, c in clouds.items()}
-plots.lines(density, "How long is a code of 10 numbers?", "length of z", "density")
+plots.lines(density, f"How long is a code of {numbers} numbers?", "length of z", "density")
 
 # %%
 check("dc-5")  # starter/dcgan.py, interpolate_2d

@@ -18,7 +18,7 @@
 # - read the progress of a GAN from its own loss.
 #
 # **Time:** 150 minutes. **Before:** labs 7 and 8. **Your part:** eight blanks in
-# [starter/wgan_gp.py](../starter/wgan_gp.py), two written answers here.
+# [starter/wgan_gp.py](../starter/wgan_gp.py), two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -55,14 +55,18 @@ diagrams.show("wgan_gp")
 # *Wasserstein distance* $W_1$ is the work of moving one line onto the other: mass times distance, by the cheapest plan.
 #
 # **Predict.** Draw both against θ, from −1 to 1. What is their slope at θ = 0.5?
+#
+# **Change a number.** `noise` is the deviation of Gaussian noise that both lines get. Set it to 0.1, then to 0.3, and
+# run the cell again. Which of the two curves changes, and where does it have a slope now?
 
 # %%
+noise = 0.0  # try 0.1, 0.3
 thetas = torch.linspace(-1, 1, 41)
-bins = torch.linspace(-1.025, 1.025, 42)  # each θ is the middle of one
-at_zero = torch.zeros(500)
+bins = torch.linspace(-2.025, 2.025, 82)  # each θ is the middle of one
+at_zero = noise * torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(500) + 0.5) / 500)
 js, w1 = [], []
 for theta in thetas:
-    at_theta = torch.full((500,), theta.item())  # only the horizontal matters: both lines are as high
+    at_theta = at_zero + theta  # only the horizontal matters: both lines are as high
     p, q = at_zero.histogram(bins).hist, at_theta.histogram(bins).hist
     js.append(spatial.distance.jensenshannon(p, q) ** 2)
     w1.append(stats.wasserstein_distance(at_zero, at_theta))
@@ -192,8 +196,8 @@ torch.manual_seed(training.SEED)
 real, fake = ring(500), 0.3 * torch.randn(500, 2)
 x_hat = wgan.mix(real, fake, torch.rand(500))
 with plots.figure(4.6, 4.4) as axes:
-    for name, points in {"real": real, "generated": fake, "between": x_hat}.items():
-        axes[0, 0].scatter(*points.T, s=8, linewidths=0, label=name)
+    for marker, (name, points) in zip(plots.MARKERS, {"real": real, "generated": fake, "between": x_hat}.items()):
+        axes[0, 0].scatter(*points.T, s=14, linewidths=0, marker=marker, label=name)
     axes[0, 0].set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
 
@@ -282,7 +286,7 @@ with plots.figure(7.5, 7.0, nrows=2, ncols=2) as axes:
         for ax, (name, value) in zip(row, values.items()):
             drawn = ax.imshow(value, vmin=lowest, vmax=highest, extent=(-3, 3, -3, 3), interpolation="bilinear")
             ax.scatter(*real.T, s=3, color="white")
-            ax.set(title=f"{name}: {what} {value.min():.3f} to {value.max():.3f}")
+            ax.set(title=f"{name}: {what} {value.min():.3f} to {value.max():.3f}", xlabel="$x_1$", ylabel="$x_2$")
             ax.grid(False)
         ax.figure.colorbar(drawn, ax=list(row), label=what, shrink=0.8)
 
@@ -306,7 +310,12 @@ def slopes_and_weights(critics, x, steepest):
         pictures["slope at the points between"][name] = histogram(norms, 0, steepest)
         weights = torch.cat([weight.flatten() for weight in f.parameters()])
         pictures[f"weights, {name}"] = {"": histogram(weights, -weights.abs().max().item(), weights.abs().max().item())}
-    plots.panels(pictures, x="slope, or weight", y="share")
+    with plots.figure(8.5, 2.9, ncols=3) as axes:
+        for ax, (name, curves) in zip(axes[0], pictures.items()):
+            plots.draw_curves(ax, curves)
+            ax.locator_params(axis="x", nbins=4)
+            ax.set_title(name)
+            plots.finish(ax, name.partition(",")[0].partition(" ")[0], "share", legend=len(curves) > 1)
 
 
 slopes_and_weights(critics, x_hat, steepest=1.6)
@@ -321,8 +330,7 @@ slopes_and_weights(critics, x_hat, steepest=1.6)
 # A slope can be bounded in other ways, too; two of them are found in most GANs of today.
 #
 # - *Spectral normalisation* divides each weight matrix by its largest singular value. Each layer then has a slope of at
-#   most 1, and so has the whole network, everywhere and for any data. It is often used with the *hinge* loss,
-#   $\mathbb E[\max(0, 1 - f(x))] + \mathbb E[\max(0, 1 + f(G(z)))]$, which leaves alone what is right by a margin.
+#   most 1, and so has the whole network, everywhere and for any data.
 # - $R_1$ penalises the slope at *real* images alone, and asks for 0:
 #   $\tfrac{\gamma}{2}\, \mathbb E\, \lVert \nabla f(x) \rVert^2$. With the loss of lab 7 it makes the game settle where
 #   it otherwise circles (Mescheder et al.).
@@ -350,6 +358,71 @@ print("spectral norm finds between a third and two thirds:", 1 / 3 < seen["spect
 # About half. The steepest directions of the layers do not line up, and the activations take away some more. So the
 # bound of 1 is never reached: it is safe, and too strict. For a GAN that is no harm: a number that is proportional to
 # the distance would do. The price is low, no second derivative is needed.
+#
+# Spectral normalisation is often used with the *hinge* loss. The generator's is $-\mathbb E[f(G(z))]$, the critic's
+#
+# $$\mathbb E[\max(0, 1 - f(x))] + \mathbb E[\max(0, 1 + f(G(z)))]$$
+
+# %%
+def hinge_losses(real, fake):
+    """Of the critic, and of the generator."""
+    return (1 - real).relu().mean() + (1 + fake).relu().mean(), -fake.mean()
+
+
+scores, sure = torch.linspace(-3, 3, 61), torch.full((1,), -100.0)  # a fake that costs the first two nothing
+losses = {"hinge": lambda f: hinge_losses(f, sure)[0], "GAN (lab 7)": lambda f: gan.discriminator_loss(f, sure)}
+losses["Wasserstein"] = lambda f: wgan.critic_loss(f, torch.zeros(1))
+curves = {name: (scores, torch.stack([loss(f[None]) for f in scores])) for name, loss in losses.items()}
+plots.lines(curves, "What one real example costs the critic", "score f(x)", "loss")
+
+# %% [markdown]
+# The Wasserstein loss falls for ever: it needs a bound on the slope. The loss of lab 7 falls less and less. The hinge
+# loss is 0 from score 1 on: it leaves alone what is right by a margin.
+#
+# Now $R_1$, with the loss of lab 7, on the same points and for as many steps.
+#
+# **Change a number.** Set `gamma` to 0.1, then to 10, and run the cell again. Look at the last row of the table: how do
+# its three numbers change? Could the first be a distance?
+
+# %% tags=["training"]
+gamma = 1.0  # try 0.1, 10
+
+
+def r1(critic, x):
+    x = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return gamma / 2 * slope.flatten(1).square().sum(dim=1).mean()
+
+
+with torch.random.fork_rng():
+    torch.manual_seed(training.SEED)
+    flat = nets.mlp_discriminator((2,), (64, 64))
+    optimizer = adam(flat, 3e-3)
+    for _ in range(400):
+        x = ring(128)
+        loss = gan.discriminator_loss(flat(x), flat(0.3 * torch.randn(128, 2))) + r1(flat, x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def slope_at(f, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(f(x).sum(), x)[0].norm(dim=1).mean().item()
+
+
+rows = {}
+for name, f in (critics | {"spectral norm": spectral, "R₁, loss of lab 7": flat}).items():
+    rows[name] = {"E f(x) − E f(G(z))": -wgan.critic_loss(f(real), f(fake)).item()}
+    rows[name] |= {"slope at real points": slope_at(f, real), "slope between": slope_at(f, x_hat)}
+plots.table(rows, f"Four critics after 400 steps; W₁ is {w1:.2f}")
+at_real, between = list(rows["R₁, loss of lab 7"].values())[1:]
+print("with R₁ the slope between is at least 1.3 times that at real points:", between > 1.3 * at_real)
+
+# %% [markdown]
+# The critics with the penalty and with spectral normalisation have nearly the same slope in both places. The one with
+# $R_1$ is flatter where the data are, for only there it pays. Its scores are log-odds, in no unit of distance, and
+# their size follows γ: where they come near $W_1$, that is chance.
 #
 # ## 9.8 Whose turn is it?
 #
@@ -410,8 +483,8 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
     for ax, (name, (generator, *_)) in zip(axes[0], games.items()):
         samples = generator(torch.randn(1000, 2)).detach()
         found = gan.modes_covered(samples, centres, radius=0.3)
-        ax.scatter(*samples.T, s=5, linewidths=0, label="generated")
-        ax.scatter(*ring(300).T, s=5, linewidths=0, label="real")
+        ax.scatter(*samples.T, s=8, linewidths=0, label="generated")
+        ax.scatter(*ring(300).T, s=14, linewidths=0, marker="^", label="real")
         ax.set(aspect="equal", title=f"{name}: {found} of 8 modes", xlim=(-3, 3), ylim=(-3, 3))
         plots.finish(ax, "$x_1$", "$x_2$")
     ax.legend(loc="upper right")
@@ -564,6 +637,7 @@ guesses.summary("wgan", "wgan-gp-mnist", "mnist")
 # - Arjovsky, Bottou 2017, *Towards principled methods for training generative adversarial networks*, ICLR.
 # - Arjovsky, Chintala, Bottou 2017, *Wasserstein generative adversarial networks*, ICML: the two lines, clipping.
 # - Gulrajani et al. 2017, *Improved training of Wasserstein GANs*, NeurIPS: the penalty.
+# - Lim, Ye 2017, *Geometric GAN*, arXiv 1705.02894: the hinge loss.
 # - Mescheder et al. 2018, *Which training methods for GANs do actually converge?*, ICML: $R_1$.
 # - Miyato et al. 2018, *Spectral normalization for generative adversarial networks*, ICLR.
 # - Stanczuk et al. 2021, *Wasserstein GANs work because they fail (to approximate the Wasserstein distance)*, arXiv

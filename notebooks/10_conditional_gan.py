@@ -17,7 +17,8 @@
 # - compute what a patch discriminator sees.
 #
 # **Time:** 160 minutes. **Before:** lab 7. **Your part:** eight blanks in
-# [starter/conditional_gan.py](../starter/conditional_gan.py), two written answers here.
+# [starter/conditional_gan.py](../starter/conditional_gan.py), two written answers here. Words:
+# [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -32,6 +33,16 @@ import torch
 from starter.support.checks import check  # first: it explains a module that does not parse
 from starter.support import data, diagrams, features, guesses, nets, plots, runs, training, widgets
 from starter import conditional_gan as cgan, gan
+
+# %% [markdown]
+# **Where this leads.** Digits to order, drawn by this lab's model with the reference answers in its blanks, after less
+# than a minute of training. Each column was asked for one class. Most are what was ordered; a few are hard to read.
+
+# %%
+if reference := runs.of_reference("mnist16").get("cgan"):
+    plots.grid(reference.samples()[:40], "", 10, (), [f"{k}" for k in range(10)], inches=0.5)
+else:
+    print("Not shown: this copy of the course comes without the runs of the reference.")
 
 # %%
 diagrams.show("conditional_gan")
@@ -296,6 +307,19 @@ z, y = cgan.class_grid(path, n_classes)
 plots.grid(model.sample(z, y), "One path from style to style, under every class", 10, inches=0.5)
 
 # %% [markdown]
+# In training $z$ was drawn from $N(0, I)$. What does the generator draw nearer to 0, or farther away?
+#
+# **Change a number.** Set `spread` to 0.3, then to 3, and run the cell again. Look along the rows: how much do the
+# digits of a class differ? And how many samples of 1,000 show what was ordered?
+
+# %%
+spread = 1.0  # try 0.3, 3
+shown = features.accuracy(model.sample(spread * z_test, y_test), y_test)
+z, y = cgan.class_grid(spread * z_test[:12], n_classes)
+title = f"z times {spread:g}: {1000 * shown:.0f} of 1,000 as ordered"
+plots.grid(model.sample(z, y), title, 12, [f"{k}" for k in range(n_classes)], inches=0.4)
+
+# %% [markdown]
 # ## 10.9 Patches
 #
 # One logit for the whole image, or many, each for a small patch? A *PatchGAN* discriminator ends in a convolution: its logits
@@ -335,21 +359,29 @@ z, y = cgan.class_grid(z_test[:12], n_classes)
 title = f"Judged by patches, {played.steps} steps: FID {end['FID']:.1f}, accuracy {end['accuracy']:.0%}"
 plots.grid(patches.sample(z, y), title, 12, [f"{k}" for k in range(n_classes)], inches=0.4)
 
+# %% [markdown]
+# **Change a number.** Below a square of `side` × `side` pixels is turned, 2 × 2 at first. Set `side` to 1, then to 6,
+# and run the cell again. Look at the last row: how many logits move, in each direction?
+
 # %%
+side = 2  # try 1, 6
+
+
 @torch.no_grad()
 def logits(x):
     return patches.discriminator(data.signed(x), test.y[: len(x)]).logits
 
 
 hole = x.clone()
-hole[:, :, 8:10, 6:8] = 1 - hole[:, :, 8:10, 6:8]  # four pixels turned from black to white, or back
+square = (..., slice(8, 8 + side), slice(6, 6 + side))
+hole[square] = 1 - hole[square]  # pixels turned from black to white, or back
 moved = (logits(hole) != logits(x)).float()
 large = {"x": x, "changed": hole, "logits": logits(x).sigmoid()[:, None], "moved": moved[:, None]}
 large = {name: torch.nn.functional.interpolate(images, x.shape[2:]) for name, images in large.items()}
-plots.rows(large, "Each image, four pixels turned, the logits as probabilities, and which of them moved")
+plots.rows(large, f"Each image, {side} × {side} pixels turned, the logits as probabilities, and which of them moved")
 
 # %% [markdown]
-# Exactly the logits whose field holds one of the four pixels have moved. Most probabilities are near one half: judge
+# Exactly the logits whose field holds one of these pixels have moved. Most probabilities are near one half: judge
 # and generator are in balance.
 #
 # Pieces of strokes are right, and no logit asks whether they add up. The classifier takes many of the samples for what was

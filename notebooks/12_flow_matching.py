@@ -18,7 +18,8 @@
 # - trade steps against quality.
 #
 # **Time:** 160 minutes. **Before:** labs 5 and 10. **Your part:** eight blanks in
-# [starter/flow_matching.py](../starter/flow_matching.py), three written answers here.
+# [starter/flow_matching.py](../starter/flow_matching.py), three written answers here. Words:
+# [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -145,8 +146,14 @@ check("fm-3")  # starter/flow_matching.py, euler_step
 # %%
 check("fm-4")  # starter/flow_matching.py, midpoint_step
 
+# %% [markdown]
+# **Change a number.** Set `steps` to 2, then to 16, and run the cell again. Compare the ends of the paths with those of
+# the left panel: which solver arrives there, and with how many steps?
 
 # %%
+steps = 4  # try 2, 16
+
+
 def way(step, x, steps):
     """All places of a particle on its way, (steps + 1, B, 2)."""
     places = [x]
@@ -157,8 +164,9 @@ def way(step, x, steps):
 
 torch.manual_seed(training.SEED)
 start = torch.randn(8, 2)
-ways = {"midpoint, 100 steps": way(fm.midpoint_step, start, 100), "Euler, 4 steps": way(fm.euler_step, start, 4)}
-ways["midpoint, 4 steps"] = way(fm.midpoint_step, start, 4)
+ways = {"midpoint, 100 steps": way(fm.midpoint_step, start, 100)}
+ways |= {f"Euler, {steps} steps": way(fm.euler_step, start, steps)}
+ways |= {f"midpoint, {steps} steps": way(fm.midpoint_step, start, steps)}
 with plots.figure(8.5, 3.1, "The same eight particles under two solvers", ncols=3) as axes:
     for i, (ax, (name, places)) in enumerate(zip(axes[0], ways.items())):
         ax.scatter(*points[:500].T, s=3, linewidths=0, color=plots.GREY, alpha=0.5)
@@ -419,6 +427,25 @@ plots.rows(rows, "The same noise and labels under six weights", [f"{k}" for k in
 # digits, and guidance leads away from doubt. Beyond, accuracy still rises, but all fours begin to look alike: diversity
 # falls, and FID rises again. Guidance gives up rare samples for typical ones.
 #
+# On the moons it can be seen where the rare ones go.
+#
+# **Change a number.** Set `w` to 0, then to 4, and run the cell again. Which part of the ordered moon do the samples
+# fill, and which part do they leave?
+
+# %%
+w = 1.0  # try 0, 4
+with torch.random.fork_rng():
+    torch.manual_seed(training.SEED)
+    ordered = fm.sample(field.best, torch.randn(400, 2), torch.ones(400, dtype=torch.long), 20, w)
+with plots.figure(4.6, 3.6, f"400 samples, asked for the lower moon, w = {w:g}") as axes:
+    for moon, (name, marker) in enumerate((("upper moon", "x"), ("lower moon", "^"))):
+        axes[0, 0].scatter(*points[side == moon][:300].T, s=9, marker=marker, color=plots.GREY, alpha=0.4, label=name)
+    axes[0, 0].scatter(*ordered.T, s=9, linewidths=0, color=plots.COLOURS[0], label="samples")
+    axes[0, 0].set(aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6))
+    plots.finish(axes[0, 0], "$x_1$ (standard deviations)", "$x_2$ (standard deviations)")
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+# %% [markdown]
 # **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give
 # $\log p(x \mid y)$? A colleague reports only the accuracy of guided samples: which failure would it hide, and which
 # score shows it?
