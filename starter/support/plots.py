@@ -208,7 +208,7 @@ def points(
         ax = axes[0, 0]
         places = [(float(across), float(up)) for across, up in named.values()]
         for i, place in enumerate(places):
-            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)])
+            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=list(named)[i])
         ax.margins(0.18, 0.12)
         if log_x:
             ax.set_xscale("log")
@@ -401,17 +401,28 @@ TURN = np.linspace(0, 2 * np.pi, 200)
 
 
 def draw_points(ax: Axes, points: np.ndarray, classes: Tensor | None) -> None:
-    """Coloured by class, and each class named at its median."""
+    """Each class in a colour and a shape, and named at its median."""
     if classes is None:
         ax.scatter(points[:, 0], points[:, 1], s=8, alpha=0.5, linewidths=0, color=COLOURS[0])
         return
     for label in classes.unique().tolist():
-        own = points[array(classes) == label]
-        colour = COLOURS[label % len(COLOURS)]
-        ax.scatter(own[:, 0], own[:, 1], s=9, alpha=0.7, linewidths=0, color=colour)
+        own, colour = points[array(classes) == label], COLOURS[label % len(COLOURS)]
+        cloud(ax, own, str(label), label)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": colour, "edgecolor": "white"}
         x, y = np.median(own, axis=0)
         ax.text(x, y, str(label), color=on(colour), ha="center", va="center", fontsize=8, bbox=box)
+
+
+def clouds(ax: Axes, named: Mapping[str, Tensor | np.ndarray], size: float = 9) -> None:
+    """Sets of points (N, 2) in one plot, which differ by colour and by shape."""
+    for i, (name, points) in enumerate(named.items()):
+        cloud(ax, array(points), name, i, size)
+
+
+def cloud(ax: Axes, points: np.ndarray, name: str, i: int, size: float = 9) -> None:
+    """The i-th of a plot's sets of points."""
+    look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linewidths": 0}
+    ax.scatter(points[:, 0], points[:, 1], s=size, alpha=0.7, label=name, **look)
 
 
 @torch.no_grad()
