@@ -107,10 +107,10 @@ def lines(ax: Axes, drawn: Sequence[Line2D], brief: int, alone: bool) -> list[st
 def courses(lines: Sequence[Line2D]) -> list[str]:
     """How each runs; where two would read the same, also where each of them has gone half of its way."""
     said = [course(line) for line in lines]
-    for share, part in ((0.5, "half"), (0.25, "a quarter"), (0.75, "three quarters")):
+    for share, part in ((0.5, "half way"), (0.25, "a quarter"), (0.75, "three quarters")):
         twice = {words for words in said if said.count(words) > 1 and words.startswith("from")}
         said = [
-            f"{words}, {part} of the way at x = {passed(line, share)}" if words in twice else words
+            f"{words}, {part} at x = {passed(line, share)}" if words in twice else words
             for line, words in zip(lines, said)
         ]
     first = {words: name(line) for line, words in reversed(list(zip(lines, said)))}

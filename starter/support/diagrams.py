@@ -210,9 +210,8 @@ def show(name: str) -> None:
     pairs = [(re.split("[>|]", arrow), "|" in arrow) for arrow in arrows.split()]
     columns, rows = [box.column for box in boxes.values()], [box.row for box in boxes.values()]
     size = 1.75 * (max(columns) - min(columns)) + WIDTH + 0.2, 0.85 * (max(rows) - min(rows)) + HEIGHT + 0.2
-    with plots.figure(
-        size[0], size[1] + 0.35, title, alt=f"{title}. {walks(boxes, [ends for ends, _ in pairs])}"
-    ) as axes:
+    alt = f"{title}. {walks(boxes, [ends for ends, _ in pairs])}"
+    with plots.figure(size[0], size[1] + 0.35, title, alt, drawing=True) as axes:
         ax = axes[0, 0]
         ax.set(xlim=(-WIDTH / 2 - 0.1, size[0] - WIDTH / 2 - 0.1), aspect="equal")
         ax.set_ylim(-0.85 * max(rows) - HEIGHT / 2 - 0.1, -0.85 * min(rows) + HEIGHT / 2 + 0.1)

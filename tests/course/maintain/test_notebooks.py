@@ -143,7 +143,7 @@ def wrong(alt: str) -> bool:
     ("alt", "is_wrong"),
     [
         ("Cost. a from 4.5 down to 0.5 at x = 0, up to 4.5; b from 1 to 2; across: μ; up: nats", False),
-        ("Cost. a from 1 to 60, half of the way at x = 3; b from 1 to 60, half of the way at x = 5", False),
+        ("Cost. a from 1 to 60, half way at x = 3; b from 1 to 60, half way at x = 5", False),
         ("a; from 16 numbers from 1 to 2. b; from 16 numbers from 1 to 2", False),
         ("Cost. a from 1 to 60; b from 1 to 60; across: x", True),
         ("Cost. a line from 4.5 to 4.5; across: μ, or σ", True),

@@ -14,7 +14,7 @@ X = np.linspace(-3, 3, 61)
 def said(monkeypatch):
     """The words of every figure that was shown."""
     words = []
-    monkeypatch.setattr(plots, "show", lambda fig, alt="": words.append(alt or alt_text.described(fig)))
+    monkeypatch.setattr(plots, "show", lambda fig, alt="", drawing=False: words.append(alt or alt_text.described(fig)))
     return words
 
 
@@ -43,14 +43,13 @@ def test_curves_with_the_same_ends_say_where_they_rise(said):
     counts = np.arange(1, 61)
     plots.lines({"near": (counts, counts), "far": (counts + 50, counts)}, x="distance", y="images")
     assert said == [
-        "near from 1 to 60, half of the way at x = 31; far from 1 to 60, half of the way at x = 81; "
-        "across: distance; up: images"
+        "near from 1 to 60, half way at x = 31; far from 1 to 60, half way at x = 81; across: distance; up: images"
     ]
 
 
 @pytest.mark.parametrize("shape", [lambda x: x, lambda x: x**3, lambda x: np.sin(np.pi * x / 2)])
 def test_no_two_different_curves_of_a_panel_read_the_same(said, shape):
-    x = np.linspace(-1, 1, 81)  # half of the way at 0, all of them
+    x = np.linspace(-1, 1, 81)  # half way at 0, all of them
     plots.lines({"one": (x, shape(x)), "other": (x, np.sign(x) * abs(x) ** 0.5), "copy": (x, shape(x))}, x="x", y="y")
     one, other, copy, *_ = said[0].split("; ")
     assert one.removeprefix("one") != other.removeprefix("other") and copy == "copy like one"
@@ -60,8 +59,7 @@ def test_single_curves_of_several_panels_are_told_apart(said):
     early, late = [0, 1, 1, 1, 1], [0, 0, 0, 0, 1]
     plots.panels({"early": {"": (range(5), early)}, "late": {"": (range(5), late)}}, x="step", y="β")
     assert said == [
-        "early; a line from 0 to 1, half of the way at x = 1. late; a line from 0 to 1, half of the way at x = 4. "
-        "across: step; up: β"
+        "early; a line from 0 to 1, half way at x = 1. late; a line from 0 to 1, half way at x = 4. across: step; up: β"
     ]
 
 

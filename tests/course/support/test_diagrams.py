@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def test_arrows_join_boxes_and_boxes_keep_their_distance(name):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_every_box_has_its_words_and_the_picture_says_which_leads_where(name, monkeypatch):
     shown = []
-    monkeypatch.setattr(plots, "show", lambda fig, alt: shown.append((fig, alt)))
+    monkeypatch.setattr(plots, "show", lambda fig, alt, drawing: shown.append((fig, alt)))
     diagrams.show(name)
     ((fig, alt),) = shown
     title, boxes, arrows = diagrams.DIAGRAMS[name]
@@ -47,7 +48,7 @@ def test_no_arrow_crosses_a_box(name):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_words_stay_inside_their_boxes(name, monkeypatch):
     shown = []
-    monkeypatch.setattr(plots, "show", lambda fig, alt: shown.append(fig))
+    monkeypatch.setattr(plots, "show", lambda fig, alt, drawing: shown.append(fig))
     diagrams.show(name)
     shown[0].draw_without_rendering()
     patches = [patch.get_window_extent() for patch in shown[0].axes[0].patches]
@@ -59,3 +60,18 @@ def test_what_compares_with_the_image_is_shown_it():
     for name, loss in {"autoencoder": "loss", "vae": "nll", "beta_vae": "distortion", "flow_vae": "nll"}.items():
         assert f"x|{loss}" in diagrams.DIAGRAMS[name].arrows or f"x>{loss}" in diagrams.DIAGRAMS[name].arrows
     assert "x|nll" in diagrams.DIAGRAMS["vqvae"].arrows
+
+
+def test_a_drawing_is_svg_that_never_changes_and_png_for_who_does_not_trust_it(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append((data, metadata)))
+    diagrams.show("vae")
+    diagrams.show("vae")
+    (first, about), (second, _) = shown
+    assert first == second and set(first) == {"image/svg+xml", "image/png", "text/plain"}
+    svg = ElementTree.fromstring(first["image/svg+xml"])
+    assert svg.get("role") == "img" and svg.get("aria-label") == about["image/png"]["alt"]
+    words = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert words >= {box.text for box in diagrams.DIAGRAMS["vae"].boxes.values()}
+    assert len(first["image/svg+xml"]) < 20_000 and "fill: #ffffff" in first["image/svg+xml"]
+    assert not any(tag in first["image/svg+xml"] for tag in ("<script", "<image", "onload", "<dc:date"))
