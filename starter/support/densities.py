@@ -124,18 +124,16 @@ def maps(
 
 
 def dots(named: Mapping[str, Mapping[str, Tensor]], title: str = "", y: str = "") -> None:
-    """Repeated results side by side: a column for every name, in it a dot for every run, a colour for every kind."""
+    """Repeated results side by side: a column for every name, in it a dot for every run, a look for every kind."""
     kinds = list(next(iter(named.values())))
     with plots.figure(1.3 * len(named), 3.2, title) as axes:
         ax = axes[0, 0]
         for i, kind in enumerate(kinds):
             shift = 0.3 * (i - (len(kinds) - 1) / 2)
-            for column, results in enumerate(named.values()):
-                values = plots.array(results[kind])
-                label = kind if column == 0 else None
-                ax.plot(
-                    np.full(len(values), column + shift), values, "o", color=plots.COLOURS[i], alpha=0.7, label=label
-                )
+            runs = [plots.array(results[kind]) for results in named.values()]
+            at = np.repeat(np.arange(len(runs)) + shift, [len(values) for values in runs])
+            look = {"color": plots.COLOURS[i], "marker": plots.MARKERS[i], "linestyle": "none", "alpha": 0.7}
+            ax.plot(at, np.concatenate(runs), label=kind, **look)
         ax.axhline(0, color=plots.GREY, linestyle="--", linewidth=1.2)
         ax.set_xticks(range(len(named)), list(named))
         ax.grid(axis="x", visible=False)

@@ -1,6 +1,7 @@
 """What a lab builds, as boxes and arrows: numbers in round boxes, networks in blue, what is minimised in red."""
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
@@ -26,7 +27,7 @@ class Box(NamedTuple):
 class Diagram(NamedTuple):
     title: str
     boxes: dict[str, Box]
-    arrows: str  # "x>encoder encoder>z": from which box to which
+    arrows: str  # "x>encoder x|loss": from which box to which, straight, or up or down first and then across
 
 
 DIAGRAMS = {
@@ -48,13 +49,13 @@ DIAGRAMS = {
             "x": Box("image x", 0, 0),
             "encoder": Box("encoder", 1, 0, NETWORK),
             "q": Box("μ, log σ²", 2, 0),
-            "eps": Box("noise ε", 2, -1),
+            "eps": Box("noise ε", 3, -1),
             "z": Box("z = μ + σ ε", 3, 0),
             "decoder": Box("decoder", 4, 0, NETWORK),
-            "kl": Box("KL(q || p)", 2, 1, LOSS),
+            "kl": Box("KL(q || p)", 2, -1, LOSS),
             "nll": Box("−log p(x | z)", 4, 1, LOSS),
         },
-        "x>encoder encoder>q q>z eps>z z>decoder decoder>nll q>kl",
+        "x>encoder encoder>q q>z eps>z z>decoder decoder>nll x|nll q>kl",
     ),
     "beta_vae": Diagram(
         "A β-VAE: one number weighs the rate against the distortion",
@@ -65,10 +66,11 @@ DIAGRAMS = {
             "decoder": Box("decoder", 3, 0, NETWORK),
             "rate": Box("rate R", 1, 1, LOSS),
             "beta": Box("× β", 2, 1),
-            "distortion": Box("distortion D", 4, 0, LOSS),
+            "distortion": Box("distortion D", 4, -1, LOSS),
             "loss": Box("D + β R", 4, 1, LOSS),
         },
-        "x>encoder encoder>z z>decoder decoder>distortion encoder>rate rate>beta beta>loss distortion>loss",
+        "x>encoder encoder>z z>decoder decoder>distortion x|distortion encoder>rate rate>beta beta>loss "
+        "distortion>loss",
     ),
     "flow_vae": Diagram(
         "A flow VAE: maps with a known determinant, between encoder and decoder and in the prior",
@@ -83,7 +85,7 @@ DIAGRAMS = {
             "kl": Box("log q(z) − log p(z)", 3, 1, LOSS),
             "nll": Box("−log p(x | z)", 3, -1, LOSS),
         },
-        "x>encoder encoder>z0 z0>flow flow>zk zk>decoder zk>prior flow>kl prior>kl decoder>nll",
+        "x>encoder encoder>z0 z0>flow flow>zk zk>decoder zk>prior flow>kl prior>kl decoder>nll x|nll",
     ),
     "realnvp": Diagram(
         "A coupling: one half passes, and says how the other half is scaled and shifted",
@@ -107,8 +109,42 @@ DIAGRAMS = {
             "real": Box("real image", 2, 1),
             "D": Box("discriminator", 3, 0.5, NETWORK),
             "logit": Box("logit", 4, 0.5),
+            "g_loss": Box("loss of G:\npass for real", 4, -0.5, LOSS),
+            "d_loss": Box("loss of D:\ntell apart", 4, 1.5, LOSS),
         },
-        "z>G G>fake fake>D real>D D>logit",
+        "z>G G>fake fake>D real>D D>logit logit>g_loss logit>d_loss",
+    ),
+    "dcgan": Diagram(
+        "A DCGAN: convolutions double the map until it is an image, and halve it until it is a logit",
+        {
+            "z": Box("noise z", 0, 0),
+            "up4": Box("up: 4×4,\n64 channels", 1, 0, NETWORK),
+            "up8": Box("up: 8×8,\n32 channels", 2, 0, NETWORK),
+            "up16": Box("up: 16×16,\n1 channel", 3, 0, NETWORK),
+            "fake": Box("fake image", 4, 0),
+            "real": Box("real image", 4, 2),
+            "down8": Box("down: 8×8,\n32 channels", 3, 1, NETWORK),
+            "down4": Box("down: 4×4,\n64 channels", 2, 1, NETWORK),
+            "down1": Box("down: 1×1", 1, 1, NETWORK),
+            "logit": Box("logit", 0, 1),
+            "d_loss": Box("loss of D", 0, 2, LOSS),
+            "g_loss": Box("loss of G", 1, 2, LOSS),
+        },
+        "z>up4 up4>up8 up8>up16 up16>fake fake>down8 real>down8 down8>down4 down4>down1 down1>logit logit>d_loss "
+        "logit>g_loss",
+    ),
+    "metrics": Diagram(
+        "Three measures of two clouds: what a network sees in real and in generated images",
+        {
+            "real": Box("real images", 0, 0.5),
+            "fake": Box("fake images", 0, 1.5),
+            "network": Box("feature\nnetwork", 1, 1, NETWORK),
+            "clouds": Box("two clouds\nof features", 2, 1),
+            "fid": Box("FID: distance of\ntwo Gaussians", 3, 0),
+            "kid": Box("KID: a kernel\nover pairs", 3, 1),
+            "balls": Box("precision, recall:\nballs", 3, 2),
+        },
+        "real>network fake>network network>clouds clouds>fid clouds>kid clouds>balls",
     ),
     "wgan_gp": Diagram(
         "A WGAN-GP: the critic's slope is held near 1 between real and generated images",
@@ -159,32 +195,46 @@ DIAGRAMS = {
             "codebook": Box("codebook", 2, -1, NETWORK),
             "zq": Box("nearest code e", 3, 0),
             "decoder": Box("decoder", 4, 0, NETWORK),
-            "nll": Box("−log p(x | e)", 4, -1, LOSS),
+            "nll": Box("−log p(x | e)", 4, -1.8, LOSS),
             "pull": Box("|z − e|²", 2, 1, LOSS),
             "words": Box("its number k", 3, 1),
             "prior": Box("prior p(k)", 4, 1, NETWORK),
         },
-        "x>encoder encoder>z z>zq codebook>zq zq>decoder decoder>nll z>pull zq>pull zq>words words>prior",
+        "x>encoder encoder>z z>zq codebook>zq zq>decoder decoder>nll x|nll z>pull zq>pull zq>words words>prior",
     ),
 }
 
 
 def show(name: str) -> None:
     title, boxes, arrows = DIAGRAMS[name]
-    pairs = [pair.split(">") for pair in arrows.split()]
+    pairs = [(re.split("[>|]", arrow), "|" in arrow) for arrow in arrows.split()]
     columns, rows = [box.column for box in boxes.values()], [box.row for box in boxes.values()]
     size = 1.75 * (max(columns) - min(columns)) + WIDTH + 0.2, 0.85 * (max(rows) - min(rows)) + HEIGHT + 0.2
-    said = "; ".join(f"{boxes[a].text} to {boxes[b].text}" for a, b in pairs)
-    with plots.figure(size[0], size[1] + 0.35, title, alt=f"{title}. {said}") as axes:
+    alt = f"{title}. {walks(boxes, [ends for ends, _ in pairs])}"
+    with plots.figure(size[0], size[1] + 0.35, title, alt, drawing=True) as axes:
         ax = axes[0, 0]
         ax.set(xlim=(-WIDTH / 2 - 0.1, size[0] - WIDTH / 2 - 0.1), aspect="equal")
         ax.set_ylim(-0.85 * max(rows) - HEIGHT / 2 - 0.1, -0.85 * min(rows) + HEIGHT / 2 + 0.1)
         ax.axis("off")
         patches = {key: draw(ax, box) for key, box in boxes.items()}
-        for one, other in pairs:
+        for (one, other), bent in pairs:
             start, end = place(boxes[one]), place(boxes[other])
-            look = {"arrowstyle": "-|>", "color": plots.GREY, "shrinkA": 0, "shrinkB": 1}
+            look: dict[str, Any] = {"arrowstyle": "-|>", "color": plots.GREY, "shrinkA": 0, "shrinkB": 1}
+            look |= {"connectionstyle": "angle,angleA=90,angleB=0,rad=6"} if bent else {}
             ax.annotate("", end, start, arrowprops=look | {"patchA": patches[one], "patchB": patches[other]})
+
+
+def walks(boxes: dict[str, Box], pairs: list[list[str]]) -> str:
+    """Which box leads to which: each walk goes on until it has a choice, or meets what was told."""
+    ahead = {start: [b for a, b in pairs if a == start] for start, _ in pairs}
+    told = list[str]()
+    for start in list(ahead):
+        words, here = boxes[start].text, [start]
+        while len(here) == 1 and here[0] in ahead:
+            here = ahead.pop(here[0])
+            words += f" to {' and '.join(boxes[each].text for each in here)}"
+        told += [words] * (here != [start])
+    return "; ".join(told).replace("\n", " ")
 
 
 def place(box: Box) -> tuple[float, float]:

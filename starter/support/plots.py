@@ -1,4 +1,4 @@
-"""Pictures for notebooks: each function draws one PNG, dark on white, which reads well on a light and on a dark page.
+"""Pictures for notebooks: each function draws one, dark on white, which reads well on a light and on a dark page.
 
 Every function shows its picture and returns nothing, so that a cell may end with it. Numbers belong into titles and
 labels: tests compare what a cell prints, and never its pictures. Curves differ by colour and by line or marker, in the
@@ -64,12 +64,19 @@ SHARPNESS = 2  # pixels of the file for each on the page, in each direction: leg
 
 @contextmanager
 def figure(
-    width: float, height: float, title: str = "", alt: str = "", nrows: int = 1, ncols: int = 1, shared: bool = False
+    width: float,
+    height: float,
+    title: str = "",
+    alt: str = "",
+    nrows: int = 1,
+    ncols: int = 1,
+    shared: bool = False,
+    drawing: bool = False,
 ) -> Iterator[np.ndarray]:
     """Axes (rows, columns) to draw into, in the course's style; shown at the end of the block.
 
     `alt` is what a reader hears who cannot see it; by default it is made from what was drawn. `shared` axes have the
-    same limits.
+    same limits. A `drawing` is shown as SVG where that is trusted, and as PNG elsewhere.
     """
     with matplotlib.rc_context(STYLE):
         fig = Figure((min(width, WIDEST), height), layout="constrained")
@@ -77,23 +84,34 @@ def figure(
         if title:
             fig.suptitle(title)
         yield axes
-        show(fig, alt)
+        show(fig, alt, drawing)
 
 
-def show(fig: Figure, alt: str = "") -> None:
+def show(fig: Figure, alt: str = "", drawing: bool = False) -> None:
     """Display the picture, and the same word beside every one: tools want a text, tests want it not to change."""
     from IPython.display import display
 
     picture = Image.open(io.BytesIO(png(fig)))
     size = {"width": picture.width // SHARPNESS, "height": picture.height // SHARPNESS}
-    about = {"image/png": size | {"alt": alt or described(fig)}}
-    display({"image/png": base64.b64encode(small(picture)).decode(), "text/plain": "picture"}, metadata=about, raw=True)
+    alt = alt or described(fig)
+    data = {"image/png": base64.b64encode(small(picture)).decode(), "text/plain": "picture"}
+    data |= {"image/svg+xml": svg(fig, alt)} if drawing else {}
+    display(data, metadata={"image/png": size | {"alt": alt}}, raw=True)
 
 
 def png(fig: Figure) -> bytes:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=100 * SHARPNESS, bbox_inches="tight", pad_inches=0.05)
     return buffer.getvalue()
+
+
+def svg(fig: Figure, alt: str) -> str:
+    """The same text for the same figure: no date, and no ids drawn at random. Words stay words."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
+        fig.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None})
+    _, _, inside = buffer.getvalue().partition("<svg ")
+    return f'<svg role="img" aria-label="{html.escape(alt)}" {inside}'
 
 
 def small(picture: Image.Image) -> bytes:
@@ -208,7 +226,7 @@ def points(
         ax = axes[0, 0]
         places = [(float(across), float(up)) for across, up in named.values()]
         for i, place in enumerate(places):
-            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)])
+            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=list(named)[i])
         ax.margins(0.18, 0.12)
         if log_x:
             ax.set_xscale("log")
@@ -401,17 +419,28 @@ TURN = np.linspace(0, 2 * np.pi, 200)
 
 
 def draw_points(ax: Axes, points: np.ndarray, classes: Tensor | None) -> None:
-    """Coloured by class, and each class named at its median."""
+    """Each class in a colour and a shape, and named at its median."""
     if classes is None:
         ax.scatter(points[:, 0], points[:, 1], s=8, alpha=0.5, linewidths=0, color=COLOURS[0])
         return
     for label in classes.unique().tolist():
-        own = points[array(classes) == label]
-        colour = COLOURS[label % len(COLOURS)]
-        ax.scatter(own[:, 0], own[:, 1], s=9, alpha=0.7, linewidths=0, color=colour)
+        own, colour = points[array(classes) == label], COLOURS[label % len(COLOURS)]
+        cloud(ax, own, str(label), label)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": colour, "edgecolor": "white"}
         x, y = np.median(own, axis=0)
         ax.text(x, y, str(label), color=on(colour), ha="center", va="center", fontsize=8, bbox=box)
+
+
+def clouds(ax: Axes, named: Mapping[str, Tensor | np.ndarray], size: float = 9) -> None:
+    """Sets of points (N, 2) in one plot, which differ by colour and by shape."""
+    for i, (name, points) in enumerate(named.items()):
+        cloud(ax, array(points), name, i, size)
+
+
+def cloud(ax: Axes, points: np.ndarray, name: str, i: int, size: float = 9) -> None:
+    """The i-th of a plot's sets of points."""
+    look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linewidths": 0}
+    ax.scatter(points[:, 0], points[:, 1], s=size, alpha=0.7, label=name, **look)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from starter.support import plots
 def shown(monkeypatch):
     """Every figure that was shown, as the figure and its PNG."""
     figures = []
-    monkeypatch.setattr(plots, "show", lambda fig, alt="": figures.append((fig, plots.png(fig))))
+    monkeypatch.setattr(plots, "show", lambda fig, alt="", drawing=False: figures.append((fig, plots.png(fig))))
     return figures
 
 

@@ -27,7 +27,7 @@ def pixels(png: bytes) -> list[float]:
 @pytest.fixture
 def shown(monkeypatch):
     figures, bundles = [], []
-    monkeypatch.setattr(plots, "show", lambda fig, alt: figures.append(fig))
+    monkeypatch.setattr(plots, "show", lambda fig, alt, drawing: figures.append(fig))
     monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
     return figures, bundles
 
