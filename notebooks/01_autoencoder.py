@@ -17,7 +17,7 @@
 # - say why an autoencoder cannot invent new images: the reason for lab 2.
 #
 # **Time:** 140 minutes. **Before:** Python, PyTorch basics. **Your part:** seven blanks in
-# [starter/autoencoder.py](../starter/autoencoder.py), two written answers here.
+# [starter/autoencoder.py](../starter/autoencoder.py), two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -138,13 +138,18 @@ plots.rows({"x": x[:12], "untrained": model.reconstruct(x[:12])})
 #
 # The alternative is the squared error. **Predict.** The target is white, $x = 1$, and the network is sure of black, logit
 # $-6$. Which of the two losses pulls harder?
+#
+# **Change a number.** Set `target` to 0.5, a grey pixel, then to 0, and run the cell again. Look at the lowest value of
+# each curve on the left: which loss does not come down to 0, and at which target?
 
 # %%
+target = 1.0  # try 0.5, 0
 logit = torch.linspace(-8, 8, 200)
 p = logit.sigmoid()
-loss = {"cross-entropy": (logit, -p.log()), "(1 - p)²": (logit, (1 - p) ** 2)}
-slope = {"cross-entropy": (logit, p - 1), "(1 - p)²": (logit, -2 * (1 - p) ** 2 * p)}
-plots.panels({"loss at target 1": loss, "its slope": slope}, x="logit")
+entropy, square = -target * p.log() - (1 - target) * (1 - p).log(), (target - p) ** 2
+loss = {"cross-entropy": (logit, entropy), f"({target:g} - p)²": (logit, square)}
+slope = {"cross-entropy": (logit, p - target), f"({target:g} - p)²": (logit, -2 * (target - p) * p * (1 - p))}
+plots.panels({f"loss at target {target:g}": loss, "its slope": slope}, x="logit")
 
 # %% [markdown]
 # Cross-entropy pulls with nearly full force: its slope is $p - x \approx -1$. The squared error behind a sigmoid is
@@ -410,12 +415,17 @@ training.within("denoising loss", errors["denoising"])
 # A decoder turns any code into a picture. So draw a code at random and decode it: a generator?
 #
 # **Predict.** What will codes from $\mathcal N(0, I)$ look like, decoded?
+#
+# **Change a number.** The codes of the last row have the mean of real codes, and `width` times their spread. Set `width`
+# to 0.3, then to 2, and run the cell again. Look at the last row: what becomes of the strokes, and how much do the
+# twelve images differ?
 
 # %%
+width = 1.0  # try 0.3, 2
 torch.manual_seed(training.SEED)
 with torch.no_grad():
     z = model.encoder(train.pixels())
-    spread = z.mean(dim=0) + z.std(dim=0) * torch.randn(12, z.shape[1])  # right place, right width
+    spread = z.mean(dim=0) + width * z.std(dim=0) * torch.randn(12, z.shape[1])  # right place, right width
     random = {"N(0, I)": model.images(torch.randn(12, 16)), "fitted N": model.images(spread)}
 plots.rows({"reconstructed": model.reconstruct(x[:12]), **random}, "Codes of images, and codes drawn at random")
 runs.measure("autoencoder", train, lambda n: model.images(z.mean(dim=0) + z.std(dim=0) * torch.randn(n, 16)))

@@ -18,7 +18,7 @@
 # - sample new images, judge them, and find out which latents are used.
 #
 # **Time:** 160 minutes. **Before:** lab 1. **Your part:** eight blanks in [starter/vae.py](../starter/vae.py), two written
-# answers here.
+# answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -244,10 +244,14 @@ plots.lines(curves, title, "σ", "nats per image")
 #
 # Where everything is Gaussian each term is known, so the line can be checked: $p(z) = \mathcal N(0, 1)$,
 # $p(x \mid z) = \mathcal N(z, 0.5^2)$, one $x$, and a $q$ that nobody has trained.
+#
+# **Change a number.** Set `centre`, the mean of $q$, to 1.2, then to 3, and run the cell again. Look at what is printed:
+# does the line hold for each $q$, and where is the gap smallest? (The mean of $p(z \mid x)$ is 1.2.)
 
 # %%
+centre = 0.4  # try 1.2, 3
 seen, sigma = torch.tensor([[1.5]]), torch.tensor(0.5)
-prior, q = Normal(0.0, 1.0), Normal(0.4, 0.7)
+prior, q = Normal(0.0, 1.0), Normal(centre, 0.7)
 true = Normal(seen / (1 + sigma**2), sigma / (1 + sigma**2).sqrt())  # p(z | x)
 given = Normal(0.0, sigma).log_prob(seen - q.mean) - q.variance / (2 * sigma**2)  # the mean of log p(x | z) over q
 kl = torch.distributions.kl_divergence
@@ -312,14 +316,18 @@ print("a nat in the code saves more than three:", bool(nll.mean() - result.recon
 # %% [markdown]
 # Does one code for each image do? **Predict.** The loss of a batch of 128 images is a matter of luck twice over: which images
 # are in it, and which codes are drawn for them. Which of the two counts for more, and what do sixteen codes change?
+#
+# **Change a number.** Set `size`, the images of a batch, to 32, then to 512, and run the cell again. Look at all four bars:
+# by about which factor do they change when a batch has four times as many images?
 
 # %%
+size = 128  # try 32, 512
 torch.manual_seed(training.SEED)
 with torch.no_grad():
-    batches = [x[torch.randint(len(x), (128,))] for _ in range(40)]
+    batches = [x[torch.randint(len(x), (size,))] for _ in range(40)]
     luck = {"which images": torch.stack([vae.vae_terms(model, batch, 16).loss for batch in batches]).std()}
     for k in (1, 4, 16):
-        losses = torch.stack([vae.vae_terms(model, x[:128], k).loss for _ in range(40)])
+        losses = torch.stack([vae.vae_terms(model, x[:size], k).loss for _ in range(40)])
         luck[f"{k} code{'s' * (k > 1)}"] = losses.std()
 plots.bars(luck, "How much the loss of one batch differs from the next", "nats per image", digits=2)
 print("images count for more than three times as much as one code:", bool(luck["which images"] > 3 * luck["1 code"]))

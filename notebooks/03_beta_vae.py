@@ -16,7 +16,7 @@
 # - measure what each latent knows about the causes of an image, and how much of such a score is luck.
 #
 # **Time:** 150 minutes. **Before:** lab 2. **Your part:** eight blanks in [starter/beta_vae.py](../starter/beta_vae.py),
-# two written answers here.
+# two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -107,6 +107,19 @@ print("β = 0 reconstructs best:", min(terms, key=lambda beta: terms[beta].recon
 for beta, recorded in ((1, "beta-vae-1"), (4, "beta-vae")):
     nats = (terms[beta].reconstruction + terms[beta].kl).item()  # -ELBO
     runs.measure(recorded, train, lambda n: models[beta].images(torch.randn(n, 16)), nats=nats)
+
+# %% [markdown]
+# **Change a number.** Set `own_beta` to 0.5, then to 20, and run the cell again: it trains one more VAE. Look at the point
+# called *yours*: between which others does it lie, and how much of its rate is left at 20?
+
+# %% tags=["training"]
+own_beta = 2  # try 0.5, 20
+with torch.random.fork_rng():
+    own = new_vae((256,), beta=own_beta)
+    training.fit(own, train, steps=360, lr=3e-3)
+    spent = measured(own)
+yours = {f"β = {own_beta}, yours": ([spent.kl.item()], [spent.reconstruction.item()])}
+plots.lines(points | yours, "One more point of the curve", "rate R, nats", "distortion D, nats", style="o")
 
 # %%
 torch.manual_seed(training.SEED)
@@ -281,15 +294,19 @@ for name, schedule in schedules.items():
 # %%
 smooth = {name: plots.running_mean(history.terms["kl"]) for name, history in histories.items()}
 curves = {name: (range(10, len(kl)), kl[10:]) for name, kl in smooth.items()}
-plots.lines(curves, "The rate during training", "step", "KL, nats")
+with plots.figure(8, 3.2, "The rate during training") as axes:
+    plots.draw_curves(axes[0, 0], curves)
+    plots.finish(axes[0, 0], "step", "KL, nats")
+    axes[0, 0].legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %%
 terms = {name: measured(run) for name, run in trained.items()}
-bound = {f"{name}\n{active(trained[name])} active": {"distortion": t.reconstruction, "rate": t.kl} for name, t in terms.items()}
-plots.bars(bound, "Test images: distortion and rate", "nats per image")
+nats = {name: (t.reconstruction + t.kl).item() for name, t in terms.items()}
+called = {name: f"{name}\n{active(trained[name])} active" for name in terms}
+plots.bars({called[name]: bound for name, bound in nats.items()}, "Test images: the bound D + R", "nats per image")
+plots.bars({called[name]: t.kl for name, t in terms.items()}, "The rate R in it", "nats per image")
 training.within("lab 3 rate, free bits", terms["free bits"].kl.item())
 guesses.outcome("beta-cure", max(cures, key=lambda name: active(trained[name])))
-nats = {name: (t.reconstruction + t.kl).item() for name, t in terms.items()}
 few = active(trained["β = 0.25"]) <= 8 and nats["β = 0.25"] < 1.02 * nats["free bits"]
 print("β = 0.25 has as good a bound with at most half of the units:", few)
 
@@ -405,8 +422,13 @@ plots.grid(pictures, "Joint frequencies: a row per value of v, a column per bin"
 # %%
 check("beta-6")  # starter/beta_vae.py, mutual_information
 
+# %% [markdown]
+# **Change a number.** Set `bins` to 4, then to 200, and run the cell again. Look at both numbers: which way does each of
+# them go with more bins? (The codes stay the same.)
+
 # %%
-knows, does_not = bv.mutual_information(codes, v[:, None], 16)[:, 0].tolist()
+bins = 16  # try 4, 200
+knows, does_not = bv.mutual_information(codes, v[:, None], bins)[:, 0].tolist()
 print(f"left {knows:.1f} nats, right {does_not:.2f}")
 
 # %% [markdown]

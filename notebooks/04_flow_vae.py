@@ -18,7 +18,8 @@
 # - measure what that is worth, and say so when it is worth nothing.
 #
 # **Time:** 175 minutes, in two sittings: posteriors (4.1 to 4.6) and priors (from 4.7 on). **Before:** labs 2 and 3.
-# **Your part:** eight blanks in [starter/flow_vae.py](../starter/flow_vae.py), two written answers here.
+# **Your part:** eight blanks in [starter/flow_vae.py](../starter/flow_vae.py), two written answers here. Words:
+# [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -51,11 +52,15 @@ diagrams.show("flow_vae")
 # $$q(f(z)) = \frac{p(z)}{f'(z)}, \qquad \log q(f(z)) = \log p(z) - \log f'(z)$$
 #
 # **Predict.** $f(z) = z + 2\tanh(2z)$ is steep at 0 and has slope 1 far away. What becomes of a normal distribution?
+#
+# **Change a number.** $f(z) = z + a \tanh(2z)$ has slope $1 + 2a$ at 0. Set `a` to $-0.4$, then to 0.5, and run the cell
+# again. Look at both panels at $z = 0$: by which factor does $q$ differ from $p$ there?
 
 # %%
+a = 2.0  # try -0.4, 0.5
 z = torch.linspace(-3.5, 3.5, 400)
-moved = z + 2 * torch.tanh(2 * z)
-slope = 1 + 4 * (1 - torch.tanh(2 * z) ** 2)
+moved = z + a * torch.tanh(2 * z)
+slope = 1 + 2 * a * (1 - torch.tanh(2 * z) ** 2)
 p = torch.exp(vae.log_normal(z[:, None]))
 plots.panels({"f(z)": {"": (z, moved)}, "density": {"p": (z, p), "q = p / f '": (moved, p / slope)}}, x="z")
 
@@ -428,10 +433,14 @@ print("less than half of the best Gaussian's:", bool(flow_gap.mean() < best / 2)
 # </details>
 #
 # Below every Gaussian of a grid is tried, in both directions. Remember these pictures for 4.9.
+#
+# **Change a number.** The hills lie at $-$`away` and `away`. Set `away` to 1.5, then to 0.8, and run the cell again. Look
+# at the Gaussian of the lowest $\mathrm{KL}(q \Vert p)$: does it stand on one hill, or between the two?
 
 # %%
+away = 2.0  # try 1.5, 0.8
 line = torch.linspace(-8, 8, 641)
-hills = torch.stack([torch.distributions.Normal(side, 0.7).log_prob(line) for side in (-2.0, 2.0)])
+hills = torch.stack([torch.distributions.Normal(hill, 0.7).log_prob(line) for hill in (-away, away)])
 log_p = hills.logsumexp(dim=0) - torch.log(torch.tensor(2.0))
 middles, widths = torch.meshgrid(torch.linspace(-3, 3, 61), torch.linspace(0.4, 3, 66), indexing="ij")
 log_q = torch.distributions.Normal(middles[..., None], widths[..., None]).log_prob(line)  # (61, 66, 641)
@@ -443,7 +452,7 @@ for name, integrand in directions.items():
     mu, sigma = middles.flatten()[i], widths.flatten()[i]
     fitted[f"lowest KL({name}): {nats.min():.2f} nats"] = (line, log_q.flatten(0, 1)[i].exp())
     print(f"KL({name}): the mean lies {abs(mu):.1f} from 0, the deviation is {sigma:.2f}")
-print(f"moments of p: mean 0, deviation {(4 + 0.7**2) ** 0.5:.2f}; log 2 is {torch.log(torch.tensor(2.0)):.2f}")
+print(f"moments of p: mean 0, deviation {(away**2 + 0.7**2) ** 0.5:.2f}; log 2 is {torch.log(torch.tensor(2.0)):.2f}")
 plots.lines(fitted, "The best Gaussian in either direction", "z", "density")
 
 # %% [markdown]
@@ -487,6 +496,9 @@ print("there and back:", torch.allclose(back, codes, atol=1e-3), torch.allclose(
 # flow, and train it with the rest:
 #
 # $$\log p(z) = \log\mathcal N(f(z); 0, I) + \log\Big|\det\frac{\partial f}{\partial z}\Big|$$
+#
+# From here on $f$ is `forward`, from the code to noise. In 4.1 it went the other way, from noise to the draw: there the
+# log-determinant was subtracted, here it is added.
 #
 # **Predict.** Where will the learned density be high?
 

@@ -18,7 +18,7 @@
 # - explain why an attempt diverged, and repair it.
 #
 # **Time:** 170 minutes. **Before:** labs 2 and 4. **Your part:** nine blanks in
-# [starter/realnvp.py](../starter/realnvp.py), two written answers here.
+# [starter/realnvp.py](../starter/realnvp.py), two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -31,6 +31,16 @@ import torch
 from starter.support.checks import check  # first: it explains a module that does not parse
 from starter.support import coupling_nets, data, densities, diagrams, guesses, plots, runs, training
 from starter import autoencoder, realnvp as nvp
+
+# %% [markdown]
+# **Where this leads.** Samples of the flow that you build here, drawn by the course's copy after the training of 5.6. None
+# is chosen. Each is 64 numbers of noise that went backwards through the flow. Which of them are digits?
+
+# %%
+if reference := runs.of_reference("digits").get("realnvp"):
+    plots.grid(reference.samples()[:36], "Drawn by RealNVP, trained on digits of 8×8 pixels")
+else:
+    print("Not shown: the course's runs are no part of this copy")
 
 # %%
 diagrams.show("realnvp")
@@ -91,15 +101,19 @@ check("nvp-3")  # starter/realnvp.py, coupling_inverse
 # $-\log p(x) = -\log \mathcal N(z; 0, I) - \log\lvert\det \partial z/\partial x\rvert$, nothing else.
 #
 # **Predict.** The flow is smooth and $\mathcal N(0, I)$ is in one piece. What will lie between the two moons?
+#
+# **Change a number.** Set `pairs`, couplings for each of the two masks, to 1, then to 2, and run this cell and the next one
+# again. Look at the density, and at the number in the title: which of the two depends on `pairs`? (The bands are for 4.)
 
 # %% tags=["training"]
+pairs = 4  # try 1, 2
 from sklearn.datasets import make_moons
 
 points = torch.tensor(make_moons(4000, noise=0.08, random_state=0)[0], dtype=torch.float32)
 points = (points - points.mean(dim=0)) / points.std(dim=0)
 moons = data.Images(points, torch.zeros(4000, dtype=torch.long), levels=2, name="moons")
 torch.manual_seed(training.SEED)
-masks = 4 * [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
+masks = pairs * [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])]
 nets = [coupling_nets.ScaleShift(coupling_nets.dense_net(2, 64, 4), 2, spatial=False) for _ in masks]
 plane = nvp.RealNVP([[nvp.AffineCoupling(mask, net) for mask, net in zip(masks, nets)]], shape=(2,))
 history = training.fit(plane, moons, epochs=30, batch_size=256, lr=5e-3)
@@ -323,6 +337,15 @@ block = torch.linalg.slogdet(mix.weight).logabsdet
 same = torch.allclose(jacobian.slogdet().logabsdet, 6 * block, atol=1e-5)
 print("log |det| of the 24 × 24 Jacobian is 6 log |det W|:", same)
 
+# %%
+batch = 3 * torch.randn(64, 4, 3, 2) + 2
+a = -batch.std(dim=(0, 2, 3), keepdim=True).log()  # ActNorm, as it starts: one a and one b for each channel
+b = -a.exp() * batch.mean(dim=(0, 2, 3), keepdim=True)
+jacobian = torch.autograd.functional.jacobian(lambda h: a.exp() * h + b, small).view(24, 24)
+print("ActNorm's is 6 times the sum of a:", torch.allclose(jacobian.slogdet().logabsdet, 6 * a.sum(), atol=1e-5))
+variance, mean = torch.var_mean(a.exp() * batch + b, dim=(0, 2, 3))
+print("every channel has mean 0 and variance 1:", bool(((variance - 1).abs() + mean.abs()).max() < 1e-4))
+
 # %% [markdown]
 # ## 5.7 Nothing is lost
 #
@@ -402,6 +425,16 @@ guesses.outcome("nvp-halves", min(changed, key=changed.get))
 # %% [markdown]
 # What went on decides more: with it kept, what comes out is nearer to the image. With new late latents it is something else.
 #
+# **Change a number.** Now `share` of the latents are drawn anew, those first that left first. Set `share` to 0.25, then to
+# 0.75, and run the cell again. Look at the lower row: up to which share does it show the digit of the upper row?
+
+# %%
+share = 0.5  # try 0.25, 0.75
+noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(training.SEED))
+partly = torch.where(torch.arange(z.shape[1]) < share * z.shape[1], noise, z)
+plots.rows({"test images": images, "part redrawn": model.images(partly)}, f"{share:.0%} of the latents drawn anew")
+
+# %% [markdown]
 # **Question 2.** Of two models of the same images, one needs fewer bits per dimension. Are its samples the better ones?
 # Explain how a model can have a good likelihood and poor samples. (Think of where the bits are spent, and of 5.7.)
 
