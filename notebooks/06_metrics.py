@@ -28,7 +28,8 @@ import numpy as np
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, full, guesses, image_folders, inception_features, nets, plots, training
+from starter.support import data, diagrams, features, full, guesses, image_folders, inception_features
+from starter.support import nets, plots, training
 from starter import autoencoder as ae, metrics as met, vae
 
 # %% [markdown]
@@ -41,6 +42,9 @@ models |= {"DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "flow matching": 
 drawn = {name: full.drawn(recipe, "mnist") for name, recipe in models.items()}
 plots.rows({name: images[:12] for name, images in drawn.items()}, "Drawn by seven models of full size")
 guesses.predict("met-trained", "Which of them has the lowest FID?", list(models))
+
+# %%
+diagrams.show("metrics")
 
 # %% [markdown]
 # ## 6.1 Four faults, one squared error

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, features, full, guesses, nets, plots, runs, training, widgets
+from starter.support import data, diagrams, features, full, guesses, nets, plots, runs, training, widgets
 from starter import dcgan, gan
 
 # %% [markdown]
@@ -39,6 +39,9 @@ from starter import dcgan, gan
 
 # %%
 full.preview("dcgan-mnist", "mnist")
+
+# %%
+diagrams.show("dcgan")
 
 # %% [markdown]
 # ## 8.1 Where lab 7 ended
