@@ -165,7 +165,8 @@ def learners_files(released: Path, lab: str, given: bool = False) -> dict[str, b
     work = WORK.format(module=parts[".py"]) if ".py" in parts else READ
     hand_in = " and ".join(f"`{path}`" for path in parts.values())
     readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in, edition=edition())
-    return files | {"README.md": readme.encode(), "requirements.txt": (ROOT / "requirements.txt").read_bytes()}
+    as_they_are = {path: (ROOT / path).read_bytes() for path in ("requirements.txt", "docs/glossary.md")}
+    return files | as_they_are | {"README.md": readme.encode()}
 
 
 def completed(lab: str) -> dict[str, bytes]:
@@ -176,13 +177,18 @@ def completed(lab: str) -> dict[str, bytes]:
 
 
 def learners_notebook(released: Path) -> bytes:
-    """Cells that check say check(...) alone. What plain nbgrader compares there, it puts back when it grades."""
+    """Cells that check say check(...) alone. What plain nbgrader compares there, it puts back when it grades.
+
+    In the zip the notebook lies beside starter/ and docs/, in the course a folder deeper: so do its links.
+    """
     import nbformat
     from nbgrader.utils import compute_checksum
 
     notebook = nbformat.read(released, as_version=4)
     for cell in notebook.cells:
         rules = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and not rules:
+            cell.source = cell.source.replace("](../", "](")
         if cell.cell_type == "code" and rules.get("grade"):
             cell.source = cell.source.partition("\n")[0]
             rules["checksum"] = compute_checksum(cell)  # or Validate would say that she has changed it

@@ -45,6 +45,12 @@ def test_every_blank_is_there(archive):
         assert f'check("{task}")' in archive[f"{LAB}/{LAB}.ipynb"].replace('\\"', '"')
 
 
+def test_what_a_labs_first_cell_links_is_in_the_zip(archive):
+    head = nbformat.reads(archive[f"{LAB}/{LAB}.ipynb"], as_version=4).cells[0].source
+    links = re.findall(r"\]\((.+?)\)", head)
+    assert links == ["starter/vae.py", "docs/glossary.md"] and all(f"{LAB}/{link}" in archive for link in links)
+
+
 def test_no_answer_is_in_the_zip(archive):
     everything = "\n".join(archive.values())
     allowed = "\n".join(text for name, text in archive.items() if "/support/" in name) + "\n".join(blanks().values())
