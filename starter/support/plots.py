@@ -109,7 +109,9 @@ def svg(fig: Figure, alt: str) -> str:
     """The same text for the same figure: no date, and no ids drawn at random. Words stay words."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
-        fig.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None})
+        fig.savefig(
+            buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None, "Creator": None}
+        )
     _, _, inside = buffer.getvalue().partition("<svg ")
     return f'<svg role="img" aria-label="{html.escape(alt)}" {inside}'
 
