@@ -16,7 +16,7 @@
 # - read a table of FIDs with the right amount of distrust.
 #
 # **Time:** 170 minutes. **Before:** labs 1 and 2. **Your part:** eight blanks in
-# [starter/metrics.py](../starter/metrics.py), two written answers here.
+# [starter/metrics.py](../starter/metrics.py), two written answers here. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -397,18 +397,25 @@ from matplotlib.patches import Circle
 angle = torch.linspace(0, 6.28, 31)[:30]
 ring = torch.stack([angle.cos(), angle.sin()], dim=1) + 0.08 * torch.randn(30, 2)
 arc = ring[:12] + 0.08 * torch.randn(12, 2)  # the fakes
+
+# %% [markdown]
+# **Change a number.** Set `k` to 1, then to 8, and run the cell again. Look at the balls on both sides: do they grow or
+# shrink, and are there points that lie in a ball of the other set with one `k` and not with another?
+
+# %%
+k = 3  # try 1, 8
 with plots.figure(8, 4, ncols=2) as axes:
     for ax, owner, title in zip(axes[0], (ring, arc), ("Balls of the real set", "Balls of the fake set")):
-        for centre, radius in zip(owner.tolist(), met.radii(owner).tolist()):
+        for centre, radius in zip(owner.tolist(), met.radii(owner, k).tolist()):
             ax.add_patch(Circle(centre, radius, color=plots.GREY, alpha=0.15))
-        for points, name in ((ring, "real"), (arc, "fake")):
-            ax.scatter(*points.T, s=12, label=name)
+        for points, name, marker in ((ring, "real", "o"), (arc, "fake", "^")):
+            ax.scatter(*points.T, s=16, marker=marker, label=name)
         ax.set(title=title, aspect="equal", xlim=(-1.8, 1.8), ylim=(-1.6, 1.6))
         plots.finish(ax, "feature 1", "feature 2", legend=owner is arc)
 
 # %% [markdown]
 # *Precision*: the share of fakes inside some ball of the real set (left). *Recall*: the share of reals inside some ball
-# of the fake set (right). Blue: real, orange: fake.
+# of the fake set (right). Blue circles: real; orange triangles: fake.
 #
 # **Predict.** These fakes have dropped half of the ring. Which of the two suffers?
 
@@ -473,15 +480,20 @@ print("T = 1.2 against 0.5: the better FID, the worse precision:", bool(hot < co
 # %%
 check("met-8")  # starter/metrics.py, evaluation
 
+# %% [markdown]
+# **Change a number.** Set `per_draw` to 100, then to 50, and run the cell again. Look at the row of real images: which score
+# changes most? And look at the numbers behind ±: what do fewer images do to them?
+
 # %%
+per_draw = 300  # try 100, 50
 torch.manual_seed(training.SEED)
-draws = torch.stack([torch.randperm(n)[:300] for _ in range(8)])
+draws = torch.stack([torch.randperm(n)[:per_draw] for _ in range(8)])
 found = {t: met.evaluation(real, clean, clouds[t], draws) for t in (0.7, 1.0, 1.2)}
 names, table = ("FID", "KID", "precision", "recall"), {}
 table["real images"] = {name: f"{value:.2f}" for name, value in zip(names, found[1.0].yardstick.tolist())}
 for t, (mean, spread, _) in found.items():
     table[f"T = {t}"] = {name: f"{m:.2f} ± {s:.2f}" for name, m, s in zip(names, mean.tolist(), spread.tolist())}
-plots.table(table, "Eight draws of 300 images each")
+plots.table(table, f"Eight draws of {per_draw} images each")
 print("real images have FID 0 and precision 1:", bool(found[1.0].yardstick[0] < 0.1 or found[1.0].yardstick[2] > 0.97))
 apart = (found[0.7].mean - found[1.2].mean).abs() > 2 * (found[0.7].spread + found[1.2].spread)
 print("FID tells T = 0.7 from 1.2 beyond the spread:", bool(apart[0]))
