@@ -30,6 +30,7 @@ from ..content.tasks import MODULES, QUESTIONS, TASKS, UNANSWERED
 from .structure import misplaced
 
 FOLDER = ROOT / "notebooks"
+DRAWING = ("plots.py", "alt_text.py", "diagrams.py", "densities.py")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -133,7 +134,7 @@ def drawn_with(text: Path) -> str:
     """
     words, support = text.read_text(encoding="utf-8"), ROOT / "starter/support"
     images = [*(ROOT / previews.FOLDER).iterdir(), *(ROOT / previews.DRAWN_FOLDER).iterdir()]
-    files = [support / "plots.py", support / "alt_text.py"]
+    files = [support / name for name in DRAWING]
     files += sorted(path for path in images if f'"{path.stem.rpartition("-")[0]}"' in words)
     files += sorted((ROOT / "results").glob("*-mnist.json")) if '"results"' in words else []
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]

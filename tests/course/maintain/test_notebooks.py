@@ -105,7 +105,7 @@ def test_new_words_need_no_run_and_new_code_does(tmp_path, monkeypatch):
 def test_what_a_notebook_shows_of_full_size_runs_is_part_of_its_mark(tmp_path, monkeypatch):
     for folder in (previews.FOLDER, previews.DRAWN_FOLDER, "results"):
         (tmp_path / folder).mkdir(parents=True)
-    for name in ("plots.py", "alt_text.py"):
+    for name in notebooks.DRAWING:
         (tmp_path / "starter/support" / name).write_text("")
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     texts = {"preview": 'full.preview("a-b", "mnist")', "table": 'data.course() / "results"', "neither": "a-b results"}
