@@ -18,7 +18,7 @@
 # - defend a choice.
 #
 # **Time:** 50 minutes. **Before:** all other labs. **Your part:** four written answers here. Nothing is trained: this notebook
-# reads what others wrote down.
+# reads what others wrote down. Words: [glossary](../docs/glossary.md).
 
 # %% tags=["setup"]
 # %load_ext autoreload
@@ -28,8 +28,18 @@ import json, sys
 sys.path.append("..")
 import torch
 
-from starter.support import data, features, guesses, plots, runs
+from starter.support import data, features, full, guesses, plots, runs
 from starter import gan, metrics as met
+
+# %% [markdown]
+# **Where this leads.** Seven ways to draw a digit, each trained on MNIST until the end, and twelve samples of each. A row of
+# samples does not show what training has cost, how long one image takes, or which digits never come. Which row do you
+# choose now? Note it, and ask again at the end of this lab.
+
+# %%
+largest = {"VAE": "vae-mlp", "β-VAE": "beta-vae-mnist", "VAE with flows": "flow-vae-mnist", "GAN": "gan-mlp"}
+largest |= {"DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "flow matching": "flow-matching-mnist"}
+plots.rows({name: full.drawn(recipe, "mnist")[:12] for name, recipe in largest.items()}, "Seven models of full size")
 
 # %% [markdown]
 # ## 11.1 Who takes part
@@ -99,7 +109,11 @@ plots.rows({f"{letter}  {title}": everybody[title][12:24] for title, letter in l
 # FID and KID estimate two distributions: against all test images they are steadier than against a few. Precision and
 # recall count neighbours, so they want two sets of one size: there are as many test images as samples.
 #
-# **Predict.** Which model has a good precision and a poor recall?
+# Which model has a good precision and a poor recall?
+
+# %%
+some = ["β-VAE, β = 4", "RealNVP", "DCGAN", "flow matching", "VQ-VAE"]
+guesses.predict("cmp-recall", "For which of these is precision furthest above recall?", some)
 
 # %%
 real_cloud = torch.from_numpy(features.features(test.pixels())).double()
@@ -131,6 +145,7 @@ plots.table(shown | scores, f"{runs.SAMPLES} samples of each against {len(test)}
 everyone = {"training images": yardstick} | scores
 places = {title: (plots.middle(row["recall"]), plots.middle(row["precision"])) for title, row in everyone.items()}
 plots.points(places, "Samples that look real, and real images that are met", "recall", "precision")
+guesses.outcome("cmp-recall", max(some, key=lambda title: places[title][1] - places[title][0]))
 
 # %% [markdown]
 # FID and KID compare whole sets; precision and recall say *how* a set is off. A diversity near the yardstick's is good, one
@@ -143,6 +158,21 @@ plots.points(places, "Samples that look real, and real images that are met", "re
 #
 # Mind the column "sure", too. A classifier is also sure of soft, typical shapes: compare β = 4 in "sure" and in FID.
 #
+# **Change a number.** Here FID sees only the first `few` of the 300 images. Set `few` to 100, then to 40, and run the cell
+# again. Look at the row of training images: how large is the FID of a perfect generator now? And look at the flow VAE and
+# the autoencoder: with how many images are the two still in order?
+
+# %%
+few = 200  # try 100, 40
+sets = {"training images": [train.pixels(slice(300 * i, 300 * i + few)) for i in range(3)]}
+sets |= {title: [x[:few] for x in several] for title, several in samples.items()}
+clouds = {title: [torch.from_numpy(features.features(x)).double() for x in several] for title, several in sets.items()}
+table = {title: {"FID of 300": everyone[title]["FID"]} for title in sets}
+for title, several in clouds.items():
+    table[title][f"FID of {few}"] = [met.fid(real_cloud, cloud).item() for cloud in several]
+plots.table(table, "The same samples, and fewer of them")
+
+# %% [markdown]
 # **Question 1, sharpness.** Which models draw sharp strokes, which soft ones? Name the term of each loss that is to blame or
 # to thank. Which column of the table shows sharpness best, which not at all?
 
@@ -187,7 +217,11 @@ plots.table(likelihood, "Test images", dict.fromkeys(columns.values(), "low"))
 #
 # ## 11.5 What it costs
 #
-# Training is paid once, sampling for every image. **Predict.** Which model is the slowest to sample, and why?
+# Training is paid once, sampling for every image. Which model is the slowest to sample, and why?
+
+# %%
+samplers = ["VAE", "RealNVP", "DCGAN", "flow matching", "VQ-VAE"]
+guesses.predict("cmp-slowest", "Which of these takes longest for one more image?", samplers)
 
 # %%
 costs = {}
@@ -195,6 +229,7 @@ for title, several in entrants.items():
     sampling = [1e6 * run.sampling_seconds for run in several if run.sampling_seconds]
     costs[title] = {"ms/step": [1e3 * PRICE / run.steps for run in several], "μs/sample": sampling or None}
 plots.table(costs, "On the machine that trained them", {"ms/step": "low", "μs/sample": "low"})
+guesses.outcome("cmp-slowest", max(samplers, key=lambda title: plots.middle(costs[title]["μs/sample"])))
 
 # %%
 bought = {title: (plots.middle(row["μs/sample"]), plots.middle(scores[title]["FID"])) for title, row in costs.items()}
@@ -203,6 +238,16 @@ plots.points(bought, "Quality, and the price of one more sample", "microseconds 
 # %% [markdown]
 # Seconds of different machines do not compare; ratios do, roughly.
 #
+# **Change a number.** Somebody trains a model once, and then draws `wanted` images. Set `wanted` to 100,000, then to a
+# million, and run the cell again. Look at the bars: for which models do the samples cost more than the 25 seconds of
+# training?
+
+# %%
+wanted = 10_000  # try 100_000, 1_000_000
+paid = {title: PRICE + wanted * bought[title][0] / 1e6 for title in [*samplers, "conditional GAN"]}
+plots.bars(paid, f"Training once, and {wanted:,} samples", "seconds of one core", digits=0)
+
+# %% [markdown]
 # **Question 3, stability.** Of the runs that you did yourself, which needed no care, and which broke when a learning rate or
 # a seed changed? Back it with two things that you saw in the labs, one of them a number.
 
@@ -265,7 +310,7 @@ print("slowest to sample:", max(costs, key=lambda title: plots.middle(costs[titl
 # compare.
 
 # %% tags=["nbval-ignore-output"]
-full = {}
+trained = {}
 for path in sorted((data.course() / "results").glob("*-mnist.json")):
     result = json.loads(path.read_text())
     if result["data"] == "mnist" and result["as_reported"]:
@@ -274,8 +319,8 @@ for path in sorted((data.course() / "results").glob("*-mnist.json")):
         minutes = result["cpu_seconds"] / 60
         row = {"parameters": result["parameters"], "minutes of a core": minutes, "−ELBO, nats/image": nats}
         if (fid := test_scores.get(features.MNIST.score)) is not None:  # plain autoencoders draw nothing of their own
-            full[result["recipe"]] = row | {"FID": fid}
-plots.table(full, "Trained to the end" if full else "No results here: they come with the repository, not with a lab's zip")
+            trained[result["recipe"]] = row | {"FID": fid}
+plots.table(trained, "Trained to the end" if trained else "No results here: they come with the repository, not with a lab's zip")
 
 # %%
 guesses.summary("cmp")
