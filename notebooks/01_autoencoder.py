@@ -139,8 +139,8 @@ plots.rows({"x": x[:12], "untrained": model.reconstruct(x[:12])})
 # The alternative is the squared error. **Predict.** The target is white, $x = 1$, and the network is sure of black, logit
 # $-6$. Which of the two losses pulls harder?
 #
-# **Change a number.** Set `target` to 0.5, a grey pixel, then to 0, and run the cell again. Look at the lowest value of
-# each curve on the left: which loss does not come down to 0, and at which target?
+# **Change a number.** Set `target` to 0.5, a grey pixel, then to 0, and run the cell again. Look at the lowest value
+# of each curve on the left: which loss does not come down to 0, and at which target?
 
 # %%
 target = 1.0  # try 0.5, 0
@@ -416,9 +416,9 @@ training.within("denoising loss", errors["denoising"])
 #
 # **Predict.** What will codes from $\mathcal N(0, I)$ look like, decoded?
 #
-# **Change a number.** The codes of the last row have the mean of real codes, and `width` times their spread. Set `width`
-# to 0.3, then to 2, and run the cell again. Look at the last row: what becomes of the strokes, and how much do the
-# twelve images differ?
+# **Change a number.** The codes of the last row have the mean of real codes, and `width` times their spread. Set
+# `width` to 0.3, then to 2, and run the cell again. Look at the last row: what becomes of the strokes, and how much
+# do the twelve images differ?
 
 # %%
 width = 1.0  # try 0.3, 2

@@ -245,8 +245,8 @@ plots.lines(curves, title, "σ", "nats per image")
 # Where everything is Gaussian each term is known, so the line can be checked: $p(z) = \mathcal N(0, 1)$,
 # $p(x \mid z) = \mathcal N(z, 0.5^2)$, one $x$, and a $q$ that nobody has trained.
 #
-# **Change a number.** Set `centre`, the mean of $q$, to 1.2, then to 3, and run the cell again. Look at what is printed:
-# does the line hold for each $q$, and where is the gap smallest? (The mean of $p(z \mid x)$ is 1.2.)
+# **Change a number.** Set `centre`, the mean of $q$, to 1.2, then to 3, and run the cell again. Look at what is
+# printed: does the line hold for each $q$, and where is the gap smallest? (The mean of $p(z \mid x)$ is 1.2.)
 
 # %%
 centre = 0.4  # try 1.2, 3
@@ -317,8 +317,8 @@ print("a nat in the code saves more than three:", bool(nll.mean() - result.recon
 # Does one code for each image do? **Predict.** The loss of a batch of 128 images is a matter of luck twice over: which images
 # are in it, and which codes are drawn for them. Which of the two counts for more, and what do sixteen codes change?
 #
-# **Change a number.** Set `size`, the images of a batch, to 32, then to 512, and run the cell again. Look at all four bars:
-# by about which factor do they change when a batch has four times as many images?
+# **Change a number.** Set `size`, the images of a batch, to 32, then to 512, and run the cell again. Look at all four
+# bars: by about which factor do they change when a batch has four times as many images?
 
 # %%
 size = 128  # try 32, 512

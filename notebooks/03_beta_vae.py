@@ -109,8 +109,8 @@ for beta, recorded in ((1, "beta-vae-1"), (4, "beta-vae")):
     runs.measure(recorded, train, lambda n: models[beta].images(torch.randn(n, 16)), nats=nats)
 
 # %% [markdown]
-# **Change a number.** Set `own_beta` to 0.5, then to 20, and run the cell again: it trains one more VAE. Look at the point
-# called *yours*: between which others does it lie, and how much of its rate is left at 20?
+# **Change a number.** Set `own_beta` to 0.5, then to 20, and run the cell again: it trains one more VAE. Look at the
+# point called *yours*: between which others does it lie, and how much of its rate is left at 20?
 
 # %% tags=["training"]
 own_beta = 2  # try 0.5, 20
@@ -423,8 +423,8 @@ plots.grid(pictures, "Joint frequencies: a row per value of v, a column per bin"
 check("beta-6")  # starter/beta_vae.py, mutual_information
 
 # %% [markdown]
-# **Change a number.** Set `bins` to 4, then to 200, and run the cell again. Look at both numbers: which way does each of
-# them go with more bins? (The codes stay the same.)
+# **Change a number.** Set `bins` to 4, then to 200, and run the cell again. Look at both numbers: which way does each
+# of them go with more bins? (The codes stay the same.)
 
 # %%
 bins = 16  # try 4, 200

@@ -53,8 +53,8 @@ diagrams.show("flow_vae")
 #
 # **Predict.** $f(z) = z + 2\tanh(2z)$ is steep at 0 and has slope 1 far away. What becomes of a normal distribution?
 #
-# **Change a number.** $f(z) = z + a \tanh(2z)$ has slope $1 + 2a$ at 0. Set `a` to $-0.4$, then to 0.5, and run the cell
-# again. Look at both panels at $z = 0$: by which factor does $q$ differ from $p$ there?
+# **Change a number.** $f(z) = z + a \tanh(2z)$ has slope $1 + 2a$ at 0. Set `a` to $-0.4$, then to 0.5, and run the
+# cell again. Look at both panels at $z = 0$: by which factor does $q$ differ from $p$ there?
 
 # %%
 a = 2.0  # try -0.4, 0.5
@@ -434,8 +434,8 @@ print("less than half of the best Gaussian's:", bool(flow_gap.mean() < best / 2)
 #
 # Below every Gaussian of a grid is tried, in both directions. Remember these pictures for 4.9.
 #
-# **Change a number.** The hills lie at $-$`away` and `away`. Set `away` to 1.5, then to 0.8, and run the cell again. Look
-# at the Gaussian of the lowest $\mathrm{KL}(q \Vert p)$: does it stand on one hill, or between the two?
+# **Change a number.** The hills lie at `-away` and `away`. Set `away` to 1.5, then to 0.8, and run the cell again.
+# Look at the Gaussian of the lowest $\mathrm{KL}(q \Vert p)$: does it stand on one hill, or between the two?
 
 # %%
 away = 2.0  # try 1.5, 0.8

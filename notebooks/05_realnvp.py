@@ -33,8 +33,8 @@ from starter.support import coupling_nets, data, densities, diagrams, guesses, p
 from starter import autoencoder, realnvp as nvp
 
 # %% [markdown]
-# **Where this leads.** Samples of the flow that you build here, drawn by the course's copy after the training of 5.6. None
-# is chosen. Each is 64 numbers of noise that went backwards through the flow. Which of them are digits?
+# **Where this leads.** Samples of the flow that you build here, drawn by the course's copy after the training of 5.6.
+# None is chosen. Each is 64 numbers of noise that went backwards through the flow. Which of them are digits?
 
 # %%
 if reference := runs.of_reference("digits").get("realnvp"):
@@ -102,8 +102,9 @@ check("nvp-3")  # starter/realnvp.py, coupling_inverse
 #
 # **Predict.** The flow is smooth and $\mathcal N(0, I)$ is in one piece. What will lie between the two moons?
 #
-# **Change a number.** Set `pairs`, couplings for each of the two masks, to 1, then to 2, and run this cell and the next one
-# again. Look at the density, and at the number in the title: which of the two depends on `pairs`? (The bands are for 4.)
+# **Change a number.** Set `pairs`, couplings for each of the two masks, to 1, then to 2, and run this cell and the
+# next one again. Look at the density, and at the number in the title: which of the two depends on `pairs`? (The bands
+# are for 4.)
 
 # %% tags=["training"]
 pairs = 4  # try 1, 2
@@ -425,8 +426,9 @@ guesses.outcome("nvp-halves", min(changed, key=changed.get))
 # %% [markdown]
 # What went on decides more: with it kept, what comes out is nearer to the image. With new late latents it is something else.
 #
-# **Change a number.** Now `share` of the latents are drawn anew, those first that left first. Set `share` to 0.25, then to
-# 0.75, and run the cell again. Look at the lower row: up to which share does it show the digit of the upper row?
+# **Change a number.** Now `share` of the latents are drawn anew, those first that left first. Set `share` to 0.25,
+# then to 0.75, and run the cell again. Look at the lower row: up to which share does it show the digit of the upper
+# row?
 
 # %%
 share = 0.5  # try 0.25, 0.75

@@ -399,8 +399,8 @@ ring = torch.stack([angle.cos(), angle.sin()], dim=1) + 0.08 * torch.randn(30, 2
 arc = ring[:12] + 0.08 * torch.randn(12, 2)  # the fakes
 
 # %% [markdown]
-# **Change a number.** Set `k` to 1, then to 8, and run the cell again. Look at the balls on both sides: do they grow or
-# shrink, and are there points that lie in a ball of the other set with one `k` and not with another?
+# **Change a number.** Set `k` to 1, then to 8, and run the cell again. Look at the balls on both sides: do they grow
+# or shrink, and are there points that lie in a ball of the other set with one `k` and not with another?
 
 # %%
 k = 3  # try 1, 8
@@ -481,8 +481,8 @@ print("T = 1.2 against 0.5: the better FID, the worse precision:", bool(hot < co
 check("met-8")  # starter/metrics.py, evaluation
 
 # %% [markdown]
-# **Change a number.** Set `per_draw` to 100, then to 50, and run the cell again. Look at the row of real images: which score
-# changes most? And look at the numbers behind ±: what do fewer images do to them?
+# **Change a number.** Set `per_draw` to 100, then to 50, and run the cell again. Look at the row of real images:
+# which score changes most? And look at the numbers behind ±: what do fewer images do to them?
 
 # %%
 per_draw = 300  # try 100, 50

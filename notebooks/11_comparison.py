@@ -32,9 +32,9 @@ from starter.support import data, features, full, guesses, plots, runs
 from starter import gan, metrics as met
 
 # %% [markdown]
-# **Where this leads.** Seven ways to draw a digit, each trained on MNIST until the end, and twelve samples of each. A row of
-# samples does not show what training has cost, how long one image takes, or which digits never come. Which row do you
-# choose now? Note it, and ask again at the end of this lab.
+# **Where this leads.** Seven ways to draw a digit, each trained on MNIST until the end, and twelve samples of each. A
+# row of samples does not show what training has cost, how long one image takes, or which digits never come. Which row
+# do you choose now? Note it, and ask again at the end of this lab.
 
 # %%
 largest = {"VAE": "vae-mlp", "β-VAE": "beta-vae-mnist", "VAE with flows": "flow-vae-mnist", "GAN": "gan-mlp"}
@@ -158,9 +158,9 @@ guesses.outcome("cmp-recall", max(some, key=lambda title: places[title][1] - pla
 #
 # Mind the column "sure", too. A classifier is also sure of soft, typical shapes: compare β = 4 in "sure" and in FID.
 #
-# **Change a number.** Here FID sees only the first `few` of the 300 images. Set `few` to 100, then to 40, and run the cell
-# again. Look at the row of training images: how large is the FID of a perfect generator now? And look at the flow VAE and
-# the autoencoder: with how many images are the two still in order?
+# **Change a number.** Here FID sees only the first `few` of the 300 images. Set `few` to 100, then to 40, and run the
+# cell again. Look at the row of training images: how large is the FID of a perfect generator now? And look at the
+# flow VAE and the autoencoder: with how many images are the two still in order?
 
 # %%
 few = 200  # try 100, 40
@@ -240,9 +240,9 @@ plots.points(bought, "Quality, and the price of one more sample", "microseconds 
 # machine did other things, too: β = 1 and β = 4 are the same network, and look how far apart they are. Steps differ besides in
 # their batches, of 32 to 128 images.
 #
-# **Change a number.** Somebody trains a model once, and then draws `wanted` images. Set `wanted` to 100,000, then to a
-# million, and run the cell again. Look at the bars: for which models do the samples cost more than the 25 seconds of
-# training?
+# **Change a number.** Somebody trains a model once, and then draws `wanted` images. Set `wanted` to 100,000, then to
+# a million, and run the cell again. Look at the bars: for which models do the samples cost more than the 25 seconds
+# of training?
 
 # %%
 wanted = 10_000  # try 100_000, 1_000_000
@@ -322,7 +322,8 @@ for path in sorted((data.course() / "results").glob("*-mnist.json")):
         row = {"parameters": result["parameters"], "minutes of a core": minutes, "−ELBO, nats/image": nats}
         if (fid := test_scores.get(features.MNIST.score)) is not None:  # plain autoencoders draw nothing of their own
             trained[result["recipe"]] = row | {"FID": fid}
-plots.table(trained, "Trained to the end" if trained else "No results here: they come with the repository, not with a lab's zip")
+absent = "No results here: they come with the repository, not with a lab's zip"
+plots.table(trained, "Trained to the end" if trained else absent)
 
 # %%
 guesses.summary("cmp")
