@@ -13,7 +13,7 @@ from ..content.tasks import LABS, MODULES, TASKS
 from .release import NOTEBOOKS, put_blanks
 
 AS_THEY_ARE = ("LICENSE", "requirements.txt", "docs/glossary.md", "datasets")
-NOT_FOR_STUDENTS = ("questions.json", "reference_runs")  # model answers; what the reference draws
+NOT_FOR_STUDENTS = ("questions.json",)  # model answers
 IGNORED = """__pycache__/
 .ipynb_checkpoints/
 .venv
