@@ -195,6 +195,21 @@ def test_labs_open_with_pictures_that_lie_beside_them():
     assert named == set((ROOT / previews.FOLDER).iterdir())
 
 
+@pytest.mark.parametrize("text", notebooks.texts(), ids=lambda path: path.stem)
+def test_two_cells_of_a_lab_ask_to_change_a_number(text):
+    cells, asked = notebooks.read(text).cells, []
+    for before, cell in zip(cells, cells[1:]):
+        for name, value, others in re.findall(r"^(\w+) = (\S+)  # try (.+)$", cell.source, re.MULTILINE):
+            words = before.source.rpartition("**Change a number.**")[2]
+            assert f"`{name}`" in words and before.source != words and "?" in words, (
+                f"{cell.id}: {name}"
+            )
+            tries = [float(other.replace("_", "").replace(",", "")) for other in others.split(", ")]
+            assert 2 <= len(tries) <= 4 and float(value.replace("_", "")) not in tries
+            asked.append(name)
+    assert len(asked) == 2 and sum(cell.source.count("**Change a number.**") for cell in cells) == 2
+
+
 def test_lab_6_judges_all_that_has_drawn():
     text = (notebooks.FOLDER / "06_metrics.py").read_text(encoding="utf-8")
     drawn = {path.stem.removesuffix("-mnist") for path in (ROOT / previews.DRAWN_FOLDER).iterdir()}
