@@ -165,7 +165,7 @@ def learners_files(released: Path, lab: str, given: bool = False) -> dict[str, b
     work = WORK.format(module=parts[".py"]) if ".py" in parts else READ
     hand_in = " and ".join(f"`{path}`" for path in parts.values())
     readme = README.format(title=row["title"], lab=lab, work=work, earlier=earlier, files=hand_in, edition=edition())
-    as_they_are = {path: (ROOT / path).read_bytes() for path in ("requirements.txt", "docs/glossary.md")}
+    as_they_are = {path: (ROOT / path).read_bytes() for path in ("requirements.txt", desk.GLOSSARY)}
     return files | as_they_are | {"README.md": readme.encode()}
 
 
@@ -177,18 +177,13 @@ def completed(lab: str) -> dict[str, bytes]:
 
 
 def learners_notebook(released: Path) -> bytes:
-    """Cells that check say check(...) alone. What plain nbgrader compares there, it puts back when it grades.
-
-    In the zip the notebook lies beside starter/ and docs/, in the course a folder deeper: so do its links.
-    """
+    """Cells that check say check(...) alone. What plain nbgrader compares there, it puts back when it grades."""
     import nbformat
     from nbgrader.utils import compute_checksum
 
     notebook = nbformat.read(released, as_version=4)
     for cell in notebook.cells:
         rules = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "markdown" and not rules:
-            cell.source = cell.source.replace("](../", "](")
         if cell.cell_type == "code" and rules.get("grade"):
             cell.source = cell.source.partition("\n")[0]
             rules["checksum"] = compute_checksum(cell)  # or Validate would say that she has changed it

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import nbformat
 
+from starter.support import desk
+
 from ..content.edition import edition
 from ..content.mistake import Mistake
 from ..content.overlay import ROOT, overlay
 from ..content.tasks import LABS, MODULES, TASKS
 from .release import NOTEBOOKS, put_blanks
 
-AS_THEY_ARE = ("LICENSE", "requirements.txt", "docs/glossary.md", "datasets")
+AS_THEY_ARE = ("LICENSE", "requirements.txt", desk.GLOSSARY, "datasets")
 NOT_FOR_STUDENTS = ("questions.json",)  # model answers
 IGNORED = """__pycache__/
 .ipynb_checkpoints/

@@ -13,6 +13,7 @@ from pathlib import Path
 from . import course, progress
 
 PAGE = "START.md"
+GLOSSARY = "docs/glossary.md"  # each lab links it
 PACKAGE_TEXT = '''"""Your modules. All the rest of the course is found in its own folder."""
 
 from pathlib import Path
@@ -58,6 +59,10 @@ def prepare() -> list[str]:
             made += copied(package.parent / book.name, partial(without_results, book))
         if lab.module and module.exists():
             made += copied(package / module.name, module.read_bytes)
+    words = course.TOP / GLOSSARY
+    if words.exists():
+        (package.parent / GLOSSARY).parent.mkdir(exist_ok=True)
+        made += copied(package.parent / GLOSSARY, words.read_bytes)
     found_first(package)
     return [path.relative_to(package.parent).as_posix() for path in made]
 
@@ -94,8 +99,8 @@ def without_results(notebook: Path) -> bytes:
 
 
 def beside_starter(words: str) -> str:
-    """What a notebook says, with links from where the modules lie beside it: in notebooks/ they are one folder up."""
-    return words.replace("](../starter/", "](starter/")
+    """What a notebook says, with links from where starter/ and docs/ lie beside it: in notebooks/ they are a folder up."""
+    return words.replace("](../starter/", "](starter/").replace("](../docs/", "](docs/")
 
 
 def lay_out(lab: course.Lab | None) -> str:

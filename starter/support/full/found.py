@@ -97,7 +97,7 @@ class Run:
     def report(self) -> str:
         """Of its recipe: "report 001", or "ours"."""
         source = getattr(recipes.RECIPES.get(self.name), "source", "")
-        return next(iter(re.findall(r"^report \d+", source)), "ours")
+        return next(iter(re.findall(r"report \d+", source)), "ours")
 
     @property
     def size(self) -> float | None:
