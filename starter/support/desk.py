@@ -99,7 +99,7 @@ def without_results(notebook: Path) -> bytes:
 
 
 def beside_starter(words: str) -> str:
-    """What a notebook says, with links from where starter/ and docs/ lie beside it: in notebooks/ they are a folder up."""
+    """What a notebook says, with links from beside starter/ and docs/: in notebooks/ these are one folder up."""
     return words.replace("](../starter/", "](starter/").replace("](../docs/", "](docs/")
 
 

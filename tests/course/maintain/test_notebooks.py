@@ -201,9 +201,7 @@ def test_two_cells_of_a_lab_ask_to_change_a_number(text):
     for before, cell in zip(cells, cells[1:]):
         for name, value, others in re.findall(r"^(\w+) = (\S+)  # try (.+)$", cell.source, re.MULTILINE):
             words = before.source.rpartition("**Change a number.**")[2]
-            assert f"`{name}`" in words and before.source != words and "?" in words, (
-                f"{cell.id}: {name}"
-            )
+            assert f"`{name}`" in words and before.source != words and "?" in words, f"{cell.id}: {name}"
             tries = [float(other.replace("_", "").replace(",", "")) for other in others.split(", ")]
             assert 2 <= len(tries) <= 4 and float(value.replace("_", "")) not in tries
             asked.append(name)
