@@ -40,9 +40,9 @@ from starter import conditional_gan as cgan, gan
 
 # %%
 if reference := runs.of_reference("mnist16").get("cgan"):
-    plots.grid(reference.samples()[:40], "", 10, (), [f"{k}" for k in range(10)], inches=0.5)
+    plots.grid(reference.samples()[:40], "Drawn to order by this lab's model", 10, (), [f"{k}" for k in range(10)], inches=0.5)
 else:
-    print("Not shown: this copy of the course comes without the runs of the reference.")
+    print("Not shown: the course's runs are no part of this copy")
 
 # %%
 diagrams.show("conditional_gan")

@@ -45,9 +45,9 @@ from starter import vqvae as vq
 
 # %%
 if reference := runs.of_reference("mnist16").get("vqvae"):
-    plots.grid(reference.samples()[:36], inches=0.5)
+    plots.grid(reference.samples()[:36], "Drawn by the VQ-VAE of this lab, code by code", inches=0.5)
 else:
-    print("Not shown: this copy of the course comes without the runs of the reference.")
+    print("Not shown: the course's runs are no part of this copy")
 
 # %%
 diagrams.show("vqvae")
