@@ -32,7 +32,7 @@ from starter.support import data, diagrams, full, guesses, nets, plots, runs, tr
 from starter import autoencoder as ae
 
 # %% [markdown]
-# **Where this leads.** An autoencoder with a code of 32 numbers, trained on MNIST until the end. The first and the last row are
+# **Where this leads.** An autoencoder with a code of 32 numbers, after 50 epochs on MNIST. The first and the last row are
 # test images that went through the code; between them the code moves from one to the other in a straight line. Which
 # images on the way are digits, and which are none? (Where a kernel runs, the slider goes along the way.)
 
@@ -550,7 +550,7 @@ plots.grid(pair, column_labels=["temple", "from 24 numbers a patch, 1/32 of the 
 
 # %% [markdown]
 # One minute, and longer: in the upper row your autoencoder decodes draws from the normal distribution that 1.11 fitted to its
-# codes. In the lowest row `ae-gelu-32` of the course, trained to the end on MNIST at 28×28, decodes 32 numbers from $\mathcal N(0, I)$.
+# codes. In the lowest row `ae-gelu-32` of the course, after 50 epochs on MNIST at 28×28, decodes 32 numbers from $\mathcal N(0, I)$.
 # Its strokes are sharp, and hardly one is a digit: more training tells nobody which codes to draw. Lab 2 does.
 
 # %%

@@ -578,7 +578,7 @@ print("flow matching below real images, by FID and by recall:", bool((perfect.me
 # Read the table with distrust, as you have learned it. By FID four models are in no order: they differ by less than a
 # single spread. Precision tells them apart. About half of what DCGAN and WGAN-GP draw lies in no ball of real images; look
 # again at their rows above, and see what the features see. Flow matching has a lower FID than real images, and a lower
-# recall: it leaves out some of what is rare, and 150 images cannot say more. The VAEs are far behind: blur, again.
+# recall: it leaves out some of what is rare, and 150 images cannot say more. VAE and β-VAE are far behind: blur, again.
 #
 # With 10,000 images of each, FID has an order, too: 0.33 for flow matching, then GAN 0.49, VAE with flows 0.83, DCGAN 1.17,
 # WGAN-GP 1.21 (`RESULTS.md`; the images were made smaller in another way, so that only the order compares). Each model was
