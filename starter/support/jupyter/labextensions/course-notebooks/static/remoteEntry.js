@@ -1,4 +1,4 @@
-// Four things that JupyterLab leaves out. It loads this file as it is; nothing is built.
+// Five things that JupyterLab leaves out. It loads this file as it is; nothing is built.
 (() => {
   let shared;
   const named = new WeakSet();
@@ -49,6 +49,9 @@
   // A written answer has a frame: without one "Your answer." is a line of the text.
   const FRAME = ".course-answer { border: 1px solid var(--jp-border-color1); border-left: 4px solid var(--jp-brand-color1); }";
 
+  // Drawings that are SVG reach over the edge of a narrow window, where a PNG is made to fit.
+  const FIT = ".jp-RenderedSVG :is(img, svg) { max-width: 100%; height: auto; }";
+
   function frameAnswers(panel) {
     panel.content.widgets.filter(cell => /-q\d+$/.test(cell.model.id)).forEach(cell => cell.addClass("course-answer"));
   }
@@ -68,7 +71,7 @@
     id: "course-notebooks:plugin",
     autoStart: true,
     activate: async app => {
-      document.head.append(Object.assign(document.createElement("style"), { textContent: FRAME }));
+      document.head.append(Object.assign(document.createElement("style"), { textContent: FRAME + FIT }));
       const framed = { createNew: (panel, context) => { context.ready.then(() => frameAnswers(panel)); } };
       app.docRegistry.addWidgetExtension("Notebook", framed);
       const seen = new WeakSet();
