@@ -9,7 +9,7 @@ from starter.support import recipes
 from starter.support.full import cli, gallery
 
 GAMES = [name for name, recipe in recipes.RECIPES.items() if recipe.lr is None]
-MAPS = ("ae-small", "vqvae-cifar10")  # their code is a map, not a vector
+MAPS = ("ae-small", "vqvae-mnist", "vqvae-cifar10")  # their code is a map, not a vector
 PICTURES = {"samples": "samples/step-000002.png", "reconstructions": "reconstructions/step-000002.png"}
 
 

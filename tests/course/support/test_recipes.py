@@ -118,9 +118,9 @@ COUNTS = {
 
 
 def small_coupling(channels: int, hidden: int) -> int:
-    """A coupling whose network has two gated blocks in place of three."""
+    """A coupling whose network has one gated block in place of three."""
     block = conv(2 * hidden, hidden) + conv(2 * hidden, 2 * hidden, 1) + 2 * hidden
-    return gated_coupling(channels, hidden) - block
+    return gated_coupling(channels, hidden) - 2 * block
 
 
 TWO = conv(1, 32, 4) + conv(32, 64, 4)
@@ -131,9 +131,19 @@ HALVES = linear(8, 64) + linear(64, 16)
 COUNTS |= {
     "beta-vae-mnist": TWO + linear(64 * 49, 20) + linear(10, 64 * 49) + TWO_BACK,
     "flow-vae-mnist": TWO + linear(64 * 49, 32) + linear(16, 64 * 49) + TWO_BACK + 4 * IAF + 8 * HALVES,
-    "realnvp-mnist-small": 2 * small_coupling(1, 16) + 6 * small_coupling(4, 32) + 6 * small_coupling(8, 48),
+    "realnvp-mnist-small": 2 * small_coupling(1, 16) + 4 * small_coupling(4, 32) + 4 * small_coupling(8, 48),
     **{name: DIGIT_G + conv(1, 64, 4) + normed(64, 128) + conv(128, 1, 7) for name in ("dcgan-mnist", "lsgan-mnist")},
     "wgan-gp-mnist": DIGIT_G + conv(1, 64, 4) + conv(64, 128, 4) + conv(128, 1, 7),
+    "cgan-mnist": linear(100 + 10, 128 * 7 * 7)
+    + conv(128, 64, 4)
+    + conv(64, 32, 4)
+    + conv(32, 1)
+    + 2 * (128 + 64 + 32)  # BatchNorm of the generator
+    + 10 * 28 * 28  # a map for every label
+    + conv(2, 32)
+    + conv(32, 64)
+    + conv(64, 128)
+    + linear(128 * 4 * 4, 1),
     "flow-matching-mnist": conv(1, 32)
     + conv(32, 64, 4)
     + conv(64, 128, 4)
@@ -148,6 +158,14 @@ COUNTS |= {
     + 2 * linear(128, 32)  # what each level is told
     + 2 * linear(128, 64)
     + linear(128, 128),
+    "vqvae-mnist": conv(1, 32, 4)
+    + conv(32, 64, 4)
+    + conv(64, 64)
+    + 4 * (conv(64, 16) + conv(16, 64, 1))
+    + 64 * 32
+    + (conv(32, 64) + conv(64, 32, 4) + conv(32, 1, 4))
+    + (128 * 64 + conv(64, 64, 5) + 64 * 7 * 7)
+    + (6 * (conv(64, 64) + conv(64, 64, 1)) + conv(64, 128, 1)),
     "vqvae-cifar10": conv(3, 64, 4)
     + conv(64, 128, 4)
     + conv(128, 128)
