@@ -435,7 +435,7 @@ widgets.explore_latent(at, torch.zeros(2), span=1.0, title="Through the middle: 
 # So far codes were drawn. A code can also be *sought*: show the upper third of an image, and ask which code draws it. What
 # the same code draws below is then a proposal for what stood there. Yeh et al. filled faces so.
 #
-# **Predict.** The code pays for the pixels that are known, and the search begins at a drawn one. Begin at another: will it
+# **Predict.** The code pays for the pixels that are known, and the search starts at a drawn one. Start at another: will it
 # end with the same proposal? And what if a code has to pay for its length, too? No formula this time, only a contract in
 # the docstring.
 
@@ -444,16 +444,16 @@ check("dc-6")  # starter/dcgan.py, inpaint
 
 # %%
 strangers = data.load(split="test").pixels(slice(60))  # the generator has never met them
-generator, begins = models["DCGAN"].average.module, torch.randn(2, 60, 10)
+generator, starts = models["DCGAN"].average.module, torch.randn(2, 60, 10)
 height, width = images.shape[1:]
 upper = (torch.arange(height) < height // 3).reshape(1, 1, -1, 1).expand(1, 1, height, width)
 holes = torch.where(upper, strangers, 0.5)
-filled = {prior: [dcgan.inpaint(generator, holes, upper, z, prior) for z in begins] for prior in (0.0, 1.0)}
+filled = {prior: [dcgan.inpaint(generator, holes, upper, z, prior) for z in starts] for prior in (0.0, 1.0)}
 
 # %%
 pictures = {"given": holes}
 for prior, pair in filled.items():
-    pictures |= {f"prior {prior:.0f}, begin {i}": found.images for i, found in enumerate(pair, start=1)}
+    pictures |= {f"prior {prior:.0f}, start {i}": found.images for i, found in enumerate(pair, start=1)}
 pictures["what stood there"] = strangers
 plots.rows({name: picture[:12] for name, picture in pictures.items()}, "The upper third is given, the rest is proposed")
 
@@ -465,9 +465,9 @@ def apart(one, other):
 two = {prior: apart(*(found.images for found in pair)) for prior, pair in filled.items()}
 off = {prior: sum(apart(found.images, strangers) for found in pair) / 2 for prior, pair in filled.items()}
 long = {prior: pair[0].codes.norm(dim=1).mean() for prior, pair in filled.items()}
-print("with the prior two begins agree more:", bool(two[1.0] < two[0.0]))
+print("with the prior two starts agree more:", bool(two[1.0] < two[0.0]))
 print("and their proposals are nearer to what stood there:", bool(off[1.0] < off[0.0]))
-print("its codes are shorter than drawn ones:", bool(long[1.0] < begins.norm(dim=2).mean()))
+print("its codes are shorter than drawn ones:", bool(long[1.0] < starts.norm(dim=2).mean()))
 
 # %% [markdown]
 # An upper third fits many digits, and without the prior the start decides which one is proposed. Half the square of a
@@ -483,7 +483,7 @@ print("its codes are shorter than drawn ones:", bool(long[1.0] < begins.norm(dim
 # %%
 def distances(x):
     """Of the nearest image found for each x, sorted."""
-    found = dcgan.inpaint(generator, x, torch.ones_like(upper), begins[0], prior=0.0)
+    found = dcgan.inpaint(generator, x, torch.ones_like(upper), starts[0], prior=0.0)
     with torch.no_grad():
         return (data.unit(generator.eval()(found.codes)) - x).square().sum((1, 2, 3)).sort().values
 

@@ -32,14 +32,12 @@ from starter.support import data, features, full, guesses, plots, runs
 from starter import gan, metrics as met
 
 # %% [markdown]
-# **Where this leads.** Seven ways to draw a digit, each trained on MNIST until the end, and twelve samples of each. A
+# **Where this leads.** Ten ways to draw a digit, each trained on MNIST until the end, and twelve samples of each. A
 # row of samples does not show what training has cost, how long one image takes, or which digits never come. Which row
 # do you choose now? Note it, and ask again at the end of this lab.
 
 # %%
-largest = {"VAE": "vae-mlp", "β-VAE": "beta-vae-mnist", "VAE with flows": "flow-vae-mnist", "GAN": "gan-mlp"}
-largest |= {"DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "flow matching": "flow-matching-mnist"}
-plots.rows({name: full.drawn(recipe, "mnist")[:12] for name, recipe in largest.items()}, "Seven models of full size")
+plots.rows({name: images[:12] for name, images in full.drawn().items()}, "Ten models of full size")
 
 # %% [markdown]
 # ## 11.1 Who takes part

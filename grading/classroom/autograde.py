@@ -110,7 +110,8 @@ class Run:
         points = {t: TASKS[t]["points"] * (state == "right") for t, (state, _) in result["tasks"].items()}
         marks = {task: (float(points[task]), message) for task, (_, message) in result["tasks"].items()}
         shown = rebuilt(self.released, result["cells"], unreadable(found, result), found.notebook or b"")
-        notebook = guided(scored(shown, marks, found.module or b""))
+        module = found.module or b""
+        notebook = guided(scored(shown, marks, module), module)
         target = self.course.folder("autograded", self.lab, found.student)
         fresh = target.with_name(f".{self.lab}.new")
         before = self.before(target) or self.before(fresh)  # a run that died last of all has left only that one
@@ -120,7 +121,7 @@ class Run:
         (fresh / "starter").mkdir(parents=True)
         for name, content in (self.files(found, result, notebook) | {tries.FILE: json.dumps(tried)}).items():
             kept(fresh / name, content, 0o444)
-        now = written(notebook, found.module or b"")
+        now = written(notebook, module)
         same = {name for name in now if before.get(name) == now[name]}
         with told(writer.url):
             writer.enter(found.student, notebook, found.stamp, same)

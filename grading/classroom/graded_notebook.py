@@ -13,7 +13,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from ..content.harmless_text import line, plain
 from ..content.tasks import MODEL_ANSWERS, TASKS, rubric_of
-from .markdown import LIMIT, as_cell, rendered
+from .markdown import LIMIT, as_cell, code, rendered
 
 if TYPE_CHECKING:
     from ..judge.submitted_cells import Cell
@@ -131,17 +131,30 @@ def function(lines: list[str], symbol: str) -> str:
     return plain("\n".join(lines[:begin] + lines[max([begin, *others]) + 1 :]).rstrip(), 5000)
 
 
-def guided(notebook: NotebookNode) -> NotebookNode:
-    """Behind each written answer, for formgrader: what a good one says, for how many points. No cell of nbgrader's."""
-    cells = []
+def guided(notebook: NotebookNode, module: bytes = b"") -> NotebookNode:
+    """Behind each written answer, for formgrader: what a good one says, for how many points. No cell of nbgrader's.
+
+    Below it stand the functions that were filled in just before the question, or before one that it follows.
+    """
+    lines, cells, tasks, asked = module.decode(errors="replace").splitlines(), [], [], False
     for cell in notebook.cells:
         cells.append(cell)
-        if is_answer(cell) and (name := cell.metadata.nbgrader.grade_id) in MODEL_ANSWERS:
+        if is_test(cell):
+            tasks, asked = ([] if asked else tasks) + [cell.metadata.nbgrader.grade_id], False
+        elif is_answer(cell) and (name := cell.metadata.nbgrader.grade_id) in MODEL_ANSWERS:
             locked = {"editable": False, "deletable": False}
             cells.append(from_dict({"cell_type": "markdown", "id": f"{name}-guide", "metadata": locked}))
-            cells[-1].source = guide(name)
+            cells[-1].source = guide(name) + filled_in(lines, tasks)
+            asked = True
     notebook.cells = cells
     return notebook
+
+
+def filled_in(lines: list[str], tasks: list[str]) -> str:
+    """Functions as they were handed in, as a part of a Markdown cell in which they can do nothing."""
+    texts = {name: text for name in tasks if (text := function(lines, TASKS[name]["symbol"]))}
+    shown = "\n\n".join(texts.values())
+    return f"\n**Filled in before this question: {', '.join(texts)}.**\n\n{code(shown)}\n" if texts else ""
 
 
 def guide(name: str) -> str:

@@ -134,6 +134,11 @@ def cleaned(html: str) -> str:
     return visible(CLEANER.clean(html), but=INVISIBLE)
 
 
+def code(text: str) -> str:
+    """A stranger's code as a part of a Markdown cell: shown as it was typed."""
+    return as_cell(cleaned(f"<pre>{escape(text)}</pre>"))
+
+
 def as_cell(html: str) -> str:
     """The same as the source of a Markdown cell: one block of HTML, in which no viewer finds Markdown or TeX."""
     for mark in "\n$\\`":

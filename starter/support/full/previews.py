@@ -2,7 +2,7 @@
 
     python -m starter keep vae-mlp-mnist     draws them, too
     starter.support.full.preview("vae-mlp", "mnist")
-    starter.support.full.drawn("vae-mlp", "mnist")
+    starter.support.full.drawn()
 
 A preview is a PNG: COUNT images side by side, in STEPS rows on their way from one code to another. To show it nothing
 is built or computed, so a lab can open with it before its blanks are filled. A second PNG holds DRAWN samples, each of
@@ -25,6 +25,12 @@ FOLDER = "starter/support/previews"  # in a lab's zip, too
 DRAWN_FOLDER = "starter/support/drawn"  # there, too
 STEPS, COUNT = 9, 12
 DRAWN, IN_A_ROW = 300, 20
+FAMILIES = {  # name -> its recipe on MNIST, in the order of the labs
+    **{"VAE": "vae-mlp", "β-VAE": "beta-vae-mnist", "VAE with flows": "flow-vae-mnist"},
+    "RealNVP": "realnvp-mnist-small",
+    **{"GAN": "gan-mlp", "DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "conditional GAN": "cgan-mnist"},
+    **{"flow matching": "flow-matching-mnist", "VQ-VAE": "vqvae-mnist"},
+}
 
 
 def file(recipe: str, own: str, folder: str = FOLDER) -> Path:

@@ -32,7 +32,10 @@ made from the files in `results/`: settings, curves, scores and machine of every
 EMPTY = "None yet.\n"
 ENDED = {"budget": "time was up", "trained": "as asked", "settled": "settled"}
 SHORTER = "trained for less, or otherwise than reported"
-REMARKS = {"birds-2010": "birds-2010 (6,030 photographs, not CUB-200-2011)"}
+REMARKS = {  # beside a data set's name
+    "birds-2010": "birds-2010 (6,030 photographs, not CUB-200-2011)",
+    "cub": "cub (CUB-200-2011, 1.2 GB that `prepare.py` downloads)",
+}
 HIDDEN = ("prior", "volume", "noise", "BCE", "SSIM")  # parts of a flow's loss; what 1 - SSIM and the error say, too
 
 
@@ -125,7 +128,8 @@ def needs(rows: list[tuple[str, str]]) -> str:
     for name, own in rows:
         recipe = RECIPES[name]
         hours = recipe.hours * (recipe.epochs_on(own) / recipe.epochs_on(recipe.data[0]) if recipe.epochs else 1)
-        lines.append((f"`{name}`", own, planned(recipe, own), f"{hours:.2g}" if hours else "not known"))
+        said = f"{hours:.2g}" if hours else "not known"
+        lines.append((f"`{name}`", REMARKS.get(own, own), planned(recipe, own), said))
     return markdown(lines)
 
 

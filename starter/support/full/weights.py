@@ -114,10 +114,11 @@ def built(name: str, impl: str | None) -> Model:
 
 def unused(model: Model) -> tuple[str, ...]:
     """Beginnings of the names of all weights that samples do not depend on."""
+    averaged = getattr(model, "average", None)  # draws in place of the network itself
     if hasattr(model, "discriminator"):
-        return ("discriminator.",)
-    if hasattr(model, "net") and getattr(model, "average", None):
-        return ("net.",)  # its average draws
+        return ("discriminator.", "generator.") if averaged else ("discriminator.",)
+    if hasattr(model, "net") and averaged:
+        return ("net.",)
     return ("encoder.",) if hasattr(model, "encoder") and hasattr(model, "encode") else ()
 
 

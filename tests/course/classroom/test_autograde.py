@@ -14,10 +14,12 @@ import textwrap
 import zlib
 from concurrent.futures import Future
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert.filters import markdown2html_mistune
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -27,7 +29,7 @@ from grading.classroom.autograde import autograde
 from grading.classroom.course_folder import Course
 from grading.classroom.demo import demo
 from grading.classroom.feedback import as_written
-from grading.classroom.graded_notebook import function, rebuilt, scored
+from grading.classroom.graded_notebook import function, guided, rebuilt, scored
 from grading.classroom.release import NOTEBOOKS
 from grading.classroom.submissions import all_graded
 from grading.content import known_answers
@@ -380,6 +382,24 @@ def test_what_was_filled_in_stands_beside_its_points(released):
     for text in (b"", b"\xff def", b"def reparameterize", b"class VAE:"):
         notebook = scored(nbformat.read(released.released(LAB), as_version=4), {}, text)
         assert all(len(cell.outputs) < 4 for cell in notebook.cells if cell.id in TASKS)
+
+
+def test_what_was_filled_in_stands_beside_the_answer_to_a_question_about_it(released):
+    module = (ROOT / "solutions/vae.py").read_text(encoding="utf-8")
+    bad = "def reparameterize(mu):\n    '</pre><script>alert(1)</script> $x$ **b** &amp;'\n\n\n    return `mu`\n"
+    for text in (module, module + bad):
+        notebook = guided(nbformat.read(released.released(LAB), as_version=4), text.encode())
+        behind = {cell.id: cell.source for cell in notebook.cells if cell.id.endswith("-guide")}
+        heads = {name: re.findall(r"before this question: (.+)\.\*\*", source) for name, source in behind.items()}
+        assert {task for (names,) in heads.values() for task in names.split(", ")} == set(TASKS)
+        for name, ((tasks,), source) in {name: (heads[name], behind[name]) for name in heads}.items():
+            page = markdown2html_mistune(source)
+            (shown,) = re.findall(r"<pre>(.+?)</pre>", page, re.DOTALL)
+            functions = [function(text.splitlines(), ALL_TASKS[task]["symbol"]) for task in tasks.split(", ")]
+            assert unescape(shown) == "\n\n".join(functions), name
+            assert "<script" not in page and "<strong>b" not in page
+    nothing = guided(nbformat.read(released.released(LAB), as_version=4), b"\xff")
+    assert not any("Filled in" in cell.source for cell in nothing.cells)
 
 
 @pytest.mark.parametrize("lab", MODULES)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from starter.support import data, recipes
-from starter.support.full import cli, drawn, load, previews, weights
+from starter.support.full import cli, load, previews, weights
 from starter.support.full.job import JobError
 from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
-from starter.support.recipes import Recipe
+from starter.support.recipes import Recipe, parts
 from starter.support.velocity_nets import UNet
 
 SHAPE = (1, 8, 8)
@@ -33,7 +33,7 @@ def conditional(lab):
     shape = (1, 16, 16)
     generator = cgan.conditional_generator(shape, 5, 10, (8, 6, 4))
     discriminator = cgan.ConditionalDiscriminator(shape, 10, cgan.halving(2, (4, 8)))
-    return cgan.ConditionalGAN(generator, discriminator, 5)
+    return cgan.ConditionalGAN(generator, discriminator, 5, ema=0.9)
 
 
 def flow(lab):
@@ -44,7 +44,14 @@ def flow_matching(lab):
     return lab("flow_matching").FlowMatching(UNet(SHAPE, 10, channels=4), SHAPE, ema=0.9, steps=2)
 
 
-BUILDS = {"ae": autoencoder, "vae": vae, "gan": gan, "cgan": conditional, "realnvp": flow, "fm": flow_matching}
+def vqvae(lab):
+    return parts.vqvae(SHAPE, 8, 3, 4, prior={"channels": 4, "blocks": 1})(lab)
+
+
+BUILDS = {
+    **{"ae": autoencoder, "vae": vae, "gan": gan, "cgan": conditional},
+    **{"realnvp": flow, "fm": flow_matching, "vqvae": vqvae},
+}
 SHAPES = {"cgan": (1, 16, 16)}
 
 
@@ -120,7 +127,7 @@ def test_what_is_drawn_is_samples_of_their_own_noise(name, tmp_path, capsys):
     if name == "ae-tiny":
         assert previews.DRAWN_FOLDER not in capsys.readouterr().out  # nobody can draw its codes
         return
-    kept, images = load(name, "digits"), drawn(name, "digits")
+    kept, images = load(name, "digits"), previews.drawn(name, "digits")
     torch.manual_seed(0)
     expected = kept.sample(kept.noise(previews.DRAWN))
     near = 1 / 16 if name.startswith("realnvp") else 1 / 500
@@ -136,6 +143,7 @@ def test_only_what_samples_is_kept_in_half_precision(tmp_path):
     from safetensors.torch import load_file
 
     dropped = {"vae-tiny": "encoder", "gan-tiny": "discriminator", "ae-tiny": "nothing", "fm-tiny": "net."}
+    dropped |= {"cgan-tiny": ("discriminator", "generator."), "vqvae-tiny": "encoder"}  # an average draws for cgan
     for name, part in dropped.items():
         whole = run(tmp_path, name).state_dict()
         numbers = load_file(weights.keep(tmp_path / f"{name}-digits"))
