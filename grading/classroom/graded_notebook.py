@@ -136,7 +136,8 @@ def guided(notebook: NotebookNode, module: bytes = b"") -> NotebookNode:
 
     Below it stand the functions that were filled in just before the question, or before one that it follows.
     """
-    lines, cells, tasks, asked = module.decode(errors="replace").splitlines(), [], [], False
+    lines, cells, asked = module.decode(errors="replace").splitlines(), [], False
+    tasks: list[str] = []
     for cell in notebook.cells:
         cells.append(cell)
         if is_test(cell):

@@ -133,9 +133,10 @@ def drawn_with(text: Path) -> str:
     nbval compares numbers and words; that a picture or such a table is out of date, only this mark tells.
     """
     words, support = text.read_text(encoding="utf-8"), ROOT / "starter/support"
-    images = [*(ROOT / previews.FOLDER).iterdir(), *(ROOT / previews.DRAWN_FOLDER).iterdir()]
+    images, drawn = [[*(ROOT / folder).iterdir()] for folder in (previews.FOLDER, previews.DRAWN_FOLDER)]
     files = [support / name for name in DRAWING]
-    files += sorted(path for path in images if f'"{path.stem.rpartition("-")[0]}"' in words)
+    shown = {path for path in images + drawn if f'"{path.stem.rpartition("-")[0]}"' in words}
+    files += sorted(shown.union(drawn if "full.drawn()" in words else ()))
     files += sorted((ROOT / "results").glob("*-mnist.json")) if '"results"' in words else []
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 

@@ -109,10 +109,12 @@ def test_what_a_notebook_shows_of_full_size_runs_is_part_of_its_mark(tmp_path, m
         (tmp_path / "starter/support" / name).write_text("")
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     texts = {"preview": 'full.preview("a-b", "mnist")', "table": 'data.course() / "results"', "neither": "a-b results"}
+    texts["all"] = "full.drawn()"
     for name, words in texts.items():
         (tmp_path / f"{name}.py").write_text(words)
     before = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
-    for file, reader in ((f"{previews.FOLDER}/a-b-mnist.png", "preview"), ("results/a-b-mnist.json", "table")):
+    files = {f"{previews.FOLDER}/a-b-mnist.png": "preview", "results/a-b-mnist.json": "table"}
+    for file, reader in (files | {f"{previews.DRAWN_FOLDER}/c-mnist.png": "all"}).items():
         (tmp_path / file).write_text("new")
         now = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
         assert [name for name in texts if now[name] != before[name]] == [reader]
