@@ -27,7 +27,7 @@ STEPS, COUNT = 9, 12
 DRAWN, IN_A_ROW = 300, 20
 FAMILIES = {  # name -> its recipe on MNIST, in the order of the labs
     **{"VAE": "vae-mlp", "β-VAE": "beta-vae-mnist", "VAE with flows": "flow-vae-mnist"},
-    "RealNVP": "realnvp-mnist-small",
+    "RealNVP": "realnvp-mnist",
     **{"GAN": "gan-mlp", "DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "conditional GAN": "cgan-mnist"},
     **{"flow matching": "flow-matching-mnist", "VQ-VAE": "vqvae-mnist"},
 }

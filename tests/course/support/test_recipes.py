@@ -117,10 +117,10 @@ COUNTS = {
 }
 
 
-def small_coupling(channels: int, hidden: int) -> int:
-    """A coupling whose network has one gated block in place of three."""
+def small_coupling(channels: int, hidden: int, blocks: int) -> int:
+    """A coupling whose network has fewer gated blocks than three."""
     block = conv(2 * hidden, hidden) + conv(2 * hidden, 2 * hidden, 1) + 2 * hidden
-    return gated_coupling(channels, hidden) - 2 * block
+    return gated_coupling(channels, hidden) - (3 - blocks) * block
 
 
 TWO = conv(1, 32, 4) + conv(32, 64, 4)
@@ -131,7 +131,11 @@ HALVES = linear(8, 64) + linear(64, 16)
 COUNTS |= {
     "beta-vae-mnist": TWO + linear(64 * 49, 20) + linear(10, 64 * 49) + TWO_BACK,
     "flow-vae-mnist": TWO + linear(64 * 49, 32) + linear(16, 64 * 49) + TWO_BACK + 4 * IAF + 8 * HALVES,
-    "realnvp-mnist-small": 2 * small_coupling(1, 16) + 4 * small_coupling(4, 32) + 4 * small_coupling(8, 48),
+    **{
+        name: 2 * small_coupling(1, 16, blocks)
+        + later * (small_coupling(4, 32, blocks) + small_coupling(8, 48, blocks))
+        for name, blocks, later in (("realnvp-mnist", 1, 4), ("realnvp-mnist-small", 2, 6))
+    },
     **{name: DIGIT_G + conv(1, 64, 4) + normed(64, 128) + conv(128, 1, 7) for name in ("dcgan-mnist", "lsgan-mnist")},
     "wgan-gp-mnist": DIGIT_G + conv(1, 64, 4) + conv(64, 128, 4) + conv(128, 1, 7),
     "cgan-mnist": linear(100 + 10, 128 * 7 * 7)
