@@ -11,6 +11,7 @@ faster. Images are noise: a step takes as long.
 """
 
 import argparse
+import itertools
 import math
 import os
 import statistics
@@ -167,6 +168,30 @@ def conditional_gan(model: nn.Module, lr: float) -> Step:
     return step
 
 
+def wgan_gp(model: nn.Module, lr: float) -> Step:
+    G, C = model.generator, model.discriminator
+    opt_g, opt_c = (torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.0, 0.9)) for net in (G, C))
+    turns = itertools.count(1)
+
+    def step(x: Tensor, y: Tensor) -> float:
+        real, fake = 2 * x - 1, G(torch.randn(len(x), model.latent_dim)).detach()
+        eps = torch.rand(len(x), 1, 1, 1)
+        mixed = (eps * real + (1 - eps) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(C(mixed).sum(), mixed, create_graph=True)
+        penalty = (slope.flatten(1).norm(dim=1) - 1).pow(2).mean()
+        loss = C(fake).mean() - C(real).mean() + 10 * penalty
+        opt_c.zero_grad()
+        loss.backward()
+        opt_c.step()
+        if next(turns) % model.n_critic == 0:
+            opt_g.zero_grad()
+            (-C(G(torch.randn(len(x), model.latent_dim))).mean()).backward()
+            opt_g.step()
+        return loss.item()
+
+    return step
+
+
 class BothSigns(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([F.elu(x), F.elu(-x)], dim=1)
@@ -241,6 +266,7 @@ KINDS = {  # recipe, the plain loop, images in a batch
     "gan-mlp": (gan, 64),
     "cgan-fm": (conditional_gan, 64),
     "dcgan-cifar": (gan, 128),
+    "wgan-gp-mnist": (wgan_gp, 64),
     "flow-of-8": (flow, 32),
 }
 
@@ -280,7 +306,8 @@ def compare(name: str, turns: int) -> None:
     model, in_float32 = ours(name, images, size, "float32")
     networks = recipes.recipe(name).build(partial(recipes.lab_module, "solutions"))
     sides = [theirs(plain(networks, recipe.lr), images, size), in_float32, ours(name, images, size, "auto")[1]]
-    count = max(1, round(0.2 / min(seconds(side, 1) or 1 for side in sides)))  # steps of a turn
+    cycle = getattr(model, "n_critic", 1)  # steps from one of the generator to the next
+    count = cycle * max(1, round(0.2 / min(seconds(side, cycle) or 1 for side in sides)))  # steps of a turn
     taken = [[seconds(side, count) for side in sides] for _ in range(turns)]
     plain_ms = 1000 * statistics.median(row[0] for row in taken) / count
     ratios = [statistics.median(row[0] / row[i] for row in taken) for i in (1, 2)]
