@@ -143,10 +143,10 @@ RECIPES = {
             "a codebook of running means with decay 0.99, dead codes revived",
             "pixels are Bernoulli; commitment times 0.25",
             "a masked convolution of 6 blocks with 64 channels as prior, which learns beside the rest",
-            "Adam with 1e-3, batch 128, 20 epochs",
+            "Adam with 1e-3, batch 128, 12 epochs",
         ),
-        epochs=20,
-        hours=0.9,
+        epochs=12,
+        hours=0.5,
         **MNIST,
     ),
     "vqvae-cifar10": Recipe(
