@@ -29,18 +29,14 @@ sys.path.append("..")
 import torch
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import coupling_nets, data, densities, diagrams, guesses, plots, runs, training
+from starter.support import coupling_nets, data, densities, diagrams, full, guesses, plots, runs, training
 from starter import autoencoder, realnvp as nvp
 
 # %% [markdown]
-# **Where this leads.** Samples of the flow that you build here, drawn by the course's copy after the training of 5.6.
-# None is chosen. Each is 64 numbers of noise that went backwards through the flow. Which of them are digits?
+# **Where this leads.** @@LEAD5
 
 # %%
-if reference := runs.of_reference("digits").get("realnvp"):
-    plots.grid(reference.samples()[:36], "Drawn by RealNVP, trained on digits of 8×8 pixels")
-else:
-    print("Not shown: the course's runs are no part of this copy")
+full.preview("realnvp-mnist", "mnist")
 
 # %%
 diagrams.show("realnvp")
@@ -482,14 +478,12 @@ plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": gro
 # limit. Its number is a likelihood; the other was none, even before it broke: see question 1.
 
 # %% [markdown]
-# ## 5.10 Real data
+# ## 5.10 One minute, and longer
 #
-# `python -m starter recipes` lists `realnvp-multiscale`, `realnvp-cifar` and its repair with the layers of their reports. The
-# same notebook runs with `DATA=mnist`; a multi-scale flow with gated networks (`coupling_nets.GatedConvNet`) reaches 1.02
-# bits/dim on MNIST in Lippe's tutorial, after hours on a GPU.
+# @@END5
 
 # %%
-guesses.summary("nvp")
+guesses.summary("nvp", "realnvp-mnist", "mnist")
 
 # %% [markdown]
 # ## 5.11 Exercises

@@ -34,20 +34,15 @@ from scipy.cluster import vq as scipy_vq
 from torch import nn
 
 from starter.support.checks import check  # first: it explains a module that does not parse
-from starter.support import data, diagrams, features, guesses, plots, ring, runs, training
+from starter.support import data, diagrams, features, full, guesses, plots, ring, runs, training
 from starter import autoencoder as ae
 from starter import vqvae as vq
 
 # %% [markdown]
-# **Where this leads.** Images of this lab's model with the reference answers in its blanks, after less than a minute of
-# training. For each it wrote sixteen words of a dictionary of 64, and decoded them. Many can be read as digits, some
-# cannot.
+# **Where this leads.** @@LEAD13
 
 # %%
-if reference := runs.of_reference("mnist16").get("vqvae"):
-    plots.grid(reference.samples()[:36], "Drawn by the VQ-VAE of this lab, code by code", inches=0.5)
-else:
-    print("Not shown: the course's runs are no part of this copy")
+full.preview("vqvae-mnist", "mnist")
 
 # %%
 diagrams.show("vqvae")
@@ -534,11 +529,16 @@ plots.rows({"test images": grey[:12], "samples": samples}, "64 grey levels, one 
 # %% [markdown] answer="vq-q3"
 # Your answer.
 
+# %% [markdown]
+# ## 13.13 One minute, and longer
+#
+# @@END13
+
 # %%
-guesses.summary("vq")
+guesses.summary("vq", "vqvae-mnist", "mnist")
 
 # %% [markdown]
-# ## 13.13 Exercises
+# ## 13.14 Exercises
 #
 # 1. **Larger dictionaries.** Train with $K$ = 16, 64, 256. Draw the reconstruction's error and the bits per code against
 #    $\log_2 K$. What does the last factor of 4 buy, and what does it cost the prior?
