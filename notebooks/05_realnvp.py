@@ -33,7 +33,9 @@ from starter.support import coupling_nets, data, densities, diagrams, full, gues
 from starter import autoencoder, realnvp as nvp
 
 # %% [markdown]
-# **Where this leads.** @@LEAD5
+# **Where this leads.** Samples of a flow of two scales that saw MNIST ten times, in 84 minutes of one core: each column
+# walks from one noise to another. The strokes are sharp, and change little by little. Which of these shapes are
+# digits, and which are none?
 
 # %%
 full.preview("realnvp-mnist", "mnist")
@@ -480,7 +482,14 @@ plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": gro
 # %% [markdown]
 # ## 5.10 One minute, and longer
 #
-# @@END5
+# The lowest row is drawn by the system `realnvp-mnist` of the course: two scales as in 5.6, gated networks
+# (`coupling_nets.GatedConvNet`), 400,000 numbers, ten times through MNIST at 28×28 (`python -m starter reproduce
+# realnvp-mnist` does it again). Test images cost it 1.25 bits per dimension, 1.49 held-out ones after the first epoch;
+# the curve still falls. A larger flow of this plan ends at 1.05 in the report behind `realnvp-multiscale`, and at 1.02
+# in Lippe's tutorial, after hours on a GPU. (Your 8×8 digits with 17 levels are other data: their bits do not compare.)
+#
+# FID, in the features of a classifier of digits, fell from 11.1 after 1,000 steps to 4.4. The GAN of lab 10 in full
+# size has 0.23, and no likelihood. In bits per dimension all pixels count; whether a stroke is whole counts little (5.7).
 
 # %%
 guesses.summary("nvp", "realnvp-mnist", "mnist")
