@@ -39,7 +39,9 @@ from starter import autoencoder as ae
 from starter import vqvae as vq
 
 # %% [markdown]
-# **Where this leads.** @@LEAD13
+# **Where this leads.** Samples of a VQ-VAE that was trained on MNIST: 49 words write an image. Each column walks from one
+# noise to another in equal steps, as in labs 2 and 10. There the image changed little by little; here it often jumps. A
+# word is chosen or it is not, and all words after it depend on it. Which images are no digits?
 
 # %%
 full.preview("vqvae-mnist", "mnist")
@@ -532,7 +534,13 @@ plots.rows({"test images": grey[:12], "samples": samples}, "64 grey levels, one 
 # %% [markdown]
 # ## 13.13 One minute, and longer
 #
-# @@END13
+# The lowest row is drawn by the system `vqvae-mnist` of the course: 7 × 7 words from a codebook of 128, and a prior of
+# six masked layers, which saw MNIST at 28×28 twelve times, in 35 minutes of one core (`python -m starter reproduce
+# vqvae-mnist` does it again). Were all words alike, an image would cost 343 bits; to this prior a test image costs 152.
+#
+# Test images come back with an SSIM of 0.97. Samples have a FID of 1.4, in the features of a classifier of digits: that of
+# lab 2's VAE in full size is 3.7, that of lab 7's GAN 0.49. So these words can write digits, and what is no digit above was
+# written by the prior. It reads what stands above and to the left, and cannot correct a word.
 
 # %%
 guesses.summary("vq", "vqvae-mnist", "mnist")
