@@ -165,7 +165,8 @@ def test_birds_of_another_edition_are_never_trained_as_reported(place):
     leave(place, row, as_reported=False)
     place.publish(row)
     assert ("cub-gan", "birds-2010 (6,030 photographs, not CUB-200-2011)") in shown(place, "Trained for less")
-    assert ("cub-gan", "cub (CUB-200-2011, 1.2 GB that `prepare.py` downloads)") in shown(place, "Built, and stepping only")
+    needed = "cub (CUB-200-2011, 1.2 GB that `prepare.py` downloads)"
+    assert ("cub-gan", needed) in shown(place, "Built, and stepping only")
 
 
 def test_what_a_report_leaves_open_is_listed_and_its_paragraph_included(place):
