@@ -52,7 +52,7 @@ def initialize(layer: nn.Module, rng: torch.Generator | None = None) -> None:
 
     Conv2d, ConvTranspose2d: weight ~ N(0, 0.02^2);  BatchNorm2d: weight ~ N(1, 0.02^2);  their biases: 0
 
-    0.02 is the standard deviation. Other layers stay as they are.
+    0.02 is the standard deviation. What is neither a convolution nor a BatchNorm stays as it is.
 
     Args:
         layer: one layer of a network.

@@ -128,6 +128,8 @@ def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
             yield from (old.left, old.right)
             if isinstance(old.op, ONE_WAY):
                 yield ast.BinOp(old.right, old.op, old.left)
+            if isinstance(old.op, ast.Div) and not isinstance(old.right, ast.Constant):
+                yield ast.BinOp(old.left, old.op, called(old.right, "clamp", min=0.01))
             if isinstance(old.left, ast.Name) and old.left.id in scope.arguments and type(old.op) in IN_PLACE:
                 yield ast.Call(ast.Attribute(old.left, IN_PLACE[type(old.op)]), [old.right], [])
             yield from (*negated, *another_tensor(old, parent, scope.returned))
@@ -143,7 +145,7 @@ def others(old: Any, parent: ast.AST, scope: Scope) -> Iterator[ast.AST]:
         case ast.Compare() | ast.BoolOp():
             yield ast.UnaryOp(ast.Not(), old)
         case ast.Call():
-            yield from calls(old, scope)
+            yield from (*calls(old, scope), *near_the_ends(old))
             yield from (*negated, *another_tensor(old, parent, scope.returned))
         case ast.Slice():
             yield from (ast.Slice(None, old.upper, old.step), ast.Slice(old.lower, None, old.step))
@@ -166,6 +168,26 @@ def another_tensor(old: ast.expr, parent: ast.AST, returned: set[int]) -> Iterat
         yield kept(old, "result")
     if isinstance(parent, ast.Return) or id(parent) in returned:
         yield ast.Call(ast.Attribute(old, "squeeze"), [], [])
+
+
+def near_the_ends(old: ast.Call) -> Iterator[ast.expr]:
+    """The same but near 0, for few, or for large numbers:
+
+    a limit for safety, N for N - 1, a product of exponentials."""
+    if not isinstance(old.func, ast.Attribute):
+        return
+    of, name = old.func.value, old.func.attr
+    if name in ("log", "sqrt") and not is_library(of):
+        yield called(called(of, "clamp", min=1e-3), name)
+    if name in ("var", "std"):
+        yield ast.Call(old.func, old.args, [*old.keywords, ast.keyword("correction", ast.Constant(0))])
+    if name == "sum" and "log" in ast.unparse(of):
+        exponentials = ast.Attribute(called(of, "exp"), "prod")
+        yield called(ast.Call(exponentials, old.args, old.keywords), "log")
+
+
+def called(of: ast.expr, name: str, **keywords: float) -> ast.Call:
+    return ast.Call(ast.Attribute(of, name), [], [ast.keyword(k, ast.Constant(v)) for k, v in keywords.items()])
 
 
 def calls(old: ast.Call, scope: Scope) -> Iterator[ast.expr]:

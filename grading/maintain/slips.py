@@ -6,6 +6,7 @@ what it is, so that a sentence needs no look at the result.
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -47,6 +48,7 @@ class Around(NamedTuple):
     words: Words
     known: dict[str, Parameter]
     given: frozenset[str]  # arguments that nothing is assigned to
+    often: frozenset[str]  # those that stand in more than one place
 
 
 def slips(tree: ast.Module, known: dict[str, Parameter], words: Words) -> Iterator[tuple[bool, str]]:
@@ -54,8 +56,10 @@ def slips(tree: ast.Module, known: dict[str, Parameter], words: Words) -> Iterat
 
     Each change is undone before the next.
     """
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    around = Around(words, known, frozenset(known) - stored)
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    stored, places = {n.id for n in names if isinstance(n.ctx, ast.Store)}, Counter(n.id for n in names)
+    often = frozenset(name for name in known if places[name] > 1)
+    around = Around(words, known, frozenset(known) - stored, often)
     whole = tree.body
     for text, said in first_lines(tree, known):
         tree.body = [*ast.parse(text).body, *whole]
@@ -163,7 +167,8 @@ def of_argument(old: ast.Name, around: Around) -> Choices:
     kind, name = around.known[old.id].type, old.id
     if kind == "int":
         for op, said in ((ast.Add(), "large"), (ast.Sub(), "small")):
-            yield ast.BinOp(old, op, ast.Constant(1)), f"`{name}` is taken 1 too {said}"
+            where = " in one place" if name in around.often else ""
+            yield ast.BinOp(old, op, ast.Constant(1)), f"`{name}` is taken 1 too {said}{where}"
     if kind in ("float", "Tensor"):
         yield ast.BinOp(old, ast.Pow(), ast.Constant(2)), f"`{name}` is squared where it should not be"
     if kind == "float":

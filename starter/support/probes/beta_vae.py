@@ -54,6 +54,8 @@ def active_units(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("threshold is 0, some alike", observe(module.active_units, {"mu": still}, threshold=0.0))
     far = torch.stack([column(draw, n, deviation, 1e4) for deviation in (0.3, 1.5) * 6], dim=1)
     seen |= case("extreme means", observe(module.active_units, {"mu": far}, threshold=0.5))
+    few = torch.stack([column(draw, 4, (0.5 * d) ** 0.5, 0.3) for d in draw.rng.permutation([1.15, 0.85] * 3)], dim=1)
+    seen |= case("4 images", observe(module.active_units, {"mu": few}, threshold=0.5))  # / 4 is not / 3
     turns = torch.arange(n)[:, None] % 2 == torch.arange(4) % 2  # every other image says nothing
     return seen | case(
         "every other image", observe(module.active_units, {"mu": turns * draw.mixed(n, 4)}, threshold=0.1)

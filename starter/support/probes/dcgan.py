@@ -51,18 +51,26 @@ def drawn_config(module: ModuleType, draw: Draw, depth: int, batch_norm: bool) -
     return module.DCGANConfig(shape, draw.whole(12, 15), tuple(channels.tolist()), batch_norm)
 
 
+def recurring(module: ModuleType, draw: Draw) -> object:
+    """Channels between the ends that are as many as the image's, and one: only its place tells the first layer."""
+    colours = draw.whole(2, 4)
+    return module.DCGANConfig((colours, 32, 48), draw.whole(12, 15), (6, colours, 1, 7), True)
+
+
 CONFIGS = {"two channels": (2, True), "three channels": (3, True), "no BatchNorm": (3, False), "one channel": (1, True)}
 
 
 @probe("dc-2")
 def generator_plan(module: ModuleType, draw: Draw) -> Arrays:
     configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
+    configs["channels like the image's"] = recurring(module, draw)
     return {f"plan of {name}": whole_numbers(module.generator_plan(config)) for name, config in configs.items()}
 
 
 @probe("dc-3")
 def discriminator_plan(module: ModuleType, draw: Draw) -> Arrays:
     configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
+    configs["channels like the image's"] = recurring(module, draw)
     return {f"plan of {name}": whole_numbers(module.discriminator_plan(config)) for name, config in configs.items()}
 
 

@@ -134,8 +134,9 @@ def spread(module: ModuleType, field: Field, inputs: dict[str, Tensor]) -> Array
 def score(module: ModuleType, draw: Draw) -> Arrays:
     inputs, few = images(draw, "v", "x_t"), points(draw, "v", "x_t")
     seen = observe(module.score, inputs) | case("points", observe(module.score, few))
-    ends = {name: value[:2] for name, value in few.items()} | {"t": torch.tensor([0.0, 0.96])}
-    seen |= case("extreme t", observe(module.score, ends))
+    ends = {name: value[:2] for name, value in few.items()}
+    for name, t in {"extreme t": [0.0, 0.96], "extreme t, near 1": [1 - 2**-10, 1 - 2**-9]}.items():
+        seen |= case(name, observe(module.score, ends | {"t": torch.tensor(t)}))
     return seen | case("one example", observe(module.score, first(inputs)))
 
 

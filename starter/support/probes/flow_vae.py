@@ -1,5 +1,6 @@
 """Probes of lab 4: starter/flow_vae.py."""
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 
@@ -32,7 +33,7 @@ def u_hat(module: ModuleType, draw: Draw) -> Arrays:
     below = {"w": inputs["w"], "u": 0.1 * inputs["u"] - 1 / 40 * (far["u"] - 0.1 * inputs["u"])}  # w . u near -3
     seen |= case("w . u is near -3", observe(module.u_hat, below))
     seen |= case("extreme w . u near -120", observe(module.u_hat, {"w": far["w"], "u": 0.2 * inputs["u"] - far["u"]}))
-    return seen | case("extreme w . u near 120", observe(module.u_hat, far))
+    return seen | case("extreme w . u near 120", observe(module.u_hat, far, ("w", "u")))
 
 
 @probe("flow-2", "u_hat", spared={"extreme": "tanh bears any number; far u are u_hat's task"})
@@ -49,7 +50,8 @@ def planar_log_det(module: ModuleType, draw: Draw) -> Arrays:
     inputs = {"z": draw.mixed(b, d)} | parameters_of_step(draw, b, d)
     seen = observe(module.planar_log_det, inputs, tuple(inputs))
     seen |= case("one example", observe(module.planar_log_det, first(inputs)))
-    flat = inputs | {"u": inputs["u"] - 5 * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
+    along = 7.3 + (inputs["w"] * inputs["u"]).sum(dim=1, keepdim=True)
+    flat = inputs | {"u": inputs["u"] - along * inputs["w"] / inputs["w"].square().sum(dim=1, keepdim=True)}
     flat["b"] = -(inputs["w"] * inputs["z"]).sum(dim=1)  # on the plane itself the step presses hardest
     return seen | case("extreme: a determinant near 0", observe(module.planar_log_det, flat))
 
@@ -104,7 +106,10 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
     far = first(inputs | {"logits": 60 * inputs["logits"].sign(), "log_det": 20 * inputs["log_det"]})
     far["log_var"][..., 0] = -12  # a latent that is all but certain, and sampled where it is
     far["z_0"][..., 0] = far["mu"][..., 0]
-    return seen | case("one example, extreme logits +-60, beta is 0", observe(module.flow_elbo, far, beta=0.0))
+    seen |= case("one example, extreme logits +-60, beta is 0", observe(module.flow_elbo, far, beta=0.0))
+    sure = first(inputs) | {"mu": torch.zeros(1, d), "log_var": torch.full((1, d), -20.0)}  # exp() of the sum is 0
+    sure["z_0"] = 3 * torch.exp(0.5 * sure["log_var"]) * inputs["z_0"][:1]
+    return seen | case("one example, extreme log_var of -20", observe(module.flow_elbo, sure))
 
 
 @probe("flow-6")
@@ -127,6 +132,12 @@ def coupling(module: ModuleType, draw: Draw) -> Arrays:
 
         far = observe(lambda x, to=direction, net=steep: module.coupling(x, net, to), {"x": x[:1]})
         steepest |= case(f"{direction}, one example, extreme log_s, in hundreds", scaled(far, 0.01, "item 0"))
+
+        def level(first: Tensor, to: str = direction) -> tuple[Tensor, ...]:
+            return torch.full_like(first, 40 if to == "forward" else -40), first  # exp() of their sum is infinite
+
+        far = observe(lambda x, to=direction, net=level: module.coupling(x, net, to), {"x": x[:1]})
+        steepest |= case(f"{direction}, one example, extreme log_s of 40", scaled(far, math.exp(-40), "item 0"))
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen | steepest
 

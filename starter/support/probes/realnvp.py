@@ -49,7 +49,7 @@ def coupling_inputs(draw: Draw, name: str) -> tuple[dict[str, Tensor], Tensor]:
 
 
 def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
-    """A coupling of images, of one of them, and of points; apart, scales that a clamp would cut off."""
+    """A coupling of images, of one of them, and of points; apart, scales that a clamp would cut off, or a product."""
     inputs, mask = coupling_inputs(draw, name)
 
     def through(mask: Tensor, steep: float = 0.0) -> Callable:
@@ -59,6 +59,13 @@ def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
     one = {name: inputs[name][:1], "weight": inputs["weight"]}
     far = scaled(observe(through(mask, 7.0 if name == "x" else -7.0), one), 0.01, "item 0")
     seen |= case("one example, extreme log s, in hundreds", far)
+    log_s = 40.0 if name == "x" else -40.0  # exp() of the sum is infinite
+
+    def level(h: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.full_like(h, log_s), h
+
+    far = scaled(observe(lambda **given: couple(given[name], mask, level), {name: one[name]}), math.exp(-40), "item 0")
+    seen |= case("one example, extreme log s of 40", far)
     flat = {name: inputs[name].flatten(1), "weight": inputs["weight"]}
     return seen | case("points", observe(through(mask.flatten()), flat))
 
@@ -102,7 +109,7 @@ def dequantize(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.dequantize, inputs, ("u",), levels=levels, alpha=alpha)
     empty = observe(module.dequantize, inputs | {"u": torch.zeros(b, c, h, w)}, levels=levels, alpha=alpha)
     edges = {"x": torch.zeros(1, 1, h, w), "u": inputs["u"][:1, :1].clone()}  # black and white alone, in 256 levels
-    edges["x"][..., 1:], edges["u"][..., 0] = 1, 0
+    edges["x"][..., 1:], edges["u"][..., 0], edges["u"][..., -1] = 1, 0, 1 - 2**-5
     seen |= case("one example, extreme p, alpha not given", observe(module.dequantize, edges, levels=256))
     return seen | {"z without noise": empty.get("item 0", np.array("missing"))}
 

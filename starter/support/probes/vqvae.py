@@ -106,11 +106,13 @@ def linked(totals: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def quantize(module: ModuleType, draw: Draw) -> Arrays:
     """A codebook that follows, in training and in evaluation mode; then one that learns."""
     d, h, w = draw.rng.permutation([2, 3, 4]).tolist()
-    b, k = 5, 7
+    b, k = 5, 9
     draw.sizes |= {"B": b, "D": d, "h": h, "w": w, "K": k}
     codebook = draw.mixed(k, d)
-    codebook[k - 1] += 9  # nobody chooses it
+    codebook[k - 2] -= 9  # nobody chooses it
+    codebook[k - 1] += 9  # nor this one
     counts, sums = draw.uniform(k, low=0.5, high=2.5), draw.mixed(k, d)
+    counts[k - 1], sums[k - 1] = 0.003, 0.003 * sums[k - 1]  # for long
     z = draw.mixed(b, d, h, w)
     decays = draw.number(0.6, 0.8), draw.number(0.3, 0.5)
     follows, learns = (Layer(codebook, counts, sums, decay) for decay in (decays[0], None))

@@ -185,6 +185,10 @@ def test_a_wrong_answer_that_is_loaded_first_is_not_what_other_modules_import():
         ("vae-5", "is 0", "if not log_sigma else"),
         ("gan-4", "second step", " => optimizer.state.clear()"),
         ("wgan-3", compare.SETTING, "=> torch.set_grad_enabled(False) |"),
+        ("flow-3", "near 0", ".clamp(min=0.001).log()"),
+        ("fm-6", "extreme t", "(1 - t).clamp(min=0.01)"),
+        ("nvp-2", "log s of 40", ".exp().prod(dim=1).log()"),
+        ("beta-2", "4 images", "correction=0"),
     ],
 )
 def test_every_class_of_changes_finds_the_hole_that_is_made_for_it(monkeypatch, forks, task, left_out, change):

@@ -65,6 +65,10 @@ def test_an_argument_is_taken_for_another_number(new, said):
     assert found("beta * step", beta=FLOAT, step=INT)[new][1] == said
 
 
+def test_an_argument_that_stands_in_two_places_is_another_number_in_one():
+    assert found("step % n - n", step=INT, n=INT)["step % (n + 1) - n"][1] == "`n` is taken 1 too large in one place"
+
+
 def test_of_images_only_a_part_counts():
     says = [said for _, said in found("x.sum()", x=IMAGES).values()]
     assert "only the first channel of an image counts" in says and "the mean of all `x` is taken for every one" in says
