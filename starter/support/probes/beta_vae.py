@@ -150,6 +150,9 @@ def mutual_information(module: ModuleType, draw: Draw) -> Arrays:
         "some alike, a value that never occurs", observe(module.mutual_information, with_copies(inputs), bins=bins)
     )
     single = {name: table[:, :1] for name, table in inputs.items()}
+    rare = {"codes": inputs["codes"].repeat(10, 1), "factors": torch.zeros(10 * len(inputs["codes"]), 1).long()}
+    rare["factors"][0] = 1
+    seen |= case("one image has another value", observe(module.mutual_information, rare, bins=bins))
     return seen | case("one latent, one factor", observe(module.mutual_information, single, bins=bins))
 
 
