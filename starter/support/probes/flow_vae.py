@@ -51,7 +51,7 @@ def planar_log_det(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.planar_log_det, inputs, tuple(inputs))
     seen |= case("one example", observe(module.planar_log_det, first(inputs)))
     flat = {name: value.clone() for name, value in inputs.items()}
-    flat["w"][:], flat["w"][:, 0], flat["u"][:, 0] = 0, 1, -7.25  # exact: what is left of 1 is small beside its rounding
+    flat["w"][:], flat["w"][:, 0], flat["u"][:, 0] = 0, 1, -7.25  # exact numbers: little is left of 1
     flat["b"] = -flat["z"][:, 0]  # on the plane itself the step presses hardest
     return seen | case("extreme: a determinant near 0", observe(module.planar_log_det, flat))
 
