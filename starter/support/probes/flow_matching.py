@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..compare import Arrays
 from .conditional_gan import labels
-from .core import Draw, array, case, first, observe, probe, weights
+from .core import Draw, array, case, first, observe, probe, scaled, weights
 
 
 def images(draw: Draw, *names: str) -> dict[str, Tensor]:
@@ -135,8 +135,9 @@ def score(module: ModuleType, draw: Draw) -> Arrays:
     inputs, few = images(draw, "v", "x_t"), points(draw, "v", "x_t")
     seen = observe(module.score, inputs) | case("points", observe(module.score, few))
     ends = {name: value[:2] for name, value in few.items()}
-    for name, t in {"extreme t": [0.0, 0.96], "extreme t, near 1": [1 - 2**-10, 1 - 2**-9]}.items():
-        seen |= case(name, observe(module.score, ends | {"t": torch.tensor(t)}))
+    seen |= case("extreme t", observe(module.score, ends | {"t": torch.tensor([0.0, 0.96])}))
+    late = observe(module.score, ends | {"t": torch.tensor([1 - 2**-10, 1 - 2**-9])})
+    seen |= case("extreme t, near 1, in thousands", scaled(late, 0.001))
     return seen | case("one example", observe(module.score, first(inputs)))
 
 

@@ -137,7 +137,8 @@ def coupling(module: ModuleType, draw: Draw) -> Arrays:
             return torch.full_like(first, 40 if to == "forward" else -40), first  # exp() of their sum is infinite
 
         far = observe(lambda x, to=direction, net=level: module.coupling(x, net, to), {"x": x[:1]})
-        steepest |= case(f"{direction}, one example, extreme log_s of 40", scaled(far, math.exp(-40), "item 0"))
+        far = scaled(scaled(far, math.exp(-40), "item 0"), 0.01, "item 1")
+        steepest |= case(f"{direction}, one example, extreme log_s of 40, log_det in hundreds", far)
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen | steepest
 

@@ -65,7 +65,7 @@ def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
         return torch.full_like(h, log_s), h
 
     far = scaled(observe(lambda **given: couple(given[name], mask, level), {name: one[name]}), math.exp(-40), "item 0")
-    seen |= case("one example, extreme log s of 40", far)
+    seen |= case("one example, extreme log s of 40, log_det in thousands", scaled(far, 0.001, "item 1"))
     flat = {name: inputs[name].flatten(1), "weight": inputs["weight"]}
     return seen | case("points", observe(through(mask.flatten()), flat))
 
