@@ -173,7 +173,8 @@ def another_tensor(old: ast.expr, parent: ast.AST, returned: set[int]) -> Iterat
 def near_the_ends(old: ast.Call) -> Iterator[ast.expr]:
     """The same but near 0, for few, or for large numbers:
 
-    a limit for safety, N for N - 1, a product of exponentials."""
+    a limit for safety, N for N - 1, a product of exponentials.
+    """
     if not isinstance(old.func, ast.Attribute):
         return
     of, name = old.func.value, old.func.attr
