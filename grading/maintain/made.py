@@ -8,11 +8,11 @@ import hashlib
 import json
 import textwrap
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from functools import cache
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,7 @@ PLAIN = (  # what two mistakes at once are made of
 )  # fmt: skip
 FEW = 8  # wrong numbers that other inputs must confirm
 LAST = len(phrases.RULES) + 1  # behind all ranks
-PAIRS = 150  # of two changes, and of a change beside a catalogued mistake, that are tried for each task
+PAIRS = 300  # of a change beside a catalogued mistake that are tried for each task; half as many of two changes
 
 
 class Change(NamedTuple):
@@ -215,7 +215,9 @@ class Table:
         wrong = [name for name in want if mistakes.is_wrong(name, here, want)]
         floats = [name for name in wrong if want[name].dtype.kind == "f"]
         known = all(isinstance(which, int) for which in outcome.which)  # many a pair gives the same yes and no
-        enough = np.count_nonzero(mistakes.off(here, want, floats or wrong)) > mistakes.ENOUGH
+        count = np.count_nonzero(mistakes.off(here, want, floats or wrong))
+        confirmed = [there for there in outcome.found[1:] if "raises" not in there and mistakes.finite(there)]
+        enough = count > (0 if confirmed else mistakes.ENOUGH)
         return bool(enough and (known or floats) and not self.by_parts(here))
 
     def note_parts(self, which: Which, here: compare.Arrays, elsewhere: compare.Arrays | None) -> None:
@@ -275,24 +277,31 @@ def pairs(task: str, plain: dict[str, Plain]) -> Iterator[tuple[tuple[Which, ...
     """Two mistakes at once, and the module with them: two catalogued ones, one and a plain change, two such changes."""
     wrong, region = known_answers.answers("wrong")[task], reference_text.region_text(task) or ""
     places = {entry["id"]: i for i, entry in enumerate(wrong)}
-    edited: dict[Which, str] = {
-        i: textwrap.dedent(known_answers.replaced(region, e)) for i, e in enumerate(wrong) if "find" in e
-    }
+    edited: dict[Which, str] = {i: textwrap.dedent(known_answers.replaced(region, e)) for i, e in enumerate(wrong)}
     order = {what: i for i, what in enumerate(plain)}
+    same = {bare(said): said for said in plain}  # beside another mistake a name may be that of a part
 
-    def beside(firsts: dict[Which, str], after: Callable) -> Iterator[tuple[tuple[Which, ...], str]]:
-        for one, text in firsts.items():
-            for change in (*everyday(task, text), *slipped(task, text)):
-                if change.said in plain and after(one, change.said):
-                    first = plain[one].which if isinstance(one, str) else one
-                    # What the catalogue says of the reference need not be true of another text.
-                    alike = place(ast.parse(text), change.region) == plain[change.said].place
-                    yield (first, plain[change.said].which if alike else change.said), whole(task, change.region)
+    def beside(one: Which, text: str) -> Iterator[tuple[tuple[Which, ...], str]]:
+        first = plain[one].which if isinstance(one, str) else one
+        for change in (*everyday(task, text), *slipped(task, text)):
+            known = same.get(bare(change.said))
+            if known is None or (isinstance(one, str) and order[one] >= order[known]):
+                continue
+            # What the catalogue says of the reference need not be true of another text.
+            alike = place(ast.parse(text), change.region) == plain[known].place
+            second = plain[known].which if alike else change.said
+            if first not in (second, plain[known].which):
+                yield (first, second), whole(task, change.region)
 
     yield from (((places[one], places[other]), text) for one, other, text in audit.pairs(task))
-    yield from islice(beside(edited, lambda one, said: plain[said].which != one), PAIRS)
-    texts: dict[Which, str] = {said: one.region for said, one in plain.items()}
-    yield from islice(beside(texts, lambda one, said: order[one] < order[said]), PAIRS)
+    rows = zip_longest(*(beside(one, text) for one, text in edited.items()))  # the first of each, the second of each, …
+    yield from islice((pair for row in rows for pair in row if pair is not None), PAIRS)
+    yield from islice(chain(*(beside(said, one.region) for said, one in plain.items())), PAIRS // 2)
+
+
+def bare(said: str) -> str:
+    """A sentence without what it calls a part of a formula."""
+    return said.replace("the part with ", "")
 
 
 def stale() -> list[str]:

@@ -125,8 +125,8 @@ def as_a_whole(table: dict, seen: Seen, other: Seen | None, sentences: list[str]
     place = table["forms"].index(mark) if (mark := form(got)) in table["forms"] else -1
     for fits, names in ((values & rest & (rows["place"] == place), [*want]), (values, outputs(want))):
         wrong, whole = np.count_nonzero(off(got, want, names)), len(names) == len(want)
-        if 0 < wrong < ENOUGH:
-            fits &= np.isfinite(rows["there"] - there)
+        if 0 < wrong <= ENOUGH:
+            fits &= np.isfinite(rows["there"] - there) | ((rows["which"][:, 1] < 0) & (wrong == ENOUGH))
         if (wrong or whole) and fits.any():  # with a gradient gone, no number may be wrong
             which = [int(one) for one in rows["which"][fits][0] if one >= 0]
             return told(which, sentences, catalogued, whole)

@@ -6,7 +6,7 @@ One is told only where it holds for every number. Whatever could be an accident,
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +91,8 @@ def factors(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
     for name, n in sizes.items():
         yield f"({name} - 1)/{name}", f"({name} - 1)/{name} = {n - 1}/{n}", (n - 1) / n
         yield f"{name}/({name} - 1)", f"{name}/({name} - 1) = {n}/{n - 1}", n / max(n - 1, 1)
+    for (name, n), (other, m) in permutations(sizes.items(), 2):
+        yield f"{name} / {other}", f"{name}/{other} = {n}/{m}, as a mean over {other}, not over {name}, gives", n / m
 
 
 def gap(pair: Pair) -> float | None:
@@ -143,11 +145,14 @@ def shared(pairs: list[Pair], measure: Callable, names: Callable) -> str:
         found.append({key: (text, n) for key, text, n in known if abs(value - n) <= CLOSE * abs(n)})
     constant, others = {key for key, _, _ in names({})}, found[1:]
     both = [key for key in found[0] if all(key in other for other in others)]
+    simple = [key for key in both if " / " not in key]  # most numbers are near the ratio of some two sizes
+    if len(simple) == 1 and simple[0] not in constant:
+        both = simple
     if len(both) != 1:
         return ""
     text, n = found[0][both[0]]
     whole = max(abs(n), abs(1 / n))
-    plain = both[0] not in constant and whole < PLAIN and abs(whole - round(whole)) < CLOSE
+    plain = both != simple or both[0] not in constant and whole < PLAIN and abs(whole - round(whole)) < CLOSE
     same = all(other[both[0]][1] == n for other in others)  # also where nothing else is known
     return "" if plain and same else f" ({text})"
 

@@ -57,6 +57,14 @@ class Outcome:
         return stop is not None and stop.kind == "NotImplementedError" and bool(re.fullmatch(r"(\w+-\d+)?", stop.words))
 
 
+MEANINGS = {  # words of PyTorch -> what they say of an answer
+    "modified by an inplace operation": "A tensor that a gradient still needs is changed in place, by += or a method "
+    "whose name ends in _: make a new tensor.",
+    "Expected more than 1 value per channel when training": "BatchNorm is asked about a single example, in "
+    "training mode: should the network be in that mode?",
+}
+
+
 @dataclass(frozen=True)
 class Case:
     """A task as it is judged on one seed."""
@@ -88,7 +96,7 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         if says:  # other mistakes end in the same words
             return Verdict("wrong", f"{sentence} Often this means: {says}", "named")
         clue = "broken" if found.stop.kind == "NameError" else ""  # a typing mistake: nothing to be understood
-        return Verdict("wrong", sentence + meeting(sentence, case.sizes()), clue)
+        return Verdict("wrong", explained(sentence, case.sizes()), clue)
     if compare.same(found.arrays, case.want()):
         return right(case)
     try:
@@ -99,13 +107,16 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         return Verdict("wrong", "What it returns cannot be compared with the expected result.")
 
 
-def meeting(sentence: str, sizes: dict[str, int]) -> str:
-    """Which sizes PyTorch means when two of them do not fit, where both are known by name."""
+def explained(sentence: str, sizes: dict[str, int]) -> str:
+    """What PyTorch means: a rule that was broken, or which two sizes do not fit, where both are known by name."""
+    for words, meaning in MEANINGS.items():
+        if words in sentence:
+            return f"{sentence.partition(words)[0]}{words}. {meaning}"
     names = {str(size): f"{name} = {size}" for name, size in sizes.items()}
     found = re.search(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", sentence)
     if found is None or not {*found.groups()} <= names.keys():
-        return ""
-    return f" {names[found[1]]} meets {names[found[2]]}: is a dimension of length 1 missing?"
+        return sentence
+    return f"{sentence} {names[found[1]]} meets {names[found[2]]}: is a dimension of length 1 missing?"
 
 
 def right(case: Case) -> Verdict:

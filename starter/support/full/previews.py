@@ -105,5 +105,5 @@ def show(recipe: str, own: str) -> None:
         print(f"Not shown: there is no preview of {recipe} on {own}")
         return
     rows = read(recipe, own)
-    plots.grid(rows[::2].flatten(0, 1), f"{recipe}, trained to the end on {own}: each column walks", COUNT, inches=0.55)
+    plots.grid(rows[::2].flatten(0, 1), f"{recipe}, trained on {own}: each column walks", COUNT, inches=0.55)
     widgets.flip(rows)

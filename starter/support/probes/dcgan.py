@@ -60,18 +60,20 @@ def recurring(module: ModuleType, draw: Draw) -> object:
 CONFIGS = {"two channels": (2, True), "three channels": (3, True), "no BatchNorm": (3, False), "one channel": (1, True)}
 
 
+def configs(module: ModuleType, draw: Draw) -> dict:
+    """What both plans are asked about."""
+    drawn = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
+    return drawn | {"channels like the image's": recurring(module, draw)}
+
+
 @probe("dc-2")
 def generator_plan(module: ModuleType, draw: Draw) -> Arrays:
-    configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
-    configs["channels like the image's"] = recurring(module, draw)
-    return {f"plan of {name}": whole_numbers(module.generator_plan(config)) for name, config in configs.items()}
+    return {f"plan of {name}": whole_numbers(module.generator_plan(c)) for name, c in configs(module, draw).items()}
 
 
 @probe("dc-3")
 def discriminator_plan(module: ModuleType, draw: Draw) -> Arrays:
-    configs = {name: drawn_config(module, draw, *kind) for name, kind in CONFIGS.items()}
-    configs["channels like the image's"] = recurring(module, draw)
-    return {f"plan of {name}": whole_numbers(module.discriminator_plan(config)) for name, config in configs.items()}
+    return {f"plan of {name}": whole_numbers(module.discriminator_plan(c)) for name, c in configs(module, draw).items()}
 
 
 @probe("dc-4", spared={"as found": "its layers are new"})

@@ -94,8 +94,16 @@ def slope(loss: object, at: Tensor) -> Tensor:
 
 
 def linked(totals: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A stand-in for sums has no slopes; so that a graph shows, these hang together with what was summed."""
-    return lambda values, codes, n_codes: totals(values, codes, n_codes) + 0 * values.sum()
+    """Sums column by column: an answer may count in a column beside the vectors, or in a call of its own.
+
+    A stand-in for sums has no slopes; so that a graph shows, these hang together with what was summed.
+    """
+
+    def asked(values: Tensor, codes: Tensor, n_codes: int) -> Tensor:
+        columns = values.split(1, dim=1) if values.ndim == 2 else [values]
+        return torch.cat([totals(column, codes, n_codes) for column in columns], dim=1) + 0 * values.sum()
+
+    return asked
 
 
 @probe(

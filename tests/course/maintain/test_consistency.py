@@ -205,6 +205,26 @@ def test_a_band_that_no_broken_model_leaves_is_seen(monkeypatch, tmp_path):
     assert any(f"{name} stays in" in line for line in bands.results_stay_in_their_bands())
 
 
+def test_a_broken_model_that_leaves_no_band_of_a_data_set_is_seen(monkeypatch, tmp_path):
+    record = json.loads(bands.RECORD.read_text())
+    assert len(record) > 1
+    for images in record:
+        one = json.loads(json.dumps(record))
+        runs = one[images]["08_dcgan_lsgan"]
+        runs["dc-4-norm-never"] = {name: values[:1] for name, values in runs["reference"].items()}
+        monkeypatch.setattr(bands, "RECORD", tmp_path / "bands.json")
+        bands.RECORD.write_text(json.dumps(one))
+        seen = f"08_dcgan_lsgan: dc-4-norm-never leaves no band on {images}"
+        assert [line for line in bands.results_stay_in_their_bands() if line.startswith(seen)]
+
+
+def test_a_rule_of_a_band_may_be_another_one_on_another_data_set(monkeypatch):
+    rule = {"name": "a", "spread": 0.1, "digits16": {"factor": 3.0}}
+    monkeypatch.setitem(bands.TABLE, "band", [rule])
+    assert bands.band("a", [1.0, 2.0, 9.0], "mnist16") == (1.8, 2.2) == bands.band("a", [2.0])
+    assert bands.band("a", [1.0, 2.0, 9.0], "digits16") == (0.0, 6.0)
+
+
 def test_bands_of_one_data_set_are_measured_without_touching_those_of_another(monkeypatch, tmp_path):
     before, lab = json.loads(bands.RECORD.read_text()), "01_autoencoder"
     for name in ("RECORD", "BANDS"):

@@ -95,6 +95,9 @@ def test_two_catalogued_mistakes_at_once_are_both_told():
     assert "two mistakes together" in told and "log sigma^2 is read as log sigma" in told and "subtracted" in told
 
 
+LEAST_SQUARES = """real, fake = torch.sigmoid(real_logits), torch.sigmoid(fake_logits)
+return 0.5 * torch.mean((real - b) ** 2) + torch.mean((fake - a) ** 2)
+"""
 CRITIC_STEP = """fake = generator(z).detach()
 loss = critic_loss(critic(real), critic(fake))
 slope = penalty(critic, real)
@@ -114,6 +117,16 @@ return CriticTerms(-loss.detach(), slope.detach())
             "return eps + log_var.exp() * mu",
             ("log sigma^2 is read as log sigma", "`mu` and `eps` are exchanged"),
         ),
+        (
+            "wgan-2",
+            "return -fake_scores.sigmoid().sum()",
+            ("pass through a sigmoid", "a sum stands where a mean should"),
+        ),
+        (
+            "ls-1",
+            LEAST_SQUARES,
+            ("taken of probabilities", "a constant is left out"),
+        ),  # the first is no change of a line
         ("wgan-6", CRITIC_STEP, ("fixed at 10", "in real images only")),  # its second step can still be asked
     ],
 )
@@ -169,11 +182,18 @@ def test_a_lone_number_is_named_only_where_other_inputs_agree(monkeypatch):
 
 
 def test_two_changes_at_once_are_both_told(monkeypatch):
-    one = differences.Seen({"a": np.arange(3.0)}, {"a": np.ones(3)}, {})
+    one = differences.Seen({"a": np.arange(4.0)}, {"a": np.ones(4)}, {})
     both = row(mistakes.numbers(one.got, one.want), (0, 2))
     monkeypatch.setattr(mistakes, "known", lambda: {"t": table(one, both)})
     told = mistakes.made("t", one, None, ["The sign is wrong."])
     assert "One: The sign is wrong." in told and told.endswith("you get when `y` is twice there.")
+
+
+def test_two_changes_of_two_numbers_are_told_only_where_other_inputs_agree(monkeypatch):
+    one = differences.Seen({"a": np.arange(3.0)}, {"a": np.ones(3)}, {})
+    here = mistakes.numbers(one.got, one.want)
+    monkeypatch.setattr(mistakes, "known", lambda: {"t": table(one, row(here, (0, 2), there=here[0]))})
+    assert "two mistakes" in mistakes.made("t", one, one, ["No."]) and mistakes.made("t", one, None, ["No."]) is None
 
 
 Z, LOG_DET = np.arange(1.0, 7), np.array([3.0, 5.0, 4.0, 2.0])

@@ -107,6 +107,11 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return mu + sigmo * eps", "raises NameError: name 'sigmo' is not defined"),
         ("return mu + mu.sum(1) * eps", f"B = {B} meets latent_dim = {D}: is a dimension of length 1 missing?"),
         (
+            "sigma = (log_var / 2).exp()\nz = mu + eps * sigma\nsigma += 1\nreturn z * sigma",
+            "an inplace operation",
+        ),
+        ("return torch.nn.BatchNorm1d(mu.shape[1])((mu * eps)[:1])", "should the network be in that mode?"),
+        (
             "return torch.zeros(1).expand(10**10)",
             f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",
         ),

@@ -67,6 +67,15 @@ def test_a_number_that_may_be_written_down_is_named_only_where_other_sizes_give_
     assert "(B * C = 14" in told(14 * WANT, sizes={"B": 7, "C": 2})
 
 
+def test_a_factor_of_2_is_called_a_half_only_where_it_is_no_ratio_of_two_sizes():
+    half, sizes = "(a factor 1/2 is missing)", {"B": 6, "C": 3}
+    assert half in told(2 * WANT, sizes={"B": 5, "C": 3})
+    assert told(2 * WANT, sizes=sizes) == "`a` is 2 times what it should be."
+    other = (1.25 * WANT, WANT, {"B": 5, "C": 4})
+    assert "(B/C = 6/3, as a mean over C, not over B, gives)" in told(2 * WANT, WANT, sizes, other)
+    assert half in told(2 * WANT, WANT, sizes, (2 * WANT, WANT, {"B": 5, "C": 4}))
+
+
 def test_of_large_arrays_the_first_numbers_tell_what_a_factor_is_called():
     """Only these are stored of other inputs."""
     want = np.linspace(1, 2, 20, dtype=np.float32)
