@@ -190,7 +190,7 @@ def conditional_step(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("cgan-6", spared={"extreme": "shares of a count"})
 def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
-    """Classes of different sizes. What is chosen has more than half of p once in a class; one wrong sample has least.
+    """Classes of different sizes. What is chosen has more than half of p once; one wrong sample a class has least.
 
     Two at least are right in every class; in the largest only two, and fewer others are taken for it than it loses.
     """
@@ -205,8 +205,7 @@ def class_accuracy(module: ModuleType, draw: Draw) -> Arrays:
         probs[wrong[0], k] = 0.3
         probs[wrong[1:2], k] = 1.3  # another is nearly right
     probs[np.arange(len(y)), chosen] = 1.4
-    sure = [np.flatnonzero(y == k)[-1] for k in range(n_classes)]
-    probs[sure, chosen[sure]] = 9
+    probs[np.flatnonzero(y == 0)[-1], 0] = 9
     shares = tensor(probs / probs.sum(axis=1, keepdims=True))
     seen = observe(module.class_accuracy, {"probs": shares, "y": torch.from_numpy(y)})
     some = y != draw.whole(0, n_classes - 1)
