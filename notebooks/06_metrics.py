@@ -584,7 +584,7 @@ print("the three highest FIDs:", ", ".join(sorted(behind)))
 # recall than real images: it leaves out some of what is rare. VAE, β-VAE and RealNVP are far behind, for two reasons: the
 # first two are blurred; the flow's strokes are sharp, and often no digit.
 #
-# With 10,000 images of each, FID has an order, too: 0.23 for the conditional GAN, then flow matching 0.33, GAN 0.49, VAE
+# With 1,000 images of each, FID has an order, too: 0.23 for the conditional GAN, then flow matching 0.33, GAN 0.49, VAE
 # with flows 0.83, DCGAN 1.17, WGAN-GP 1.21, VQ-VAE 1.39 (`RESULTS.md`; the images were made smaller in another way, so
 # that only the order compares). Each model was trained once: another seed may change the order of neighbours.
 
