@@ -30,7 +30,7 @@ from ..content.tasks import MODULES, QUESTIONS, TASKS, UNANSWERED
 from .structure import misplaced
 
 FOLDER = ROOT / "notebooks"
-DRAWING = ("plots.py", "alt_text.py", "diagrams.py", "densities.py")
+DRAWING = ("plots.py", "alt_text.py", "diagrams.py", "densities.py", "full/previews.py")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -349,7 +350,7 @@ def on(colour: str) -> str:
 def table(rows: Mapping[str, Mapping[str, "Cell"]], title: str = "", better: Mapping[str, str] | None = None) -> None:
     """Name -> column -> what stands there; None is a dash, several numbers are their mean and half their range.
 
-    As HTML: it can be read aloud, and copied.
+    What lies below a range's first two digits is noise, and not shown. As HTML: it can be read aloud, and copied.
 
     `better` says of a column which of its numbers stands out as the best, the lowest or the highest: "low" or "high".
     """
@@ -373,7 +374,9 @@ Cell = float | str | Sequence[float] | None
 
 def cell(value: Cell) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"{cell(middle(value))} ± {cell((max(value) - min(value)) / 2)}"
+        spread = (max(value) - min(value)) / 2
+        places = max(0, 1 - math.floor(math.log10(spread))) if spread > 0 else 2
+        return f"{middle(value):,.{places}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{spread:,.{places}f}"
     if value is None or isinstance(value, str):
         return value or "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

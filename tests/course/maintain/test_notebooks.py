@@ -106,7 +106,9 @@ def test_what_a_notebook_shows_of_full_size_runs_is_part_of_its_mark(tmp_path, m
     for folder in (previews.FOLDER, previews.DRAWN_FOLDER, "results"):
         (tmp_path / folder).mkdir(parents=True)
     for name in notebooks.DRAWING:
-        (tmp_path / "starter/support" / name).write_text("")
+        file = tmp_path / "starter/support" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     texts = {"preview": 'full.preview("a-b", "mnist")', "table": 'data.course() / "results"', "neither": "a-b results"}
     texts["all"] = "full.drawn()"
