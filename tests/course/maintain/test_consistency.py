@@ -218,6 +218,17 @@ def test_a_broken_model_that_leaves_no_band_of_a_data_set_is_seen(monkeypatch, t
         assert [line for line in bands.results_stay_in_their_bands() if line.startswith(seen)]
 
 
+def test_a_result_may_be_excused_from_telling_on_one_data_set(monkeypatch):
+    runs = {"reference": {"a": [1.0] * 5}, "broken": {"a": [1.0]}}
+    rule = {"name": "a", "spread": 0.1, "digits16": {"spread": 0.1, "telling": False}}
+    monkeypatch.setitem(bands.TABLE, "band", [rule])
+
+    def said(images: str) -> list[str]:
+        return [line for line in bands.on_one_set({"lab": runs}, {"a": [0.9, 1.1]}, images) if "stays in" in line]
+
+    assert said("mnist16") and not said("digits16")
+
+
 def test_a_rule_of_a_band_may_be_another_one_on_another_data_set(monkeypatch):
     rule = {"name": "a", "spread": 0.1, "digits16": {"factor": 3.0}}
     monkeypatch.setitem(bands.TABLE, "band", [rule])
