@@ -12,7 +12,7 @@ REDUCTIONS = ("sum", "mean", "logsumexp", "softmax", "log_softmax", "max", "min"
 LEFT_OUT = {
     ast.Add: "{right} is left out",
     ast.Sub: "{right} is left out, which is to be taken away",
-    ast.Mult: "the factor {right} is left out",
+    ast.Mult: "{right} is left out as a factor",
     ast.Div: "the division by {right} is left out",
     ast.FloorDiv: "the division by {right} is left out",
     ast.Mod: "the remainder is not taken",

@@ -92,11 +92,11 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
     if found.arrays is None:
         assert found.stop and found.raises is not None, "what gave no report is not decided here"
         says = None if found.blank else case.recognise(found.raises)
-        sentence = stopped(found.stop, case.where, case.symbol)
+        sentence, meaning = in_short(stopped(found.stop, case.where, case.symbol), case.sizes())
         if says:  # other mistakes end in the same words
             return Verdict("wrong", f"{sentence} Often this means: {says}", "named")
         clue = "broken" if found.stop.kind == "NameError" else ""  # a typing mistake: nothing to be understood
-        return Verdict("wrong", explained(sentence, case.sizes()), clue)
+        return Verdict("wrong", f"{sentence} {meaning}".rstrip(), clue)
     if compare.same(found.arrays, case.want()):
         return right(case)
     try:
@@ -107,16 +107,16 @@ def decide(case: Case, found: Outcome, again: Callable[[], Outcome]) -> Verdict:
         return Verdict("wrong", "What it returns cannot be compared with the expected result.")
 
 
-def explained(sentence: str, sizes: dict[str, int]) -> str:
-    """What PyTorch means: a rule that was broken, or which two sizes do not fit, where both are known by name."""
+def in_short(sentence: str, sizes: dict[str, int]) -> tuple[str, str]:
+    """An exception up to what it says first, and what that means: a broken rule, or sizes that do not fit, by name."""
     for words, meaning in MEANINGS.items():
         if words in sentence:
-            return f"{sentence.partition(words)[0]}{words}. {meaning}"
+            return f"{sentence.partition(words)[0]}{words}.", meaning
     names = {str(size): f"{name} = {size}" for name, size in sizes.items()}
     found = re.search(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", sentence)
     if found is None or not {*found.groups()} <= names.keys():
-        return sentence
-    return f"{sentence} {names[found[1]]} meets {names[found[2]]}: is a dimension of length 1 missing?"
+        return sentence, ""
+    return sentence, f"{names[found[1]]} meets {names[found[2]]}: is a dimension of length 1 missing?"
 
 
 def right(case: Case) -> Verdict:

@@ -58,7 +58,8 @@ def restored(job: Job, parts: Parts, group: Processes) -> dict:
             print(f"train: {damage}: going on from {before}, the checkpoint before it", flush=True)
     for key, now in identity(job, parts, group).items():
         if (then := state.get("run", {}).get(key)) != now:
-            raise JobError(f"{path} is of another run: {key} {then} there, {now} asked for")
+            elsewhere = "name another folder (--out; of reproduce, --home)"
+            raise JobError(f"{path} is of another run: {key} {then} there, {now} asked for: {elsewhere}")
     return put(state, job, parts, group, path)
 
 

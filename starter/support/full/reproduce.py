@@ -164,11 +164,14 @@ def reproduce(rows: list[Row], place: Place, settings: dict, anyway: bool = Fals
         if row.data in absent:
             print(f"{row}: not run: {absent[row.data]}", file=sys.stderr, flush=True)
             continue
-        if not fresh(place.found(row), row, settings):
+        before = place.found(row)
+        if not fresh(before, row, settings):
             print(f"{row}", flush=True)
             if why := one(command(row, place, settings)):
                 print(f"{row}: {why}", file=sys.stderr, flush=True)
                 failed += 1
+                if place.found(row) == before:  # what stands there is another call's
+                    continue
         print(place.publish(row, anyway), flush=True)
     return 1 if failed else 0
 

@@ -27,7 +27,7 @@ def recipe(name: str) -> Recipe:
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)
-        raise ValueError(f"there is no recipe {name!r}; the nearest is {near[0]!r}. All: {', '.join(RECIPES)}")
+        raise ValueError(f"there is no recipe {name!r}; the nearest is {near[0]!r}. All: python -m starter recipes")
     return RECIPES[name]
 
 

@@ -97,6 +97,12 @@ def test_a_failed_row_and_one_without_data_stop_no_other(calls, place, capsys):
     assert (place.results / "vae-mlp-mnist.json").exists() and len(list(place.results.iterdir())) == 1
 
 
+def test_of_a_failed_run_nothing_older_is_shown_as_its_own(calls, place, capsys):
+    leave(place, Row("gan-mlp", "mnist"), recipe="gan-mlp", settings={"seed": 0})
+    assert reproduced(place, "gan-mlp", "--seed", "1") == 1
+    assert capsys.readouterr().out == "gan-mlp on mnist\n" and not place.results.exists()
+
+
 @pytest.mark.parametrize("given", [["--seconds", "60", "vae-mlp"], ["vae-mlp", "--seconds", "60"]])
 def test_the_number_of_an_option_is_no_recipe_wherever_it_stands(calls, place, given):
     assert reproduced(place, *given) == 0

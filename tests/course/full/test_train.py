@@ -211,7 +211,7 @@ def test_a_run_is_never_overwritten_by_accident(job):
 )
 def test_a_checkpoint_of_another_run_is_refused(job, change, words):
     full.train(replace(job, steps=1))
-    with pytest.raises(JobError, match=f"last.pt is of another run: {words}"):
+    with pytest.raises(JobError, match=f"last.pt is of another run: {words}: name another folder"):
         full.train(replace(job, resume=True, **change))
 
 
