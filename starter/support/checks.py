@@ -12,9 +12,8 @@ from types import ModuleType
 
 from . import compare, course, kernel, ladder, mistakes, probes, progress
 from .differences import Seen
+from .probes import AUTOTEST_SEED, PUBLIC_SEED
 from .verdict import NOISE, Case, Outcome, Verdict, blank, decide, remembered, stop, stopped
-
-PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of this check, and of nbgrader's AUTOTEST lines; official grades use a secret one
 
 
 @cache

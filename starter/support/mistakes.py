@@ -189,7 +189,7 @@ def of_parts(table: dict, seen: Seen, other: Seen | None, sentences: list[str], 
                 times, which = like
                 said = sentences[which].removeprefix(WHEN.partition("{")[0])
                 many = "the numbers" if times == 1 else f"{times:.4g} times the numbers"
-                how = "of this mistake:" if which < catalogued else "you get when"
+                how = "that this mistake gives:" if which < catalogued else "you get when"
                 found.setdefault(said, f"`{name}`{' alone' * alone} has {many} {how} {said}")
                 break
     return " ".join([*found.values()][:2]) or None

@@ -350,7 +350,8 @@ def on(colour: str) -> str:
 def table(rows: Mapping[str, Mapping[str, "Cell"]], title: str = "", better: Mapping[str, str] | None = None) -> None:
     """Name -> column -> what stands there; None is a dash, several numbers are their mean and half their range.
 
-    What lies below a range's first two digits is noise, and not shown. As HTML: it can be read aloud, and copied.
+    What lies below a spread's first digit, or the one behind a 1, is noise, and not shown. As HTML: it can be read
+    aloud, and copied.
 
     `better` says of a column which of its numbers stands out as the best, the lowest or the highest: "low" or "high".
     """
@@ -375,7 +376,10 @@ Cell = float | str | Sequence[float] | None
 def cell(value: Cell) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         spread = (max(value) - min(value)) / 2
-        places = max(0, 1 - math.floor(math.log10(spread))) if spread > 0 else 2
+        if not 0 < spread < math.inf:
+            return f"{cell(middle(value))}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{spread:g}"
+        first = math.floor(math.log10(spread))
+        places = max(0, (spread < 2 * 10.0**first) - first)  # 1.4 and 1.0 say more than 1; 0.86 no more than 0.9
         return f"{middle(value):,.{places}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{spread:,.{places}f}"
     if value is None or isinstance(value, str):
         return value or "–"

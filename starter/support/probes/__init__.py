@@ -18,6 +18,28 @@ from . import (  # noqa: F401  (one module per lab; importing it registers its p
     vqvae,
     wgan_gp,
 )
-from .core import NEIGHBOURS, PROBES, Draw, arrays, raised, record, sizes, words_of
+from .core import (
+    AUTOTEST_SEED,
+    NEIGHBOURS,
+    PROBES,
+    PUBLIC_SEED,
+    Draw,
+    arrays,
+    raised,
+    record,
+    sizes,
+    words_of,
+)
 
-__all__ = ["NEIGHBOURS", "PROBES", "Draw", "arrays", "raised", "record", "sizes", "words_of"]
+__all__ = [
+    "AUTOTEST_SEED",
+    "NEIGHBOURS",
+    "PROBES",
+    "PUBLIC_SEED",
+    "Draw",
+    "arrays",
+    "raised",
+    "record",
+    "sizes",
+    "words_of",
+]

@@ -50,6 +50,7 @@ Probe = Callable[[ModuleType, "Draw"], Arrays]
 PROBES: dict[str, Probe] = {}
 NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a task may call
 SPARED: dict[str, dict[str, str]] = {}  # task -> class that its probe does not ask -> why
+PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of check(), and of nbgrader's AUTOTEST lines; official grades use a secret one
 TERMS, NUMBERS = 16, 10_000  # at most: results of an answer, and numbers of one; right ones have some hundred
 
 
@@ -83,20 +84,40 @@ def origin(task: str, seed: int) -> np.random.SeedSequence:
     return np.random.SeedSequence([seed, *task.encode()])
 
 
+@lru_cache(maxsize=1024)
+def sizes_of(task: str, seed: int, call: int, names: tuple[str, ...], low: int, high: int) -> tuple[int, ...]:
+    """The sizes of a probe's n-th call: one per name, all different; a batch `B` has at least 3 examples.
+
+    Those of AUTOTEST lines are others than those of check(), wherever the range has room: what both seeds say of an
+    answer is then no coincidence of one size, as 2 / latent_dim is 1/2 for four latents.
+    """
+    rng, span = np.random.default_rng(origin(f"{task}, sizes {call}", seed)), np.arange(low, high + 1)
+
+    def drawn() -> tuple[int, ...]:
+        while True:
+            sizes = tuple(rng.choice(span, len(names), replace=False).tolist())
+            if dict(zip(names, sizes)).get("B", 3) >= 3:
+                return sizes
+
+    if seed != AUTOTEST_SEED:
+        return drawn()
+    public = sizes_of(task, PUBLIC_SEED, call, names, low, high)
+    return min((drawn() for _ in range(100)), key=lambda sizes: sum(a == b for a, b in zip(sizes, public)))
+
+
 class Draw:
     """The random inputs of one probe. `sizes` remembers what its dimensions are called, for the messages."""
 
     def __init__(self, task: str, seed: int) -> None:
-        self.rng = np.random.default_rng(origin(task, seed))
+        self.rng, self.task, self.seed, self.calls = np.random.default_rng(origin(task, seed)), task, seed, 0
         self.sizes: dict[str, int] = {}
 
     def dims(self, *names: str, low: int = 2, high: int = 7) -> list[int]:
-        """One size per name, all different; a batch `B` has at least 3 examples."""
-        while True:
-            sizes = self.rng.choice(np.arange(low, high + 1), len(names), replace=False).tolist()
-            if dict(zip(names, sizes)).get("B", 3) >= 3:
-                self.sizes |= dict(zip(names, sizes))
-                return sizes
+        """Sizes by name, see `sizes_of`."""
+        sizes = sizes_of(self.task, self.seed, self.calls, names, low, high)
+        self.calls += 1
+        self.sizes |= dict(zip(names, sizes))
+        return [*sizes]
 
     def batch(self) -> list[int]:
         """B, C, H, W, all different, and small: an image of 24 numbers shows every mistake that a large one does."""

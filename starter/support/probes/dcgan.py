@@ -103,10 +103,12 @@ def block(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("dc-5", spared={"one example": "corners have no batch", "extreme": "codes have no range"})
 def interpolate_2d(module: ModuleType, draw: Draw) -> Arrays:
-    latent_dim, steps = draw.dims("latent_dim", "steps", low=4)  # of 3 steps the middle one is a simple mean
+    latent_dim, steps = draw.dims("latent_dim", "steps", low=4, high=6)  # of 3 steps the middle one is a simple mean
     corners = {name: draw.mixed(latent_dim) for name in ("z00", "z01", "z10", "z11")}
     seen = observe(module.interpolate_2d, corners, tuple(corners), steps=steps)
     single = {name: corner[:1] for name, corner in corners.items()}
+    # Seven, because arange(0, 1 + 1 / 6, 1 / 6) has eight.
+    seen |= case("one latent, seven steps", observe(module.interpolate_2d, single, steps=7))
     return seen | case("one latent, two steps", observe(module.interpolate_2d, single, steps=2))
 
 

@@ -28,6 +28,8 @@ def ssim(module: ModuleType, draw: Draw) -> Arrays:
     dark = first({"x": x, "y": 1 - x})
     seen |= case("one example, its negative", observe(module.ssim, dark))
     dark = {name: 0 * image for name, image in dark.items()}
+    half = {name: image * (torch.arange(w) > 10) for name, image in {"x": x, "y": y}.items()} | bright  # no root at 0
+    seen |= case("extreme: the left half is black", observe(of_bright, half, tuple(bright)))
     return seen | case("faint images", faint) | case("one example, extreme: black images", observe(module.ssim, dark))
 
 

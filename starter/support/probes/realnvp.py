@@ -146,7 +146,7 @@ def variational_noise(module: ModuleType, draw: Draw) -> Arrays:
     clear = {"x": draw.uniform(b, c, h, w, low=0.6), "push": inputs["push"].sign(), "stretch": inputs["stretch"] / 10}
     far = observe(bent, inputs | clear, factor=90.0)  # a sigmoid of +-60 is 0 or 1 in float32
     one = first(inputs, "stretch", "push") | {"stretch": 1 + inputs["stretch"][:1] / 3, "push": inputs["push"][:1]}
-    one["u"] = 2.0**-13 + (1 - 2.0**-12) * one["u"].round()
+    one["u"] = 2.0**-18 + (1 - 2.0**-17) * one["u"].round()
     seen |= case("one example, extreme u near 0 and 1", observe(bent, one))
     return seen | {f"{name}, b beyond +-60": far[name] for name in ("item 0", "item 1") if name in far}
 

@@ -219,7 +219,8 @@ def parts_told(**got: np.ndarray) -> str | None:
 
 def test_of_two_mistakes_at_once_each_output_tells_its_own(parts):
     z, log_det = Z[::-1], LOG_DET.cumsum()
-    left_out, runs = "`z` has the numbers you get when `x` is left out.", "`log_det` has the numbers of this mistake: "
+    left_out = "`z` has the numbers you get when `x` is left out."
+    runs = "`log_det` has the numbers that this mistake gives: "
     assert parts_told(z=z, log_det=log_det) == f"{left_out} {runs}The sum runs."
     assert parts_told(z=z, log_det=log_det + 1) == left_out
     assert parts_told(z=z, log_det=log_det * np.inf) == left_out, "what is infinite hides nothing"

@@ -275,17 +275,21 @@ def test_several_numbers_are_a_mean_and_a_spread_and_the_best_mean_stands_out(di
     plots.table({"a": {"FID": [1.0, 3.0]}, "b": {"FID": [2.5, 2.5, 4.0]}}, better={"FID": "low"})
     assert re.findall(r"<td>(.*?)</td>", displayed[0][0]["text/html"].replace("\n", ""))[1:] == [
         "<b>2.0\xa0±\xa01.0</b>",
-        "3.00\xa0±\xa00.75",
+        "3.0\xa0±\xa00.8",
     ]
 
 
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ([0.0117, 0.0117 - 0.00855, 0.0117 + 0.00855], "0.0117 ± 0.0086"),
+        ([0.0117, 0.0117 - 0.00855, 0.0117 + 0.00855], "0.012 ± 0.009"),
         ([33.5 - 24.2, 33.5 + 24.2], "34 ± 24"),
         ([1422, 2122], "1,772 ± 350"),
-        ([4.0, 4.0], "4.00 ± 0.00"),
+        ([33.5 - 14.2, 33.5 + 14.2], "34 ± 14"),
+        ([0.348, 0.372], "0.360 ± 0.012"),
+        ([4.0, 4.0], "4 ± 0"),
+        ([0.00123, 0.00123], "0.00123 ± 0"),
+        ([1.0, float("inf")], "inf ± inf"),
     ],
 )
 def test_of_a_mean_no_more_digits_are_shown_than_its_spread_leaves(numbers, said):
