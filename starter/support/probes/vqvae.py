@@ -13,9 +13,10 @@ from .core import Draw, array, case, first, named, observe, probe, tensor
 
 
 def whole_codes(draw: Draw, n_codes: int, *shape: int) -> Tensor:
-    """Every code but the last two is drawn; the first at least twice."""
+    """The second code and the last two are never drawn; the first is at least twice."""
     size = int(np.prod(shape))
     codes = draw.rng.integers(0, n_codes - 2, size)
+    codes[codes == 1] = 2
     codes[draw.rng.permutation(size)[:2]] = 0
     return torch.from_numpy(codes.reshape(shape))
 
@@ -59,7 +60,7 @@ def pull(module: ModuleType, draw: Draw) -> Arrays:
 
 @probe("vq-4", spared={"extreme": "sums bear any number"})
 def code_totals(module: ModuleType, draw: Draw) -> Arrays:
-    """The last two codes are never chosen, the first by several vectors."""
+    """The second code and the last two are never chosen, the first by several vectors."""
     n, k, d = draw.dims("N", "K", "D", low=3, high=7)
     n, k = draw.sizes["N"], draw.sizes["K"] = n + 20, k + 10
     inputs = {"values": draw.mixed(n, d), "codes": whole_codes(draw, k, n)}

@@ -13,6 +13,7 @@ from grading.content.tasks import LABS, MODULES, TASKS, module_of, tasks_of
 from starter.support import checks, course, ladder
 
 B, D = checks.fact("vae-1")["sizes"].values()
+N, FEATURES = checks.fact("met-3")["sizes"].values()
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
             "return mu.shape[1] * (mu + eps * (log_var / 2).exp())",
             f"`result` is {D} times what it should be (latent_dim = {D}",
         ),
-        (f"return {D} * (mu + eps * (log_var / 2).exp())", f"`result` is {D} times what it should be. "),
+        (f"return {B} * (mu + eps * (log_var / 2).exp())", f"`result` is {B} times what it should be. "),
         ("return mu + eps * (log_var / 2).exp() + 7", "`result` is off by the constant +7"),
         ("return (mu + eps * (log_var / 2).exp()).flip(0)", "`result` runs backwards along dimension 0"),
         ("return mu + eps.relu() * (log_var / 2).exp()", f"of {B * D} numbers are right; the first wrong one, at ("),
@@ -166,7 +167,11 @@ def test_a_module_that_cannot_run_gets_one_sentence(written, text, words):
         ("wgan-7", "pass", "is None, True or False (a bool) is expected: is there a `return`?"),
         ("nvp-2", "return x, torch.zeros(len(x))", "`z`: 60 of 120 numbers are right;"),
         ("nvp-2", "return x", "`z` is missing; you return result."),
-        ("met-3", "return features.mean(0), torch.eye(len(features))", "`S` has shape (6, 6), expected (5, 5)"),
+        (
+            "met-3",
+            "return features.mean(0), torch.eye(len(features))",
+            f"`S` has shape ({N}, {N}), expected ({FEATURES}, {FEATURES})",
+        ),
         ("wgan-1", "return (real_scores - fake_scores).mean()", "The sign is flipped"),
     ],
 )
