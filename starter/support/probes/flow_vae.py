@@ -170,8 +170,8 @@ def undo_planar(module: ModuleType, draw: Draw) -> Arrays:
         return inputs | {"z": across["z"] + w_z * along, "u": 0.1 * across["u"] + w_u * along}
 
     seen = observe(module.undo_planar, inputs)
-    seen |= case("one example", observe(module.undo_planar, first(inputs)))
     beyond, ones = 4 * side - inputs["b"][:, None], torch.ones(b, 1)
+    seen |= case("one example", observe(module.undo_planar, first(at(0.5 * side, ones))))
     seen |= case("w . u is 4", observe(module.undo_planar, at(beyond, 4 * ones)))
     seen |= case("extreme w . u of 120", observe(module.undo_planar, at(15 * beyond, 120 * ones)))
     seen |= case("so far that item 1 is 0", observe(module.undo_planar, at(60 * side, ones)))

@@ -155,6 +155,8 @@ def precision_recall(module: ModuleType, draw: Draw) -> Arrays:
         found = observe(module.precision_recall, inputs, (), **({"k": k} if k else {}))
         seen |= {f"{name} ({kind})": value for name, value in found.items()}
     inputs["real"] = torch.cat([inputs["real"], inputs["real"][:1], inputs["real"][:1]])
+    inputs["real"][1, 1] += 20 * step  # it has a large ball, and is in one
+    inputs["fake"][0] = inputs["real"][1] + torch.tensor([0, step / 4, 0])
     return seen | case("some alike, unequal sets", observe(module.precision_recall, inputs, k=1))
 
 
