@@ -10,7 +10,7 @@ import pytest
 from grading.content import known_answers
 from grading.content.overlay import ROOT, blanks, overlay
 from grading.content.tasks import LABS, MODULES, TASKS, module_of, tasks_of
-from starter.support import checks, course, ladder
+from starter.support import checks, course, ladder, verdict
 
 B, D = checks.fact("vae-1")["sizes"].values()
 N, FEATURES = checks.fact("met-3")["sizes"].values()
@@ -211,6 +211,14 @@ def test_an_exception_that_the_catalogue_knows_comes_first_and_its_name_is_no_pr
     written(answer("return eps.view(1, -1, 1, 1) * real + (1 - eps.view(1, -1, 1, 1)) * fake", "wgan-4"), "wgan_gp")
     told = message("wgan-4")
     assert told.index("raises RuntimeError: The size of tensor a") < told.index("Often this means: eps meets the last")
+
+
+def test_of_words_that_are_explained_a_named_exception_repeats_no_more():
+    words = "a variable has been modified by an inplace operation: [torch.FloatTensor [3]] is at version 1; expected 0."
+    raised = verdict.Outcome(stop=verdict.Stop("RuntimeError", words, 5), raises={})
+    case = verdict.Case("vae-1", "", "f", "vae.py", dict, dict, lambda _: "Ah.", lambda: None, lambda *_: None)
+    told = verdict.decide(case, raised, lambda: raised).message
+    assert told.endswith(" has been modified by an inplace operation. Often this means: Ah.")
 
 
 @pytest.mark.parametrize("encode", [lambda t: b"\xef\xbb\xbf" + t.encode(), lambda t: t.replace("\n", "\r\n").encode()])
