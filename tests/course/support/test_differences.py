@@ -39,6 +39,12 @@ def test_an_offset_is_no_factor_near_1():
     assert told(1.01 * want, want) == "`a` is 1.01 times what it should be."
 
 
+def test_a_wrong_order_is_said_of_numbers_that_differ_and_not_of_a_few_sizes_that_recur():
+    assert "the right numbers in the wrong order" in told(WANT[:, [1, 2, 0]])
+    few = np.array([3.0, 1.0, 2.0, 4.0] * 3)
+    assert "wrong order" not in told(few[[1, 0, *range(2, 12)]], few)
+
+
 def test_a_lone_number_near_1_over_b_is_not_explained_by_it():
     lone = told(0.25, 1.0, {"B": 4})
     assert lone == "`a` is 0.25, expected 1; sizes here: B = 4."
