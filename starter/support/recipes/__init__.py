@@ -23,11 +23,12 @@ RECIPES = {name: recipe for module in MODULES for name, recipe in module.RECIPES
 def recipe(name: str) -> Recipe:
     """
     Raises:
-        ValueError: no such recipe; names the nearest.
+        ValueError: no such recipe; names one that is spelt much alike, if there is one.
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.0)
-        raise ValueError(f"there is no recipe {name!r}; the nearest is {near[0]!r}. All: python -m starter recipes")
+        near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
+        guess = f"did you mean {near[0]}? All: python -m starter recipes" if near else "see python -m starter recipes"
+        raise ValueError(f"there is no recipe {name!r}; {guess}")
     return RECIPES[name]
 
 

@@ -32,7 +32,7 @@ def test_one_is_told_in_full(capsys):
 def test_an_unknown_one_is_one_line(capsys):
     assert main(["recipes", "vae-mpl"]) == 2
     said = capsys.readouterr().err
-    assert "there is no recipe 'vae-mpl'; the nearest is 'vae-mlp'" in said and said.count("\n") == 1
+    assert "there is no recipe 'vae-mpl'; did you mean vae-mlp?" in said and said.count("\n") == 1
 
 
 def test_blanks_hide_nothing_but_the_layers(monkeypatch):

@@ -203,7 +203,7 @@ def test_a_file_that_is_no_result_is_one_line(place, name, content, words, capsy
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["vae-mpl"], "there is no recipe 'vae-mpl'; the nearest is 'vae-mlp'"),
+        (["vae-mpl"], "there is no recipe 'vae-mpl'; did you mean vae-mlp?"),
         (["vae-mlp", "--data", "cub"], "python datasets/prepare.py cub"),
         (["vae-mlp", "--seconds", "x"], "--seconds: must be a number above 0, not 'x'"),
         (["--queue", "--workers", "0"], "--workers: must be a whole number of at least 1, not '0'"),

@@ -172,7 +172,7 @@ def test_a_full_disk_is_one_line_and_loses_no_checkpoint(job, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipe": "vae-tyni"}, "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
+        ({"recipe": "vae-tyni"}, "there is no recipe 'vae-tyni'; did you mean vae-tiny"),
         ({"resume": True}, "there is no .*last.pt; leave --resume out"),
         ({"device": "cuda:7"}, "has no CUDA device"),
         ({"device": "gpu"}, "--device gpu: torch .* has none here: take auto, cpu or cuda"),
@@ -254,7 +254,7 @@ def test_a_checkpoint_with_something_else_inside_is_one_line(job, part, value, w
     ("given", "words"),
     [
         ([], "one of the arguments --recipe --model is required"),
-        (["--recipe", "vae-tyni"], "there is no recipe 'vae-tyni'; the nearest is 'vae-tiny'"),
+        (["--recipe", "vae-tyni"], "there is no recipe 'vae-tyni'; did you mean vae-tiny?"),
         (["--recipe", "vae-tiny", "--steps", "0"], "--steps: must be a whole number of at least 1, not '0'"),
         (["--recipe", "vae-tiny", "--epochs", "1.5"], "--epochs: must be a whole number of at least 1, not '1.5'"),
         (["--recipe", "vae-tiny", "--seconds", "-3"], "--seconds: must be a number above 0, not '-3'"),

@@ -623,9 +623,11 @@ def test_gan_mlp_normalises_before_its_activations_and_halves_the_loss_of_the_di
     torch.testing.assert_close(game.d_loss(real, fake), expected)
 
 
-def test_an_unknown_recipe_names_the_nearest():
-    with pytest.raises(ValueError, match="nearest is 'vae-mlp'"):
+def test_an_unknown_recipe_names_the_nearest_if_one_is_near():
+    with pytest.raises(ValueError, match="did you mean vae-mlp"):
         recipes.build("vae-mpl")
+    with pytest.raises(ValueError, match="there is no recipe 'nothing'; see python -m starter recipes"):
+        recipes.build("nothing")
 
 
 def test_flow_matching_mnist_is_a_u_net_of_three_sizes_that_knows_ten_classes_and_none():
