@@ -75,7 +75,8 @@ def test_the_totals_are_those_of_the_table():
         ("answer", "the following arguments are required: NAME"),
         ("answer vae-q9", f"lab 2 has the tasks vae-1 to {LAST['02_vae']}, and the questions vae-q1 and vae-q2"),
         ("answer vae-1", "vae-1 is a task"),
-        ("recipes vae-tiny", "there is no recipe 'vae-tiny'; did you mean"),
+        ("recipes vae-mpl", "there is no recipe 'vae-mpl'; did you mean vae-mlp?"),
+        ("recipes nothing", "there is no recipe 'nothing'; see python -m starter recipes"),
     ],
 )
 def test_a_typing_mistake_is_one_line(typed, words, capsys):
