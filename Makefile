@@ -32,7 +32,7 @@ demo: $(VENV)/.ready  ## a class of eight: released, collected, graded, with fee
 bands: $(VENV)/.ready  ## measure the notebooks' bands again (an hour)
 	$(BIN)/python -m grading bands $(ARGS)
 
-bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.md (their pins: tests/bench/requirements.txt; an hour)
+bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.md (their pins: tests/bench/requirements.txt; an hour and a half)
 	$(BIN)/python tests/bench/record.py $(ARGS)
 
 site: $(VENV)/.site  ## the course as pages for a browser, in site/: open site/index.html

@@ -22,7 +22,7 @@ HEAD = """# Measured
 What scripts of `tests/bench` printed, word for word, with the day and the machine. `make bench` writes this page:
 nothing in it is typed by hand. Machines differ, so each number stands beside what it is compared with in the same run.
 """
-ALL = ("bench_flows", "bench_frechet", "bench_gan", "bench_recipes", "bench_grading")
+ALL = ("bench_flows", "bench_frechet", "bench_gan", "bench_recipes", "bench_notebooks", "bench_grading")
 
 
 def machine() -> str:
