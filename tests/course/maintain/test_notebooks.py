@@ -12,7 +12,7 @@ from grading.content.mistake import Mistake
 from grading.content.overlay import ROOT
 from grading.content.tasks import MODULES, tasks_of
 from grading.maintain import notebooks
-from starter.support import alt_text
+from starter.support import alt_text, features
 from starter.support.full import previews
 
 KERNEL = "#     display_name: Python 3\n#     language: python\n#     name: python3\n"
@@ -117,10 +117,12 @@ def test_what_a_notebook_shows_of_full_size_runs_is_part_of_its_mark(tmp_path, m
     before = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
     files = {f"{previews.FOLDER}/a-b-mnist.png": "preview", "results/a-b-mnist.json": "table"}
     for file, reader in (files | {f"{previews.DRAWN_FOLDER}/c-mnist.png": "all"}).items():
-        (tmp_path / file).write_text("new")
+        (tmp_path / file).write_text(f'"{features.MNIST.score}": 3')
         now = {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
         assert [name for name in texts if now[name] != before[name]] == [reader]
         before = now
+    (tmp_path / "results/d-mnist.json").write_text('"SSIM": 1')  # draws nothing of its own: the table has no such row
+    assert before == {name: notebooks.drawn_with(tmp_path / f"{name}.py") for name in texts}
 
 
 @pytest.mark.parametrize(
