@@ -38,6 +38,7 @@ bench: $(VENV)/.ready  ## time what is ours against others, into docs/measured.m
 site: $(VENV)/.site  ## the course as pages for a browser, in site/: open site/index.html
 	rm -rf site
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs . site
+	rm -rf jupyter_execute  # where MyST-NB puts outputs before they are copied into site/
 	@echo "The site is ready: site/index.html"
 
 clean:  ## remove the environment and what tests leave behind
