@@ -1,7 +1,8 @@
 """Lab 9: Wasserstein GANs. The critic measures a distance that still has a slope where every discriminator is certain.
 
 Images x are float32 (B, C, H, W) in [0, 1] outside, in [-1, 1] inside. A critic f gives every image one score of any
-size, shape (B,): no probability. Means over the batch. Noise (z, eps) is an argument of every blank.
+size, shape (B,): no probability. Means over the batch. Noise (z, eps) is an argument wherever a blank needs some; only
+the whole step, wgan-8, draws its own z.
 """
 
 from collections.abc import Callable

@@ -116,7 +116,7 @@ def block(layer: Layer, activation: nn.Module, transposed: bool = False) -> nn.S
     Returns:
         nn.Sequential of two or three modules, in that order.
     """
-    # TODO dc-4: both kinds of convolution take their arguments in the order of Layer; mind the bias.
+    # TODO dc-4: the first five fields of Layer stand in the order of both kinds of convolution; mind the bias.
     raise NotImplementedError("dc-4")  # YOUR CODE HERE
 
 

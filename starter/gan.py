@@ -188,7 +188,8 @@ def diversity(x: Tensor) -> Tensor:
 
     1 / (N (N - 1)) sum_{i != j} |x_i - x_j|^2,  |.|^2 summed over an image's pixels
 
-    An image's distance to itself does not count: so the number estimates the same, however few images there are.
+    An image's distance to itself does not count: so the number estimates the same, however few images there are. After
+    mode collapse all images are nearly the same: then the difference of two large means is lost in float32's rounding.
     Compare it with that of real images. Alone it is no quality: noise is diverse, too.
 
     Args:

@@ -105,7 +105,7 @@ class ELBO(NamedTuple):
 
     loss: Tensor  # reconstruction + beta * kl, the number to minimise
     reconstruction: Tensor  # -E_q[log p(x | z)]
-    kl: Tensor  # KL(q(z | x) || p(z)), never negative, never weighted
+    kl: Tensor  # KL(q(z | x) || p(z)), never weighted; in closed form never negative
 
 
 def elbo(

@@ -18,7 +18,7 @@ CHANGED = "Your code changes one of its inputs: look for `+=` or a method that e
 CUT_OFF = "look for detach(), item(), no_grad() or numpy."
 CASES = {  # a word in the name of a case, and what to look for where only that is wrong; classes of holes, see probes
     "one example": "Is a dimension of length 1 dropped, or a size written down?",
-    "extreme": "Is something cut off, or does something overflow?",
+    "extreme": "Is something cut off, does something overflow, or do large numbers cancel?",
     " is 0": "A 0 is a number, and no missing argument.",
     "second step": "Does the optimiser keep its memory?",
     "alike": "What if two rows are equal, or a column is constant?",
@@ -238,7 +238,7 @@ def in_place(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]
     if places := stripes(right):
         shared = " Is one used for all?" if only_first(right) and want.dtype.kind == "f" else ""
         return f"`{name}` is right but {places}; the first, {first}{shared}"
-    which = f"{int(right.sum())} of {right.size} {noun} are right{always(got, right)}"
+    which = f"{int(right.sum())} of {right.size} {noun} are right{always(got, right) or limits(got, want, right)}"
     return f"`{name}`: {which}; the first wrong one, {first}"
 
 
@@ -281,6 +281,16 @@ def always(got: np.ndarray, right: np.ndarray) -> str:
     wrong = got[~right]
     same = len(wrong) > 1 and right.any() and (wrong == wrong[0]).all() and got.dtype.kind == "f"
     return f", and all others are {wrong[0] + 0:.5g}" if same else ""
+
+
+def limits(got: np.ndarray, want: np.ndarray, right: np.ndarray) -> str:
+    """A highest or lowest number that is there again and again, where right ones go beyond: something is cut off."""
+    found, beyond = [], 0.05 * np.abs(want).max()
+    for sign, word in ((-1, "below"), (1, "above")):
+        here, end = sign * got, float((sign * got).max())
+        if got.dtype.kind == "f" and ((here == end) & ~right).sum() > 1 and (sign * want).max() > end + beyond:
+            found.append(f"{word} {sign * end + 0:.5g}")
+    return f", and none is {' or '.join(found)} (is something cut off?)" if found else ""
 
 
 def agreeing(got: np.ndarray, want: np.ndarray) -> np.ndarray:

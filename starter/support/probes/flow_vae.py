@@ -28,8 +28,8 @@ def u_hat(module: ModuleType, draw: Draw) -> Arrays:
     far["u"] = far["u"] + 0.1 * inputs["u"]  # w . u near 120: exp() of it is infinite in float32
     seen = observe(module.u_hat, inputs, ("w", "u"))
     seen |= case("one example", observe(module.u_hat, first(inputs)))
-    short = {"w": inputs["w"] / 1000, "u": 1000 * inputs["u"]}
-    seen |= case("extreme w, 1,000 times as short", scaled(observe(module.u_hat, short), 0.001))
+    short = {"w": inputs["w"] / 10_000, "u": 10_000 * inputs["u"]}
+    seen |= case("extreme w, 10,000 times as short", scaled(observe(module.u_hat, short), 0.0001))
     below = {"w": inputs["w"], "u": 0.1 * inputs["u"] - 1 / 40 * (far["u"] - 0.1 * inputs["u"])}  # w . u near -3
     seen |= case("w . u is near -3", observe(module.u_hat, below))
     seen |= case("extreme w . u near -120", observe(module.u_hat, {"w": far["w"], "u": 0.2 * inputs["u"] - far["u"]}))

@@ -114,6 +114,17 @@ def test_places_and_limits_of_wrong_numbers_are_told():
     assert told(want.clip(max=4), want) == "`a` is cut off above 4."
 
 
+def test_where_more_is_wrong_a_cut_is_told_all_the_same():
+    want = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    other = want[::-1] + 0.3 * want
+    assert "0 of 30 numbers are right; " in told(other, want)
+    assert "0 of 30 numbers are right, and none is below -1 or above 1 (is something cut off?); " in told(
+        other.clip(-1, 1), want
+    )
+    assert ", and none is below 0 (" in told(other.clip(min=0), want)
+    assert "cut off" not in told(np.tanh(other), want) + told(np.round(want.clip(-9, 9)) + 9, want)
+
+
 def test_where_only_some_cases_are_wrong_they_are_named_with_what_to_look_for():
     one = np.float32([2.0])
     want = {
@@ -271,6 +282,9 @@ def claimed(text: str, a: np.ndarray, b: np.ndarray, want: compare.Arrays) -> li
         found += [np.isclose(a, float(value[1]), rtol=1e-4), np.isclose(b, float(value[2]), rtol=1e-4)]
     if value := re.search(r"all others are ([-+.e\d]+);", text):
         found.append(np.allclose(a[~right_ones(a, b)], float(value[1]), rtol=1e-3))
+    for word, value in re.findall(r"(?:none is|or) (above|below) ([-+.e\d]+)", text):
+        sign = 1 if word == "above" else -1
+        found.append((sign * a).max() <= sign * float(value) + 1e-4 * abs(float(value)) < (sign * b).max())
     if value := re.search(r"has the numbers that `(.+?)` should have", text):
         found.append(np.allclose(a, want[value[1]], rtol=1e-3))
     if "wrong order" in text or "backwards" in text:
