@@ -644,6 +644,7 @@ guesses.summary("vae", "vae-mlp", "mnist")
 #   likelihoods in C.
 # - Rezende, Mohamed, Wierstra 2014, *Stochastic backpropagation*: the same idea, found at the same time.
 # - Kingma, Welling 2019, *An introduction to variational autoencoders*, chapter 2.
+# - Loaiza-Ganem, Cunningham 2019, *The continuous Bernoulli*, NeurIPS: what is left out when grey values are scored so.
 # - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, section 3.
 # - Theis, van den Oord, Bethge 2016, *A note on the evaluation of generative models*: why samples and likelihood can
 #   disagree.

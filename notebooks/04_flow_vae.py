@@ -416,7 +416,7 @@ print("less than half of the best Gaussian's:", bool(flow_gap.mean() < best / 2)
 # The step from the first Gaussian to the second is the direction of the KL; the step from there to the flow is the
 # flow's shape. $\mathrm{KL}(p \Vert q)$ wants mass wherever $p$ has some: its Gaussian is wide.
 # $\mathrm{KL}(q \Vert p)$ punishes mass where $p$ has none, and charges little for a faint second hill that it leaves
-# out. (In the last row the hills are so near that it still pays to cover both.)
+# out. (In the last column the hills are so near that it still pays to cover both.)
 #
 # <details><summary>The two directions, for one Gaussian and two hills</summary>
 #

@@ -324,7 +324,7 @@ def over_draws(score, fakes, draws=20):
 title = "FID of real images against real images"
 bias = over_draws(met.fid, clean)
 plots.lines({"mean of 20 draws": bias}, title, "images", "FID", log_x=True, style="o-")
-print("40 real images look as bad as noise of 0.1:", bias[1][0] > fids["noise"][0.1])
+print("40 real images look as bad as noise of 0.1:", bool(bias[1][0] > fids["noise"][0.1]))
 
 # %% [markdown]
 # Nothing is wrong with these images, and yet 40 of them look as bad as noise of 0.1. The estimate is *biased*: a

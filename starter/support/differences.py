@@ -279,8 +279,8 @@ def only_first(right: np.ndarray) -> bool:
 def always(got: np.ndarray, right: np.ndarray) -> str:
     """One and the same wrong number, as where something is cut off."""
     wrong = got[~right]
-    same = len(wrong) > 1 and right.any() and (wrong == wrong[0]).all() and got.dtype.kind == "f"
-    return f", and all others are {wrong[0] + 0:.5g}" if same else ""
+    same = len(wrong) > 1 and (wrong == wrong[0]).all() and got.dtype.kind == "f"
+    return f", and all {'others ' if right.any() else ''}are {wrong[0] + 0:.5g}" if same else ""
 
 
 def limits(got: np.ndarray, want: np.ndarray, right: np.ndarray) -> str:

@@ -132,9 +132,19 @@ def unnamed(case: Case, got: compare.Arrays, second: compare.Arrays | None) -> V
     other = case.elsewhere()
     seen = differences.Seen(got, case.want(), case.sizes())
     told = with_names(differences.explain(seen, other, case.expects), case.parts)
-    if says := with_names(case.made(seen, other) or "", case.parts):
+    if says := with_names("" if of_another_kind(got, seen.want) else case.made(seen, other) or "", case.parts):
         return Verdict("wrong", f"{says} {told}" if len(says) + len(told) < LONGEST else says, "named")
     return Verdict("wrong", told)
+
+
+def of_another_kind(got: compare.Arrays, want: compare.Arrays) -> bool:
+    """Is something no number that should be one, as where `return` is forgotten? Then numbers tell nothing."""
+    returned = {name: array for name, array in got.items() if not name.startswith(("gradient", compare.KEPT))}
+    return any(array.dtype.kind == "U" and name not in texts(want) for name, array in returned.items())
+
+
+def texts(arrays: compare.Arrays) -> set[str]:
+    return {name for name, array in arrays.items() if array.dtype.kind == "U"}
 
 
 def with_names(text: str, parts: tuple[str, ...]) -> str:

@@ -217,3 +217,8 @@ def test_two_cells_of_a_lab_ask_to_change_a_number(text):
 def test_every_family_has_drawn():
     drawn = {path.stem.removesuffix("-mnist") for path in (ROOT / previews.DRAWN_FOLDER).iterdir()}
     assert drawn == set(previews.FAMILIES.values())
+
+
+def test_the_comparison_runs_on_data_of_which_it_has_no_runs_at_one_price():
+    run = notebooks.executed(notebooks.FOLDER / "11_comparison.py", DATA="digits16")
+    assert "As the labs trained them, on digits16" in json.dumps([cell.get("outputs", []) for cell in run.cells])
