@@ -102,7 +102,7 @@ plots.rows({f"{letter}  {title}": everybody[title][12:24] for title, letter in l
 #
 # Now the numbers, by functions that you wrote: FID, KID, precision and recall of lab 6, in the features of the course's
 # classifier, and the diversity of lab 7. Each is the mean of three seeds, ± half the distance from the lowest to the
-# highest. One more says how many samples that classifier is sure of, at 90 %. The first row is the yardstick: training
+# highest. One more says how many samples that classifier is sure of, at 90 %. The first row is the yardstick: training
 # images, measured as if they were samples.
 #
 # FID and KID estimate two distributions: against all test images they are steadier than against a few. Precision and
