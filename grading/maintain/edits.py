@@ -168,6 +168,7 @@ def another_tensor(old: ast.expr, parent: ast.AST, returned: set[int]) -> Iterat
         yield kept(old, "result")
     if isinstance(parent, ast.Return) or id(parent) in returned:
         yield ast.Call(ast.Attribute(old, "squeeze"), [], [])
+        yield ast.Call(ast.Attribute(old, "squeeze"), [ast.Constant(1)], [])  # of one channel, or of one latent
 
 
 def near_the_ends(old: ast.Call) -> Iterator[ast.expr]:

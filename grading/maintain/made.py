@@ -6,6 +6,7 @@ Pairs of catalogued answers are among them: who makes two mistakes at once reads
 import ast
 import hashlib
 import json
+import re
 import textwrap
 import tokenize
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from starter.support import compare, differences, mistakes, probes
 from starter.support.checks import AUTOTEST_SEED, PUBLIC_SEED
 
 from ..content import known_answers, reference_text
+from ..content.overlay import ROOT
 from ..content.tasks import TASKS, module_of
 from . import audit, edits, mutants, phrases, slips
 
@@ -112,9 +114,24 @@ def changes_of(task: str) -> Iterator[Change]:
     for number, text in enumerate(answers):
         found = said(task).values() if number == 0 else everyday(task, text)
         for change in (*found, *slipped(task, text)):
-            if change.region not in seen and (number == 0 or change.plain):
+            if change.region not in seen and (number == 0 or change.plain and is_known(task, change.said)):
                 seen.add(change.region)
                 yield change._replace(rank=change.rank + number * LAST)
+
+
+def is_known(task: str, said: str) -> bool:
+    """Does a learner read the calls that are missed? Of another right answer nobody else may have thought.
+
+    What "is taken", or "stands where" something should, is in her own answer.
+    """
+    return {*re.findall(r"(\w+)\(\)(?! is taken| stands)", said)} <= read(task)
+
+
+@cache
+def read(task: str) -> set[str]:
+    """Words of the file with the blank, and of its hints."""
+    text = (ROOT / f"starter/{module_of(task)}.py").read_text(encoding="utf-8")
+    return {*re.findall(r"\w+", f"{text} {TASKS[task]['hints']}")}
 
 
 def others(task: str) -> Iterator[str]:

@@ -86,7 +86,7 @@ def idle_in(task: str) -> tuple[str, ...]:
     return (
         cuts
         if any(a.ndim for name, a in want.items() if name.startswith(("result", "item")))
-        else (*cuts, ".squeeze()")
+        else (*cuts, ".squeeze()", ".squeeze(1)")
     )
 
 

@@ -27,6 +27,7 @@ CASES = {  # a word in the name of a case, and what to look for where only that 
     "not given": "Is the default that of the text?",
     "points": "Not only images have a batch.",
 }
+TENSOR = "a tensor"  # what most functions return
 FORMS = ("one example", "points")  # cases that are about the form of what comes in
 
 
@@ -50,7 +51,7 @@ def small(arrays: Arrays) -> Arrays:
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f" and array.size <= FEW}
 
 
-def explain(seen: Seen, other: Seen | None = None, expects: str = "a tensor") -> str:
+def explain(seen: Seen, other: Seen | None = None, expects: str = TENSOR) -> str:
     """Form first, then values, then gradients.
 
     Args:
@@ -77,7 +78,7 @@ def beside(right: list[str]) -> str:
     while len("".join(shown)) > ROOM:
         shown.pop()
     more = f"{len(right) - len(shown)} more" if len(right) > len(shown) else ""
-    return f" ({' and '.join(filter(None, (', '.join(shown), more)))}: right.)" if right else ""
+    return f" ({' and '.join(filter(None, (', '.join(shown), more)))}: right.)" if shown else ""
 
 
 def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expects: str) -> str:
@@ -145,7 +146,9 @@ def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
     if want.dtype.kind == "U":
         given = f"a tensor of shape {got.shape}" if got.dtype.kind != "U" else got
         return f"`{name}` is {given}, and must be {want}."
-    if str(got).startswith("a tensor"):
+    if expects == TENSOR and want.dtype.kind == "i" and want.size == 1:
+        expects = "a whole number"  # a part of a tuple may be none
+    if expects == TENSOR and str(got).startswith("a tensor"):
         return f"`{name}` is {got}, expected {want.dtype} of shape {want.shape}."
     return f"`{name}` is {got}, {expects} is expected" + (": is there a `return`?" if str(got) == "None" else ".")
 

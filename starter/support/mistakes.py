@@ -218,8 +218,8 @@ def parts_like(
         fits &= np.isfinite(rows["there"] - elsewhere)
     yield from ((1, int(one)) for one in rows["which"][fits, 0])
     right = part(want)
-    if got.size < LONG or is_times(right, here, DULL):
-        return  # whatever is nearly a number times what is right is so of many mistakes
+    if got.size < LONG or (got == got.flat[0]).all() or is_times(right, here, DULL):
+        return  # one number everywhere is so of any other; what is nearly what is right, of many mistakes
     for row in rows:
         if not is_times(right, row["here"], DULL) and is_times(row["here"], here, TIMES):
             yield float(here[largest(row["here"])] / row["here"][largest(row["here"])]), int(row["which"][0])

@@ -78,7 +78,7 @@ class Case:
     recognise: Callable[[compare.Arrays], str | None]  # what the catalogue says about these arrays
     elsewhere: Callable[[], differences.Seen | None]  # the same answer on other inputs
     made: Callable[[differences.Seen, differences.Seen | None], str | None]  # which change of a right answer it is
-    expects: str = "a tensor"  # what the function returns
+    expects: str = differences.TENSOR  # what the function returns
     parts: tuple[str, ...] = ()  # names of a plain tuple's
 
 
@@ -193,6 +193,8 @@ def stopped(found: Stop, where: str, symbol: str) -> str:
     """An exception as one sentence that names the learner's line, with a full stop."""
     if found.kind == "AttributeError" and symbol in found.words and not found.line:
         return f"{where} has no function {symbol}: keep the names of the course."
+    if found.kind == probes.TooLarge.__name__ and not found.line:
+        return f"{symbol} returns {found.words}: far too much for the inputs that it was given."
     line = f"line {found.line} of " if found.line else ""
     words = f": {found.words}" if found.words else ""
     return f"{line}{where} raises {found.kind}{words}".rstrip(" .") + "."

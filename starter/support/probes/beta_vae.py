@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights
+from .core import Draw, alone, array, case, first, named, nature, observe, probe, tensor, weights
 
 
 @probe("beta-1")
@@ -95,7 +95,7 @@ def curve(schedule: Callable[[int], float], steps: Iterable[int]) -> np.ndarray:
     values = [schedule(step) for step in steps]
     strange = [value for value in values if not isinstance(value, int | float | np.number | Tensor)]
     if strange or any(np.size(value) != 1 for value in values):
-        return array(strange[0] if strange else values[0])
+        return nature(strange[0] if strange else values[0])
     return np.array([float(value) for value in values])
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..compare import Arrays
 from ..nets import Conv
-from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights, whole_numbers
-from .gan import Round
+from .core import Draw, alone, array, case, first, named, observe, probe, tensor, weights
+from .gan import Round, whole
 
 
 def labels(draw: Draw, count: int, n_classes: int) -> Tensor:
@@ -225,6 +225,6 @@ def receptive_field(module: ModuleType, draw: Draw) -> Arrays:
         rows = enumerate(zip(kernels, strides, paddings), 2)
         plan = tuple(Conv(n, n + 1, int(size), int(stride), int(pad)) for n, (size, stride, pad) in rows)
         for name, value in named(module.receptive_field(plan)).items():
-            seen[f"{name} of plan {i}"] = whole_numbers([[value]])
+            seen[f"{name} of plan {i}"] = whole(value)
     plain = module.receptive_field((Conv(1, 2, draw.whole(3, 5), 1, 0), Conv(2, 3, draw.whole(3, 5), 3, 0)))
-    return seen | {f"{name} (stride 1)": whole_numbers([[value]]) for name, value in named(plain).items()}
+    return seen | {f"{name} (stride 1)": whole(value) for name, value in named(plain).items()}

@@ -3,11 +3,13 @@
 import contextlib
 import itertools
 import math
+import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +29,9 @@ class Class(NamedTuple):
 
 SETS = r"^\((features|codes|mu: Tensor, threshold|real: Tensor, fake: Tensor(, k|\)))"
 CLASSES = {  # a word in the names of the arrays that ask -> the class; `probe` may switch one off, with a reason
-    "one example": Class("A batch of one keeps its dimension, an image of one channel as well.", r"Tensor.*->"),
+    "one example": Class(
+        "A batch of one keeps its dimension, as do an image of one channel and a table of one column.", r"Tensor.*->"
+    ),
     "extreme": Class(
         "Both ends of a range: what a clamp cuts off, what a naive formula overflows with.", r"Tensor.*->"
     ),
@@ -52,6 +56,10 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {}  # other blanks of the module that a
 SPARED: dict[str, dict[str, str]] = {}  # task -> class that its probe does not ask -> why
 PUBLIC_SEED, AUTOTEST_SEED = 0, 7  # of check(), and of nbgrader's AUTOTEST lines; official grades use a secret one
 TERMS, NUMBERS = 16, 10_000  # at most: results of an answer, and numbers of one; right ones have some hundred
+
+
+class TooLarge(Exception):
+    """A result with more numbers than are worth a look. Nothing more is asked: each result may fill the memory."""
 
 
 def probe(task: str, *neighbours: str, spared: dict[str, str] | None = None) -> Callable[[Probe], Probe]:
@@ -163,9 +171,24 @@ def at_home() -> Iterator[None]:
         torch.backends.mkldnn.enabled = one_dnn
 
 
-Setting = tuple[Callable[[], object], Callable[..., object]]  # how to read it, and to put it back
-SETTINGS: dict[str, Setting] = {  # of all that runs in this process
-    "the seed of torch's random numbers": (torch.initial_seed, lambda _: None),  # goes back with the stream
+Setting = tuple[Callable[[], Any], Callable[..., object]]  # how to read it, and to put it back
+
+
+def flag(owner: Any, name: str) -> Setting:
+    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+
+def is_general(entry: tuple) -> bool:
+    """Is a filter of warnings about all of them? Libraries add some about their own when they are imported."""
+    _, message, category, module, _ = entry
+    return message is None and category is Warning and module is None
+
+
+SETTINGS: dict[str, Setting] = {  # of all that runs in this process; seeds go back with their streams
+    "the seed of torch's random numbers": (torch.initial_seed, lambda _: None),
+    "the seed of NumPy's random numbers": (lambda: np.random.get_state()[1].tobytes(), lambda _: None),  # type: ignore[index]
+    "the seed of Python's random numbers": (lambda: random.getstate()[1][:-1], lambda _: None),
+    "which warnings are shown": (lambda: [f for f in warnings.filters if is_general(f)], lambda _: None),
     "the default type of new tensors": (torch.get_default_dtype, torch.set_default_dtype),
     "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
     "the number of threads": (torch.get_num_threads, torch.set_num_threads),
@@ -173,6 +196,9 @@ SETTINGS: dict[str, Setting] = {  # of all that runs in this process
         torch.are_deterministic_algorithms_enabled,
         torch.use_deterministic_algorithms,
     ),
+    "whether cuDNN is deterministic": flag(torch.backends.cudnn, "deterministic"),
+    "whether cuDNN tries what is fastest": flag(torch.backends.cudnn, "benchmark"),
+    "whether torch looks for anomalies": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
 }
 
 
@@ -182,17 +208,22 @@ def settings() -> Iterator[Arrays]:
 
     Random numbers begin at a seed of their own: to draw some changes no setting, and the caller's go on undisturbed.
     """
-    stream, changed = torch.get_rng_state(), Arrays()
+    streams, changed = (torch.get_rng_state(), np.random.get_state(), random.getstate()), Arrays()
     torch.default_generator.seed()
-    before = {name: value() for name, (value, _) in SETTINGS.items()}
-    try:
-        yield changed
-    finally:
-        for name, (value, put_back) in SETTINGS.items():
-            if value() != before[name]:
-                changed[f"{SETTING}{name}"] = np.array(True)
-                put_back(before[name])
-        torch.set_rng_state(stream)
+    for begin, one in ((np.random.seed, np.random.random), (random.seed, random.random)):
+        begin(), one()  # a first number makes the state that the next hundreds come from
+    with warnings.catch_warnings():
+        before = {name: value() for name, (value, _) in SETTINGS.items()}
+        try:
+            yield changed
+        finally:
+            for name, (value, put_back) in SETTINGS.items():
+                if value() != before[name]:
+                    changed[f"{SETTING}{name}"] = np.array(True)
+                    put_back(before[name])
+            torch.set_rng_state(streams[0])
+            np.random.set_state(streams[1])
+            random.setstate(streams[2])
 
 
 def tensor(values: np.ndarray) -> Tensor:
@@ -268,8 +299,8 @@ def case(name: str, found: Arrays) -> Arrays:
 
 
 def first(inputs: dict[str, Tensor], *others: str) -> dict[str, Tensor]:
-    """One example, of an image one channel. `others` have no batch, nor has a scalar."""
-    return {n: a if n in others or not a.ndim else a[:1, :1] if a.ndim == 4 else a[:1] for n, a in inputs.items()}
+    """One example, of an image one channel, of a table one column. `others` have no batch, nor has a scalar."""
+    return {n: a if n in others or not a.ndim else a[:1, :1] if a.ndim in (2, 4) else a[:1] for n, a in inputs.items()}
 
 
 def scaled(found: Arrays, factor: float, name: str = "") -> Arrays:
@@ -307,30 +338,55 @@ def named(result: object) -> dict:
 
 
 def array(term: object) -> np.ndarray:
-    """A copy of a tensor's numbers; of anything else only what it is."""
+    """A copy of a tensor's numbers; of anything else only what it is.
+
+    Raises:
+        TooLarge: it has more than NUMBERS.
+    """
     words = oddity(term)
+    if not words and isinstance(term, Tensor) and term.numel() > NUMBERS:
+        raise TooLarge(f"a tensor of shape {tuple(term.shape)}")
     if words or not isinstance(term, Tensor):
         return np.array(words[:80])
     return term.detach().resolve_neg().numpy().copy()
 
 
 def oddity(term: object) -> str:
-    """What something is whose numbers cannot be compared, or need not be: it is far too large. Empty for others."""
+    """What something is whose numbers cannot be compared. Empty for others."""
     if not isinstance(term, Tensor):
         return "None" if term is None else f"a {type(term).__name__}"[:40]
     if term.is_nested or term.layout != torch.strided:
         return f"a tensor of layout {'nested' if term.is_nested else term.layout}"
     if term.dtype not in (torch.float32, torch.float64, torch.int64, torch.bool):
         return f"a tensor of {term.dtype}"
-    if term.device.type != "cpu":
-        return f"a tensor on {term.device}"
-    return f"a tensor of shape {tuple(term.shape)}" if term.numel() > NUMBERS else ""
+    return f"a tensor on {term.device}" if term.device.type != "cpu" else ""
 
 
-def whole_numbers(rows: Iterable[Iterable]) -> np.ndarray:
-    """A list of rows of whole numbers as an array; of anything else only what it is."""
+def nature(term: object) -> np.ndarray:
+    """What something is, where another kind of thing is wanted than a tensor."""
+    return np.array(oddity(term) or f"a tensor of shape {tuple(getattr(term, 'shape', ()))}")
+
+
+def whole_numbers(rows: object) -> np.ndarray:
+    """A list of rows of whole numbers as an array; of anything else only what it is: a generator is used up by a look.
+
+    Raises:
+        TooLarge: there are more than NUMBERS rows, or numbers in one.
+    """
+    if not isinstance(rows, list | tuple):
+        return array(rows)
+    if len(rows) > NUMBERS:
+        raise TooLarge(f"a {type(rows).__name__} of {len(rows)} rows")
     try:
-        found = np.array([[*itertools.chain.from_iterable(np.atleast_1d(item) for item in row)] for row in rows])
+        found = np.array([numbers_of(row) for row in rows])
     except (TypeError, ValueError):
         return array(rows)
-    return found.astype(np.int64) if found.dtype.kind in "iu" else np.array(f"rows of {found.dtype}")
+    return found.astype(np.int64) if found.dtype.kind in "iu" or not found.size else np.array(f"rows of {found.dtype}")
+
+
+def numbers_of(row: Any) -> list:
+    """Of a row, whose items may be pairs."""
+    found = [*itertools.islice(itertools.chain.from_iterable(np.atleast_1d(item) for item in row), NUMBERS + 1)]
+    if len(found) > NUMBERS:
+        raise TooLarge(f"a list with a row of more than {NUMBERS} numbers")
+    return found

@@ -107,7 +107,8 @@ def flow_elbo(module: ModuleType, draw: Draw) -> Arrays:
     far["log_var"][..., 0] = -12  # a latent that is all but certain, and sampled where it is
     far["z_0"][..., 0] = far["mu"][..., 0]
     seen |= case("one example, extreme logits +-60, beta is 0", observe(module.flow_elbo, far, beta=0.0))
-    sure = first(inputs) | {"mu": torch.zeros(1, d), "log_var": torch.full((1, d), -20.0)}  # exp() of the sum is 0
+    sure = {name: value[:1] for name, value in inputs.items()}
+    sure |= {"mu": torch.zeros(1, d), "log_var": torch.full((1, d), -20.0)}  # exp() of the sum is 0
     sure["z_0"] = 3 * torch.exp(0.5 * sure["log_var"]) * inputs["z_0"][:1]
     return seen | case("one example, extreme log_var of -20", observe(module.flow_elbo, sure))
 

@@ -56,6 +56,8 @@ def mean_and_covariance(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("two features, float64", observe(module.mean_and_covariance, fine))
     seen |= case("some alike", observe(module.mean_and_covariance, {"features": features.round().clamp(0, 1)}))
     far = observe(module.mean_and_covariance, {"features": features + 1e4})
+    single = observe(module.mean_and_covariance, {"features": features[:, :1]})  # torch.cov() of it is a scalar
+    seen["mean (one feature)"] = single.get("item 0", np.array("missing"))
     return seen | {"covariance (extreme means)": far.get("item 1", np.array("missing"))}
 
 

@@ -93,7 +93,7 @@ def squeeze(module: ModuleType, draw: Draw) -> Arrays:
 
     seen = observe(module.squeeze, {"x": hundredths(b, c, 2 * half_h, 2 * half_w)})
     back = observe(module.squeeze, {"x": hundredths(b, 4 * c, half_h, half_w)}, inverse=True)
-    one, other = {"x": hundredths(1, 1, 2 * half_h, 2 * half_w)}, {"x": hundredths(1, 4, half_h, half_w)}
+    one, other = {"x": hundredths(1, 1, 2 * half_w, 2 * half_h)}, {"x": hundredths(1, 4, half_h, half_w)}
     seen |= case("one example, one channel", observe(module.squeeze, one, ("x",)))
     seen |= case("inverse, one example, one channel", observe(module.squeeze, other, ("x",), inverse=True))
     return seen | case("inverse", back)

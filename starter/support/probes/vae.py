@@ -109,11 +109,12 @@ def sample_prior(module: ModuleType, draw: Draw) -> Arrays:
     trains = decoder.training
     plain = observe(lambda eps: module.sample_prior(decoder.eval(), eps), inputs)
     seen["training and evaluation mode before and after"] = np.array([[True, trains], [False, decoder.training]])
+    grey = nn.Sequential(draw.linear(latent_dim, h * w), nn.Unflatten(1, (1, h, w)))
     one = {"eps": inputs["eps"][:1]}
     warm = observe(lambda eps: module.sample_prior(decoder, eps, 1.5), inputs)
     seen["can be trained as found"] = np.array([weight.requires_grad for weight in decoder.parameters()])
     seen |= case("temperature above 1", warm)
-    seen |= case("one example, temperature is 0", observe(lambda eps: module.sample_prior(decoder, eps, 0.0), one))
+    seen |= case("one example, temperature is 0", observe(lambda eps: module.sample_prior(grey, eps, 0.0), one))
     return seen | {"result (temperature not given)": alone(plain)}
 
 

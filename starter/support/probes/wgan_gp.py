@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import KEPT, Arrays
-from .core import Draw, array, case, first, gradients_of, named, observe, probe, scaled, tensor, weights
+from .core import Draw, array, case, first, gradients_of, named, nature, observe, probe, scaled, tensor, weights
 
 
 @probe("wgan-1")
@@ -78,6 +78,7 @@ def mix(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.mix, images)
     rows = {"real": draw.mixed(2, 3, 4), "fake": draw.mixed(2, 3, 4), "eps": torch.tensor([0.0, 1.0])}
     seen |= case("points", observe(module.mix, points)) | case("one example", observe(module.mix, first(images)))
+    seen |= case("one example, points", observe(module.mix, first(points)))
     return seen | case("sequences, extreme eps of 0 and 1", observe(module.mix, rows))
 
 
@@ -182,7 +183,7 @@ def generator_moves(module: ModuleType, draw: Draw) -> Arrays:
 def truths(values: list) -> np.ndarray:
     """Truth values as an array; where one is none, what it is."""
     strange = [value for value in values if not isinstance(value, bool | np.bool_)]
-    return array(strange[0]) if strange else np.array(values)
+    return nature(strange[0]) if strange else np.array(values)
 
 
 def elsewhere(critic: nn.Module, x: Tensor) -> Tensor:
