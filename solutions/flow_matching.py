@@ -27,7 +27,8 @@ SLACK = 1e-4  # by which a sum of steps may miss 1
 def interpolate(x_0: Tensor, x_1: Tensor, t: Tensor) -> Tensor:
     """Where a particle is at time t that goes from noise to data in a straight line, at constant speed.
 
-    x_t = (1 - t) x_0 + t x_1,  one t per example
+    x_t is a mixture of the two ends, with weights that add up to 1: at t = 0 it is x_0, at t = 1 it is x_1, and the
+    weight of x_1 grows in proportion to t. Each example has one t, for all of its numbers.
 
     Args:
         x_0: noise, shape (B, …): images (B, C, H, W), or points (B, D).

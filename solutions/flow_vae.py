@@ -51,7 +51,8 @@ def u_hat(w: Tensor, u: Tensor) -> Tensor:
 def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     """Push every code along u_hat, by how far it lies beyond the plane w . z + b = 0.
 
-    z' = z + u_hat tanh(w . z + b)
+    How far it lies beyond is the number w . z + b of each example. Its hyperbolic tangent, between -1 and 1, says which
+    multiple of u_hat is added to the code; on the plane itself nothing moves.
 
     Args:
         z: codes, shape (B, latent_dim).
@@ -65,7 +66,7 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     """
     same_shape(z=z, w=w, u=u)
     same_shape(b=b, examples=z[:, 0])
-    # TODO flow-2: one number tanh(w . z + b) per example, times its vector u_hat.
+    # TODO flow-2: one number per example, times its vector u_hat, added to its code.
     # BEGIN SOLUTION flow-2
     h = torch.tanh((w * z).sum(dim=1) + b)  # (B,)
     return z + u_hat(w, u) * h[:, None]
@@ -252,7 +253,7 @@ def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
     data are denser than their latents.
 
     Args:
-        flow: can do forward; in the end it is in the mode in which it came.
+        flow: can do forward. It works in the mode in which it comes, training or evaluation, and is left in it.
         x: points, shape (B, dim); for a learned prior these are the codes of a VAE.
 
     Returns:

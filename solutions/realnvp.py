@@ -229,7 +229,8 @@ def split(h: Tensor) -> Split:
 def bits_per_dim(log_prob: Tensor, shape: Shape) -> Tensor:
     """How many bits a code for the image needs, for each of its numbers.
 
-    bits per dimension = -log2 P(x) / (C * H * W)
+    A code that is made for P spends minus the logarithm of P(x) to the base 2 on an image: so many bits. Divided among
+    all numbers of the image, those of every channel, they are its bits per dimension.
 
     A uniform guess over all grey levels costs log2(levels): 4.09 for 17, 8 for 256.
 

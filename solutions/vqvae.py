@@ -19,7 +19,7 @@ from torch import Tensor, nn
 def nearest_codes(z: Tensor, codebook: Tensor) -> Tensor:
     """For every vector the number of the codebook's row that lies nearest to it.
 
-    k(z) = argmin_k ||z - e_k||
+    Near is meant in the Euclidean norm. Rows are counted from 0.
 
     Args:
         z: vectors, shape (N, D).
