@@ -41,7 +41,7 @@ def beta_elbo(nll: Tensor, kl_per_dim: Tensor, beta: float = 1.0, penalty: Tenso
     Raises:
         ValueError: beta is negative, or the two batches differ in size.
 
-    Source: Higgins et al. 2017, "beta-VAE", equation 4; D and R: Alemi et al. 2018, "Fixing a broken ELBO".
+    Source: Higgins et al. 2017, "beta-VAE"; D and R: Alemi et al. 2018, "Fixing a broken ELBO".
     """
     not_negative(beta=beta)
     if nll.shape != kl_per_dim.shape[:1]:
@@ -71,7 +71,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     Raises:
         ValueError: fewer than 2 images, or nan among the means.
 
-    Source: Burda et al. 2016, "Importance weighted autoencoders", section 5.2.
+    Source: Burda et al. 2016, "Importance weighted autoencoders" (active units).
     """
     if len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows: a variance over images needs at least 2")

@@ -75,7 +75,7 @@ def training_step(
     Raises:
         ValueError: as `interpolate`, or weights that are not one number per example.
 
-    Source: Liu et al. 2023, equation 1.
+    Source: Liu et al. 2023, section 2.1.
     """
     check_pairs(x_0=x_0, x_1=x_1)
     check_times(t, len(x_0))
@@ -187,7 +187,7 @@ def score(v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         ValueError: the shapes do not fit, or a time outside [0, 1).
 
     Source: for any normal path Lipman et al. 2023, section 4; the probability flow of a score: Song et al. 2021,
-    "Score-based generative modeling through stochastic differential equations", equation 13.
+    "Score-based generative modeling through stochastic differential equations", section 4.3.
     """
     check_pairs(v=v, x_t=x_t)
     check_times(t, len(x_t))
@@ -217,7 +217,7 @@ def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
     Raises:
         ValueError: the shapes differ, or weight is negative: that would lead away from the label.
 
-    Source: Ho & Salimans 2022, "Classifier-free diffusion guidance", equation 6, whose w is our weight - 1.
+    Source: Ho & Salimans 2022, "Classifier-free diffusion guidance", whose w is our weight - 1.
     """
     check_pairs(conditional=conditional, unconditional=unconditional)
     if not weight >= 0:

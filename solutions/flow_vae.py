@@ -147,7 +147,7 @@ def chain(flows: Sequence[Flow], x: Tensor, direction: str) -> tuple[Tensor, Ten
     Raises:
         ValueError: an unknown direction.
 
-    Source: Rezende & Mohamed 2015, equations 6 and 7.
+    Source: Rezende & Mohamed 2015, section 3.1.
     """
     if direction not in ("forward", "inverse"):
         raise ValueError(f'direction must be "forward" or "inverse", not {direction!r}')
@@ -194,7 +194,7 @@ def flow_elbo(
     Raises:
         ValueError: x has nan or infinite pixels, or log_det is not one number per example.
 
-    Source: Rezende & Mohamed 2015, equations 13 and 15.
+    Source: Rezende & Mohamed 2015, equation 13 (log q_K) and the free energy that follows from it.
     """
     check_finite(x=x)
     same_shape(mu=mu, log_var=log_var, z_0=z_0, z_k=z_k)
@@ -259,7 +259,7 @@ def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
     Returns:
         log p(x) in nats, shape (B,).
 
-    Source: Dinh et al. 2017, equations 2 and 3.
+    Source: Dinh et al. 2017, section 3.1.
     """
     # TODO flow-7: where does the flow send x, how likely is that, and how much was space stretched on the way?
     # BEGIN SOLUTION flow-7
@@ -317,7 +317,7 @@ class AmortisedPlanarFlow(PlanarFlow):
 
     At first it moves nothing: then the step is a PlanarFlow.
 
-    Source: Rezende & Mohamed 2015, section 4.2.
+    Source: Rezende & Mohamed 2015, section 4.
     """
 
     def __init__(self, dim: int, context: int) -> None:
@@ -383,7 +383,7 @@ class InverseAutoregressive(Flow):
     the hidden layer is shown h (B, context), too.
 
     Source: Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow", section 4;
-    masks: Germain et al. 2015, "MADE", section 3.
+    masks: Germain et al. 2015, "MADE".
     """
 
     def __init__(self, dim: int, hidden_dim: int = 32, flip: bool = False, context: int = 0) -> None:

@@ -142,7 +142,7 @@ def elbo(
     Returns:
         ELBO(loss, reconstruction, kl), three scalars.
 
-    Source: Kingma & Welling 2014, equation 3; beta: Higgins et al. 2017, "beta-VAE", equation 4.
+    Source: Kingma & Welling 2014, section 2.2; beta: Higgins et al. 2017, "beta-VAE".
     """
     # TODO vae-5: put bernoulli_nll or gaussian_nll and kl_divergence together, averaged over the batch.
     # BEGIN SOLUTION vae-5
@@ -211,7 +211,7 @@ def importance_weighted_bound(log_p_x_given_z: Tensor, log_p_z: Tensor, log_q_z:
     Returns:
         The bound in nats, shape (B,).
 
-    Source: Burda et al. 2016, "Importance weighted autoencoders", equation 8.
+    Source: Burda et al. 2016, "Importance weighted autoencoders", section 3.
     """
     # TODO vae-6: the log of the mean of the weights, from log weights alone.
     # BEGIN SOLUTION vae-6

@@ -34,7 +34,7 @@ def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     Raises:
         ValueError: scores that are not one number per image: (B, 1) and (B,) would broadcast to (B, B).
 
-    Source: Arjovsky et al. 2017, "Wasserstein GAN", equation 2.
+    Source: Arjovsky et al. 2017, "Wasserstein GAN", section 3.
     """
     one_per_image(real_scores=real_scores, fake_scores=fake_scores)
     # TODO wgan-1: the difference of two means, such that a smaller loss separates real from fake images better.
