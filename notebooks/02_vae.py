@@ -648,4 +648,4 @@ guesses.summary("vae", "vae-mlp", "mnist")
 # - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, section 3.
 # - Theis, van den Oord, Bethge 2016, *A note on the evaluation of generative models*: why samples and likelihood can
 #   disagree.
-# - Heusel et al. 2017, *GANs trained by a two time-scale update rule*: the Fréchet distance, equation 6.
+# - Heusel et al. 2017, *GANs trained by a two time-scale update rule*: the Fréchet distance.

@@ -657,5 +657,5 @@ guesses.summary("flow", "flow-vae-mnist", "mnist")
 # - Dinh, Sohl-Dickstein, Bengio 2017, *Density estimation using Real NVP*, ICLR: section 3.
 # - Su, Wu 2018, *f-VAEs: improve VAEs with conditional flows*: one flow between encoder and $\mathcal N(0, I)$, a
 #   learned prior in our words.
-# - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, ICLR: equation 8.
+# - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, ICLR: section 3.
 # - Cremer, Li, Duvenaud 2018, *Inference suboptimality in variational autoencoders*, ICML: the gap, taken apart.

@@ -279,7 +279,7 @@ still = fm.score(either(arrows, at_time(arrows, 0.0)), arrows, at_time(arrows, 0
 print("at t = 0 the score is -x:", torch.allclose(still, -arrows))
 
 # %% [markdown]
-# Ho et al.'s loss (DDPM, equation 14) is the squared error of the guessed *noise*. A velocity that is off by $e$ gives
+# Ho et al.'s simplified loss (DDPM) is the squared error of the guessed *noise*. A velocity that is off by $e$ gives
 # a noise that is off by $t\,e$. So it is your regression, with the weight $t^2$ (and, in their case, another path,
 # which differs in scale and in which times are met how often).
 #
@@ -547,9 +547,9 @@ guesses.summary("fm", "flow-matching-mnist", "mnist")
 #
 # - Lipman, Chen, Ben-Hamu, Nickel, Le 2023, *Flow matching for generative modeling*, ICLR.
 # - Liu, Gong, Liu 2023, *Flow straight and fast: learning to generate and transfer data with rectified flow*, ICLR.
-# - Ho, Jain, Abbeel 2020, *Denoising diffusion probabilistic models*, NeurIPS: the loss, equation 14.
+# - Ho, Jain, Abbeel 2020, *Denoising diffusion probabilistic models*, NeurIPS: the simplified loss.
 # - Song et al. 2021, *Score-based generative modeling through stochastic differential equations*, ICLR: the ODE of a
-#   score, equation 13.
+#   score, section 4.3.
 # - Ho, Salimans 2022, *Classifier-free diffusion guidance*, arXiv 2207.12598.
 # - Chen, Rubanova, Bettencourt, Duvenaud 2018, *Neural ordinary differential equations*, NeurIPS: the trace.
 # - Grathwohl et al. 2019, *FFJORD*, ICLR: the guess of the trace.
