@@ -89,7 +89,8 @@ def moved(step: Callable, draw: Draw) -> Arrays:
     seen = observe(step, early, velocity=field, dt=length)
     back = observe(step, late, velocity=Field(draw, few["x"].shape[1]), dt=-length)
     seen |= case("points, a step back", back)
-    ends = {"x": inputs["x"][:1], "t": torch.zeros(1)}
+    ends = {"x": inputs["x"][:1, :1], "t": torch.zeros(1)}
+    field = Field(draw, ends["x"].numel())
     return seen | case("one example, extreme step from 0 to 1", observe(step, ends, velocity=field, dt=1.0))
 
 

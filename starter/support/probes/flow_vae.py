@@ -83,7 +83,8 @@ def chain(module: ModuleType, draw: Draw) -> Arrays:
         if direction == "inverse":
             weights = {"weights of the first flow": steps[0].back.weight, "weights of the last": steps[-1].back.weight}
         found |= gradients_of(named(module.chain(steps, x.clone(), direction)), weights)
-        single = observe(lambda x, s=steps[:1], to=direction: module.chain(s, x, to), {"x": x[:1]})
+        lone = [Step(draw, 1)]
+        single = observe(lambda x, s=lone, to=direction: module.chain(s, x, to), {"x": x[:1, :1]})
         found |= case("one example and flow", single)
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen

@@ -64,8 +64,9 @@ def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
     def level(h: Tensor) -> tuple[Tensor, Tensor]:
         return torch.full_like(h, log_s), h
 
-    far = scaled(observe(lambda **given: couple(given[name], mask, level), {name: one[name]}), math.exp(-40), "item 0")
-    seen |= case("one example, extreme log s of 40, log_det in thousands", scaled(far, 0.001, "item 1"))
+    grey = {name: one[name][:, :1]}
+    far = scaled(observe(lambda **given: couple(given[name], mask[:1], level), grey), math.exp(-40), "item 0")
+    seen |= case("one example, one channel, extreme log s of 40, log_det in hundreds", scaled(far, 0.01, "item 1"))
     flat = {name: inputs[name].flatten(1), "weight": inputs["weight"]}
     return seen | case("points", observe(through(mask.flatten()), flat))
 

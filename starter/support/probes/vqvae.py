@@ -209,7 +209,8 @@ def sample_codes(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(lambda u: module.sample_codes(reader, u, 1.0), {"u": u})
     for name, temperature in (("cold", draw.number(0.2, 0.4)), ("hot", draw.number(3, 5)), ("extreme cold", 0.01)):
         seen |= case(name, observe(lambda u: module.sample_codes(reader, u, temperature), {"u": u}))  # noqa: B023
-    single = observe(lambda u: module.sample_codes(reader, u, 1.0), {"u": u[:1]})
+    line = Reader(draw, k, (1, w))
+    single = observe(lambda u: module.sample_codes(line, u, 1.0), {"u": u[:1, :1]})
     seen |= case("one example", single)
     ends = torch.zeros(2, h, w)
     ends[1] = 1 - 2**-24
