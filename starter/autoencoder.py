@@ -89,7 +89,8 @@ def reconstruction_loss(logits: Tensor, x: Tensor, kind: str) -> Tensor:
 def interpolate(z_start: Tensor, z_end: Tensor, steps: int) -> Tensor:
     """Codes on the straight lines between two batches of codes, both ends included.
 
-    z_k = (1 - t_k) z_start + t_k z_end,  t_k = k / (steps - 1),  k = 0 … steps - 1
+    The first of the points is z_start, the last z_end, and neighbours are equally far apart. On the line the two ends
+    are mixed, with weights that add up to 1: that of z_end grows from 0 to 1, by 1 / (steps - 1) from point to point.
 
     Args:
         z_start, z_end: codes, shape (B, latent_dim).

@@ -26,13 +26,14 @@ def latent_kl(mu: Tensor, log_var: Tensor) -> Tensor:
 def beta_elbo(nll: Tensor, kl_per_dim: Tensor, beta: float = 1.0, penalty: Tensor | None = None) -> ELBO:
     """The beta-VAE's loss for a batch, and the two terms that say what it achieved.
 
-    loss = D + beta * R,  distortion D = E[-log p(x | z)],  rate R = E[sum_j KL_j]
+    The distortion D is -log p(x | z), averaged over the batch. The rate R is the KL of a whole code, that is of all its
+    latents together, averaged over the batch. In the loss D counts once, and R beta times.
 
     Args:
         nll: -log p(x | z) of every example, shape (B,).
         kl_per_dim: KL of every example and latent, shape (B, latent_dim).
         beta: weight inside the loss, not negative; 1 is the VAE, 0 an autoencoder with noise.
-        penalty: a scalar that takes the place of R in the loss (free bits, say); None: R itself.
+        penalty: a scalar that takes the place of R in the loss, where beta weighs it (free bits, say); None: R itself.
 
     Returns:
         ELBO(loss, reconstruction, kl) with reconstruction = D and kl = R, whatever beta and penalty are.
@@ -40,7 +41,7 @@ def beta_elbo(nll: Tensor, kl_per_dim: Tensor, beta: float = 1.0, penalty: Tenso
     Raises:
         ValueError: beta is negative, or the two batches differ in size.
 
-    Source: Higgins et al. 2017, "beta-VAE", equation 4; D and R: Alemi et al. 2018, "Fixing a broken ELBO".
+    Source: Higgins et al. 2017, "beta-VAE"; D and R: Alemi et al. 2018, "Fixing a broken ELBO".
     """
     not_negative(beta=beta)
     if nll.shape != kl_per_dim.shape[:1]:
@@ -52,9 +53,8 @@ def beta_elbo(nll: Tensor, kl_per_dim: Tensor, beta: float = 1.0, penalty: Tenso
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     """Which latents say anything about the image: those whose posterior mean moves from image to image.
 
-    A_j = Var_x(mu_j(x)),  active: A_j > threshold
-
-    The variance over N images is divided by N - 1.
+    What counts for latent j is A_j, the variance of mu_j over the images: the squared distances from the mean of the N
+    images are added up and divided by N - 1. Active are the latents whose A_j is above the threshold.
 
     A collapsed latent has q(z_j | x) = p(z_j) for every x: its mean is the same constant for all images.
 
@@ -68,7 +68,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     Raises:
         ValueError: fewer than 2 images, or nan among the means.
 
-    Source: Burda et al. 2016, "Importance weighted autoencoders", section 5.2.
+    Source: Burda et al. 2016, "Importance weighted autoencoders" (active units).
     """
     if len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows: a variance over images needs at least 2")
@@ -104,8 +104,10 @@ def linear_warmup(step: int, warmup_steps: int, beta: float = 1.0) -> float:
 def cyclical(step: int, period: int, ramp: float = 0.5, beta: float = 1.0, shape: str = "linear") -> float:
     """Weight of the KL that warms up again and again: each cycle starts at 0, rises, and holds.
 
-    tau = (t mod period) / period,  u = min(tau / ramp, 1)
-    "linear": beta_t = beta * u;  "cosine": beta_t = beta * (1 - cos(pi u)) / 2
+    tau is the place in the cycle: which share of its steps lies behind, 0 at its first step. The rise ends where tau
+    reaches ramp; u is which share of the rise lies behind, and 1 from there to the end of the cycle. Either shape is 0
+    at u = 0 and beta at u = 1. In between "linear" is in proportion to u. "cosine" is half a wave of a cosine, from its
+    lowest point to its highest one.
 
     Args:
         step: t, the steps of the optimizer so far: 0 at the first batch.
@@ -135,9 +137,8 @@ def cyclical(step: int, period: int, ramp: float = 0.5, beta: float = 1.0, shape
 def free_bits(kl_per_dim: Tensor, floor: float) -> Tensor:
     """The rate with an allowance: below `floor` nats a latent costs the same whether it is used or not.
 
-    penalty = sum_j max(floor, E_x[KL_j])
-
-    The mean over the batch comes first: a latent may be silent on some images as long as it speaks on others.
+    The mean over the batch comes first: a latent may be silent on some images as long as it speaks on others. Where
+    this mean is below the floor, the latent pays the floor in its place. The penalty is what all latents pay together.
 
     Args:
         kl_per_dim: KL of every example and latent, shape (B, latent_dim).

@@ -72,11 +72,10 @@ def discriminator_input(x: Tensor, y: Tensor, maps: Tensor) -> Tensor:
 def feature_matching_loss(real_features: Tensor, fake_features: Tensor) -> Tensor:
     """How far the mean features of generated images are from those of real ones, in one layer of the discriminator.
 
-    loss = 1/D sum_d |mean_b real_bd - mean_b fake_bd|,  over the D features of an example
-
-    First the mean over the batch, then the difference: example 3 of one batch has nothing to do with example 3 of the
-    other. Averaged over features and not summed, so that a large layer weighs no more than a small one. The real side
-    is a target: no gradient reaches it.
+    First the mean of each feature over the batch, then the difference of the two means: example 3 of one batch has
+    nothing to do with example 3 of the other. A feature's distance is the absolute value of its difference (L1). The
+    distances are averaged over the features of an example and not summed, so that a large layer weighs no more than a
+    small one. The real side is a target: no gradient reaches it.
 
     Args:
         real_features: features of real images in one layer, shape (B, ...).

@@ -78,7 +78,7 @@ def generator_plan(config: DCGANConfig) -> list[Layer]:
     Returns:
         len(channels) + 1 layers.
 
-    Source: Radford et al. 2016, section 3 and figure 1.
+    Source: Radford et al. 2016, section 3.
     """
     # TODO dc-2: the side of the start map; then one layer for each pair of neighbouring channel numbers.
     raise NotImplementedError("dc-2")  # YOUR CODE HERE
@@ -167,7 +167,7 @@ def least_squares_discriminator_loss(
     Raises:
         ValueError: the shapes differ in more than N.
 
-    Source: Mao et al. 2017, "Least squares generative adversarial networks", equation 2.
+    Source: Mao et al. 2017, "Least squares generative adversarial networks", section 3.2.
     """
     if real_logits.shape[1:] != fake_logits.shape[1:]:
         shapes = f"{tuple(real_logits.shape)} and {tuple(fake_logits.shape)}"
@@ -188,7 +188,7 @@ def least_squares_generator_loss(fake_logits: Tensor, c: float = 1.0) -> Tensor:
     Returns:
         The loss, a scalar.
 
-    Source: Mao et al. 2017, equation 2; the choice of a, b, c: section 3.2.
+    Source: Mao et al. 2017, section 3.2, also on the choice of a, b, c.
     """
     # TODO ls-2: half of the mean squared distance to the target.
     raise NotImplementedError("ls-2")  # YOUR CODE HERE

@@ -27,7 +27,8 @@ SLACK = 1e-4  # by which a sum of steps may miss 1
 def interpolate(x_0: Tensor, x_1: Tensor, t: Tensor) -> Tensor:
     """Where a particle is at time t that goes from noise to data in a straight line, at constant speed.
 
-    x_t = (1 - t) x_0 + t x_1,  one t per example
+    x_t is a mixture of the two ends, with weights that add up to 1: at t = 0 it is x_0, at t = 1 it is x_1, and the
+    weight of x_1 grows in proportion to t. Each example has one t, for all of its numbers.
 
     Args:
         x_0: noise, shape (B, …): images (B, C, H, W), or points (B, D).
@@ -71,7 +72,7 @@ def training_step(
     Raises:
         ValueError: as `interpolate`, or weights that are not one number per example.
 
-    Source: Liu et al. 2023, equation 1.
+    Source: Liu et al. 2023, section 2.1.
     """
     check_pairs(x_0=x_0, x_1=x_1)
     check_times(t, len(x_0))
@@ -163,7 +164,7 @@ def score(v: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         ValueError: the shapes do not fit, or a time outside [0, 1).
 
     Source: for any normal path Lipman et al. 2023, section 4; the probability flow of a score: Song et al. 2021,
-    "Score-based generative modeling through stochastic differential equations", equation 13.
+    "Score-based generative modeling through stochastic differential equations", section 4.3.
     """
     check_pairs(v=v, x_t=x_t)
     check_times(t, len(x_t))
@@ -190,7 +191,7 @@ def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
     Raises:
         ValueError: the shapes differ, or weight is negative: that would lead away from the label.
 
-    Source: Ho & Salimans 2022, "Classifier-free diffusion guidance", equation 6, whose w is our weight - 1.
+    Source: Ho & Salimans 2022, "Classifier-free diffusion guidance", whose w is our weight - 1.
     """
     check_pairs(conditional=conditional, unconditional=unconditional)
     if not weight >= 0:

@@ -47,7 +47,8 @@ def u_hat(w: Tensor, u: Tensor) -> Tensor:
 def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     """Push every code along u_hat, by how far it lies beyond the plane w . z + b = 0.
 
-    z' = z + u_hat tanh(w . z + b)
+    How far it lies beyond is the number w . z + b of each example. Its hyperbolic tangent, between -1 and 1, says which
+    multiple of u_hat is added to the code; on the plane itself nothing moves.
 
     Args:
         z: codes, shape (B, latent_dim).
@@ -61,7 +62,7 @@ def planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     """
     same_shape(z=z, w=w, u=u)
     same_shape(b=b, examples=z[:, 0])
-    # TODO flow-2: one number tanh(w . z + b) per example, times its vector u_hat.
+    # TODO flow-2: one number per example, times its vector u_hat, added to its code.
     raise NotImplementedError("flow-2")  # YOUR CODE HERE
 
 
@@ -125,7 +126,7 @@ def chain(flows: Sequence[Flow], x: Tensor, direction: str) -> tuple[Tensor, Ten
     Raises:
         ValueError: an unknown direction.
 
-    Source: Rezende & Mohamed 2015, equations 6 and 7.
+    Source: Rezende & Mohamed 2015, section 3.1.
     """
     if direction not in ("forward", "inverse"):
         raise ValueError(f'direction must be "forward" or "inverse", not {direction!r}')
@@ -166,7 +167,7 @@ def flow_elbo(
     Raises:
         ValueError: x has nan or infinite pixels, or log_det is not one number per example.
 
-    Source: Rezende & Mohamed 2015, equations 13 and 15.
+    Source: Rezende & Mohamed 2015, equation 13 (log q_K) and the free energy that follows from it.
     """
     check_finite(x=x)
     same_shape(mu=mu, log_var=log_var, z_0=z_0, z_k=z_k)
@@ -214,13 +215,13 @@ def flow_log_prob(flow: Flow, x: Tensor) -> Tensor:
     data are denser than their latents.
 
     Args:
-        flow: can do forward; in the end it is in the mode in which it came.
+        flow: can do forward. It works in the mode in which it comes, training or evaluation, and is left in it.
         x: points, shape (B, dim); for a learned prior these are the codes of a VAE.
 
     Returns:
         log p(x) in nats, shape (B,).
 
-    Source: Dinh et al. 2017, equations 2 and 3.
+    Source: Dinh et al. 2017, section 3.1.
     """
     # TODO flow-7: where does the flow send x, how likely is that, and how much was space stretched on the way?
     raise NotImplementedError("flow-7")  # YOUR CODE HERE
@@ -275,7 +276,7 @@ class AmortisedPlanarFlow(PlanarFlow):
 
     At first it moves nothing: then the step is a PlanarFlow.
 
-    Source: Rezende & Mohamed 2015, section 4.2.
+    Source: Rezende & Mohamed 2015, section 4.
     """
 
     def __init__(self, dim: int, context: int) -> None:
@@ -341,7 +342,7 @@ class InverseAutoregressive(Flow):
     the hidden layer is shown h (B, context), too.
 
     Source: Kingma et al. 2016, "Improving variational inference with inverse autoregressive flow", section 4;
-    masks: Germain et al. 2015, "MADE", section 3.
+    masks: Germain et al. 2015, "MADE".
     """
 
     def __init__(self, dim: int, hidden_dim: int = 32, flip: bool = False, context: int = 0) -> None:

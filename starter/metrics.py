@@ -43,7 +43,7 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ, an image is smaller than a window, or a pixel lies outside [0, 1].
 
-    Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", equation 13.
+    Source: Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity".
     """
     if x.shape != y.shape or x.ndim != 4:
         raise ValueError(f"x {tuple(x.shape)} and y {tuple(y.shape)} must have the same shape (B, C, H, W)")
@@ -117,7 +117,7 @@ def frechet_distance(mu_1: Tensor, cov_1: Tensor, mu_2: Tensor, cov_2: Tensor) -
         ValueError: the shapes do not fit each other.
 
     Source: Dowson & Landau 1982, "The Fréchet distance between multivariate normal distributions"; as a score of
-    generators: Heusel et al. 2017, "GANs trained by a two time-scale update rule", equation 6.
+    generators: Heusel et al. 2017, "GANs trained by a two time-scale update rule".
     """
     dim = mu_1.numel()
     shapes = [tuple(t.shape) for t in (mu_1, cov_1, mu_2, cov_2)]
@@ -155,7 +155,7 @@ def kid(real: Tensor, fake: Tensor) -> Tensor:
     Raises:
         ValueError: different numbers of features, or fewer than 2 rows.
 
-    Source: Bińkowski et al. 2018, "Demystifying MMD GANs", section 4; the estimator: Gretton et al. 2012, equation 3.
+    Source: Bińkowski et al. 2018, "Demystifying MMD GANs", section 4; the estimator: Gretton et al. 2012.
     """
     rows_of_features(2, real=real, fake=fake)
     # TODO met-5: three matrices of kernels; two means without the diagonal, one with everything.

@@ -38,7 +38,7 @@ def coupling_mask(shape: Shape, kind: str, flip: bool = False) -> Tensor:
     Raises:
         ValueError: an unknown kind, or a channel mask for one channel.
 
-    Source: Dinh et al. 2017, "Density estimation using Real NVP", section 3.4, figure 3.
+    Source: Dinh et al. 2017, "Density estimation using Real NVP", section 3.4.
     """
     channels, height, width = shape
     if kind not in ("checkerboard", "channel"):
@@ -64,7 +64,7 @@ def coupling_forward(x: Tensor, mask: Tensor, net: ScaleShiftNet) -> tuple[Tenso
     Returns:
         z of x's shape, and log_det = log |det dz/dx|, shape (B,).
 
-    Source: Dinh et al. 2017, equations 6 (the determinant) and 9 (the layer).
+    Source: Dinh et al. 2017, sections 3.3 (the determinant) and 3.4 (the layer).
     """
     # TODO nvp-2: ask the net, transform the free numbers, and sum log s over them for each example.
     raise NotImplementedError("nvp-2")  # YOUR CODE HERE
@@ -84,7 +84,7 @@ def coupling_inverse(z: Tensor, mask: Tensor, net: ScaleShiftNet) -> tuple[Tenso
     Returns:
         x of z's shape, and log_det = log |det dx/dz|, shape (B,).
 
-    Source: Dinh et al. 2017, equation 8.
+    Source: Dinh et al. 2017, section 3.3.
     """
     # TODO nvp-3: the same net, the two steps undone in the opposite order, and the log_det of this direction.
     raise NotImplementedError("nvp-3")  # YOUR CODE HERE
@@ -107,7 +107,7 @@ def squeeze(x: Tensor, inverse: bool = False) -> Tensor:
     Raises:
         ValueError: an odd height or width; with `inverse`, a number of channels that 4 does not divide.
 
-    Source: Dinh et al. 2017, section 3.6, figure 3.
+    Source: Dinh et al. 2017, section 3.6.
     """
     b, c, h, w = x.shape
     if not inverse and (h % 2 or w % 2):
@@ -188,7 +188,7 @@ def split(h: Tensor) -> Split:
     Raises:
         ValueError: an odd number of channels.
 
-    Source: Dinh et al. 2017, section 3.6, equations 13 to 16.
+    Source: Dinh et al. 2017, section 3.6.
     """
     if h.shape[1] % 2:
         raise ValueError(f"h {tuple(h.shape)} cannot be split: its {h.shape[1]} channels have no halves; squeeze first")
@@ -199,7 +199,8 @@ def split(h: Tensor) -> Split:
 def bits_per_dim(log_prob: Tensor, shape: Shape) -> Tensor:
     """How many bits a code for the image needs, for each of its numbers.
 
-    bits per dimension = -log2 P(x) / (C * H * W)
+    A code that is made for P spends minus the logarithm of P(x) to the base 2 on an image: so many bits. Divided among
+    all numbers of the image, those of every channel, they are its bits per dimension.
 
     A uniform guess over all grey levels costs log2(levels): 4.09 for 17, 8 for 256.
 
@@ -284,7 +285,7 @@ def encode(
     Raises:
         ValueError: no stages.
 
-    Source: Dinh et al. 2017, section 3.6, equations 13 to 16.
+    Source: Dinh et al. 2017, section 3.6.
     """
     if not len(stages):
         raise ValueError("stages must hold at least one stage, not 0")

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
     """Turn standard-normal noise into a sample of q(z | x).
 
-    z = mu + sigma * eps,  sigma = exp(log_var / 2),  eps ~ N(0, I)
+    Each number of the noise is scaled by sigma, the standard deviation of its latent, and then shifted by the mean of
+    its latent: where the noise is 0, the sample is the mean. What is given is the logarithm of the variance sigma^2.
 
     The noise is an argument, so a test can fix it, and gradients reach mu and log_var.
 
@@ -36,7 +37,8 @@ def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
 def kl_divergence(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL(q(z | x) || p(z)) between a diagonal Gaussian and the standard normal, one number per example.
 
-    KL = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - log sigma_j^2)
+    One latent costs half of this: the square of its mean, plus its variance, minus 1, minus the natural logarithm of
+    its variance. The costs of an example's latents add up. (Where q is the standard normal itself, they are 0.)
 
     Args:
         mu: mean of q(z | x), shape (B, latent_dim).
@@ -56,12 +58,16 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
 
     -log p(x | z) = -sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)],  p = sigmoid(logits)
 
+    For pixels that are 0 or 1 this is a negative log-likelihood. For grey ones it is the cross-entropy: it
+    lacks the normalising constant of a density of grey values, that of the continuous Bernoulli (Loaiza-Ganem &
+    Cunningham 2019).
+
     Args:
         logits: decoder output before the sigmoid, shape (B, C, H, W).
         x: images in [0, 1], the same shape.
 
     Returns:
-        Negative log-likelihood in nats, shape (B,).
+        Negative log-likelihood in nats, for grey pixels without that constant, shape (B,).
 
     Raises:
         ValueError: the shapes differ (broadcasting would hide it).
@@ -125,7 +131,7 @@ def elbo(
     Returns:
         ELBO(loss, reconstruction, kl), three scalars.
 
-    Source: Kingma & Welling 2014, equation 3; beta: Higgins et al. 2017, "beta-VAE", equation 4.
+    Source: Kingma & Welling 2014, section 2.2; beta: Higgins et al. 2017, "beta-VAE".
     """
     # TODO vae-5: put bernoulli_nll or gaussian_nll and kl_divergence together, averaged over the batch.
     raise NotImplementedError("vae-5")  # YOUR CODE HERE
@@ -184,7 +190,7 @@ def importance_weighted_bound(log_p_x_given_z: Tensor, log_p_z: Tensor, log_q_z:
     Returns:
         The bound in nats, shape (B,).
 
-    Source: Burda et al. 2016, "Importance weighted autoencoders", equation 8.
+    Source: Burda et al. 2016, "Importance weighted autoencoders", section 3.
     """
     # TODO vae-6: the log of the mean of the weights, from log weights alone.
     raise NotImplementedError("vae-6")  # YOUR CODE HERE
@@ -197,7 +203,8 @@ def sample_prior(decoder: nn.Module, eps: Tensor, temperature: float = 1.0) -> T
     x ~ p(x | z),  z = temperature * eps; shown is the mean of p(x | z), not a draw from it
 
     Args:
-        decoder: maps z (N, latent_dim) to logits (N, C, H, W); in the end it is in the mode in which it came.
+        decoder: maps z (N, latent_dim) to logits (N, C, H, W). It decodes in the mode in which it comes, training or
+            evaluation, and is left in it: modes are the caller's business.
         eps: standard-normal noise, shape (N, latent_dim).
         temperature: standard deviation of z; below 1 gives safer and more alike images.
 

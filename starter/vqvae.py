@@ -19,7 +19,7 @@ from torch import Tensor, nn
 def nearest_codes(z: Tensor, codebook: Tensor) -> Tensor:
     """For every vector the number of the codebook's row that lies nearest to it.
 
-    k(z) = argmin_k ||z - e_k||
+    Near is meant in the Euclidean norm. Rows are counted from 0.
 
     Args:
         z: vectors, shape (N, D).
@@ -31,7 +31,7 @@ def nearest_codes(z: Tensor, codebook: Tensor) -> Tensor:
     Raises:
         ValueError: z is no (N, D), the codebook is empty, or its rows have another length.
 
-    Source: van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", equation 1.
+    Source: van den Oord, Vinyals & Kavukcuoglu 2017, "Neural discrete representation learning", section 3.1.
     """
     rows_of_vectors(z=z, codebook=codebook)
     if not len(codebook):
@@ -84,7 +84,7 @@ def pull(moving: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ.
 
-    Source: van den Oord et al. 2017, equation 3, second and third term.
+    Source: van den Oord et al. 2017, section 3.2, the second and the third term of the loss.
     """
     same_shape(moving=moving, target=target)
     # TODO vq-3: which of the two must not learn? Then the sum of squares of each example, and the mean.
@@ -273,7 +273,7 @@ def code_log_prob(logits: Tensor, codes: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes do not fit, or a code lies outside 0 .. K - 1.
 
-    Source: van den Oord et al. 2016, equation 1.
+    Source: van den Oord et al. 2016, section 2.1.
     """
     if logits.ndim != 4 or codes.shape != (len(logits), *logits.shape[2:]):
         raise ValueError(f"logits {tuple(logits.shape)} must be (B, K, h, w) and codes {tuple(codes.shape)} (B, h, w)")

@@ -34,7 +34,7 @@ def critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     Raises:
         ValueError: scores that are not one number per image: (B, 1) and (B,) would broadcast to (B, B).
 
-    Source: Arjovsky et al. 2017, "Wasserstein GAN", equation 2.
+    Source: Arjovsky et al. 2017, "Wasserstein GAN", section 3.
     """
     one_per_image(real_scores=real_scores, fake_scores=fake_scores)
     # TODO wgan-1: the difference of two means, such that a smaller loss separates real from fake images better.
@@ -87,7 +87,8 @@ def clip_weights(critic: nn.Module, c: float) -> None:
 def mix(real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:
     """A random point on the line between each real example and a fake one: where the penalty looks at the slope.
 
-    x_hat = eps * x + (1 - eps) * G(z),  eps ~ U[0, 1], one number per example
+    x_hat is a mixture of the real example x and of G(z), with weights that add up to 1: that of the real one is eps,
+    drawn from U[0, 1]. Each example has one eps, for all of its numbers.
 
     Args:
         real: examples, shape (B, …): images (B, C, H, W), or points (B, 2).

@@ -186,13 +186,20 @@ def unlike(example: dict[str, Tensor], words: dict, rows: list[dict]) -> str:
 def strangers(own: dict[str, np.ndarray], words: dict, row: dict) -> dict[str, str]:
     """Argument -> in which way it is not that of a known call."""
     found = {n: f" ({words.get(n)!r}, not {word!r})" for n, word in row["words"].items() if words.get(n) != word}
+    right = {name: np.array(mark) for name, mark in row.get("parts", {}).items()}
     for argument, mark in own.items():
-        known = np.array(row.get("parts", {}).get(argument, (np.nan, np.nan)))
-        if not np.abs(known - mark).max() <= 1e-4 * max(np.abs(known).max(), 1.0):
+        known = right.get(argument, np.full(2, np.nan))
+        if not is_mark(mark, known):
             share = mark / np.where(known == 0, np.nan, known)
             times = abs(share[0] - share[1]) <= 1e-4 * abs(share[0]) and len(own) > 1
-            found[argument] = f" ({share[0]:.4g} times it)" if times else ""
+            others = [name for name, other in right.items() if is_mark(mark, other)]
+            how = f"{share[0]:.4g} times it" if times else f"the numbers of {others[0]}" if others else ""
+            found[argument] = f" ({how})" if how else ""
     return found
+
+
+def is_mark(mark: np.ndarray, known: np.ndarray) -> bool:
+    return bool(np.abs(known - mark).max() <= 1e-4 * max(np.abs(known).max(), 1.0))
 
 
 def plain(numbers: Any) -> np.ndarray:

@@ -168,12 +168,13 @@ class Bend(Flow):
 
 @probe("nvp-9", spared={"extreme": "that is its layers' task"})
 def encode(module: ModuleType, draw: Draw) -> Arrays:
-    """Three scales; then one, of points; then two of one example in evaluation mode, the second without layers."""
+    """Three scales; then one, of points, and none; then two of one example in evaluation mode, the second is empty."""
     (b, quarter, h, w), (d,) = draw.batch(), draw.dims("D", low=7, high=8)
     image, point = draw.mixed(b, 4 * quarter, h, w), draw.mixed(b, d)
     layers = [Bend(draw.mixed(4 * quarter)) for _ in range(5)]
     seen = encoded(module, [layers[:2], layers[2:4], layers[4:]], image)
     seen |= case("one stage, points", encoded(module, [layers[:2]], point))
+    seen |= case("an empty stage alone, log_det is 0", encoded(module, [[]], point))
     bare = encoded(module, [layers[1:2], []], image[:1], training=False)
     return seen | case("one example, an empty stage, evaluation mode", bare)
 
@@ -199,7 +200,7 @@ def encoded(module: ModuleType, stages: list[list[Bend]], x: Tensor, training: b
 
     found: list[tuple] = []
     seen = observe(through, {"x": x}, ("x",))
-    seen |= gradients_of(named(found[0]), {"the first layer's weight": stages[0][0].weight})
+    seen |= gradients_of(named(found[0]), {"the first layer's weight": layers[0].weight} if layers else {})
     seen["shapes of what is halved"] = np.array(left).ravel()
     seen["how often each layer is asked"] = np.array([len(layer.modes) for layer in layers])
     modes = [mode for layer in layers for mode in (*layer.modes, layer.training)]

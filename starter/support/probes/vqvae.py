@@ -107,6 +107,23 @@ def linked(totals: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return asked
 
 
+def in_any_order(pull: Callable[..., Tensor], z: Tensor) -> Callable[..., Tensor]:
+    """The squared error of an image is asked with its numbers in z's order, in whichever an answer has them."""
+    rank = z.flatten(1).argsort(dim=1).argsort(dim=1)
+
+    def asked(moving: Tensor, target: Tensor) -> Tensor:
+        for one in (moving, target):
+            if one.numel() == z.numel() and len(one) == len(z) and moving.shape == target.shape:
+                flat = one.detach().flatten(1)
+                if torch.equal(flat.sort(dim=1).values, z.flatten(1).sort(dim=1).values):  # it is z
+                    places = flat.argsort(dim=1).gather(1, rank)
+                    moving, target = (a.flatten(1).gather(1, places).view_as(z) for a in (moving, target))
+                    break
+        return pull(moving, target)
+
+    return asked
+
+
 @probe(
     "vq-5",
     *("nearest_codes", "straight_through", "pull", "code_totals"),
@@ -129,7 +146,7 @@ def quantize(module: ModuleType, draw: Draw) -> Arrays:
     judged = Layer(codebook, counts, sums, decays[0]).eval()
 
     def asked(layer: nn.Module, z: Tensor = z, gradients: tuple[str, ...] = ("z",)) -> Arrays:
-        with swapped(module, {"code_totals": linked(module.code_totals)}):
+        with swapped(module, {"code_totals": linked(module.code_totals), "pull": in_any_order(module.pull, z)}):
             return observe(lambda z: module.quantize(layer, z), {"z": z}, gradients)
 
     tensors = dict(follows.named_buffers())
@@ -141,7 +158,8 @@ def quantize(module: ModuleType, draw: Draw) -> Arrays:
     seen |= case("one example", asked(other, z[:1], ()))
     seen |= {f"{name} (one example)": value for name, value in other.state().items()}
     leaf = z.clone().requires_grad_()
-    found = named(module.quantize(learns, leaf.clone()))
+    with swapped(module, {"pull": in_any_order(module.pull, z)}):
+        found = named(module.quantize(learns, leaf.clone()))
     losses = [found.get("codebook_loss"), found.get("commitment_loss")]
     slopes = [[slope(loss, leaf), slope(loss, learns.codebook)] for loss in losses]
     seen["each loss moves z, the codebook"] = np.array([[bool(g.any()) for g in pair] for pair in slopes])

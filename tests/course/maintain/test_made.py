@@ -87,6 +87,14 @@ def test_a_change_of_the_reference_is_found_by_its_numbers(task):
     assert told
 
 
+def test_no_sentence_misses_a_call_that_only_another_right_answer_has():
+    assert not made.is_known("ae-5", "maximum() is left out") and made.is_known("ae-5", "clamp() is left out")
+    assert made.is_known("flow-1", "logsumexp() is taken of `w`, where another function should be")  # hers, maybe
+    reference = {task: {change.said for change in made.said(task).values()} for task in TASKS}
+    for task, table in mistakes.known().items():
+        assert not [text for text in table["says"] if text not in reference[task] and not made.is_known(task, text)]
+
+
 def test_two_catalogued_mistakes_at_once_are_both_told():
     """Variance for sigma, and noise that is subtracted."""
     text = known_answers.answer_text({"task": "vae-1", "id": "two", "region": "return mu - torch.exp(log_var) * eps"})

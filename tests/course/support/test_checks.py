@@ -114,7 +114,7 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return torch.nn.BatchNorm1d(mu.shape[1])((mu * eps)[:1])", "should the network be in that mode?"),
         (
             "return torch.zeros(1).expand(10**10)",
-            f"a tensor of shape (10000000000,), expected float32 of shape ({B}, {D})",
+            "reparameterize returns a tensor of shape (10000000000,): far too much for the inputs that it was given.",
         ),
         ("return torch.ones(10**15)", "raises RuntimeError: 4e+06 GB of memory are asked for, and not there."),
         ("return (mu + eps).to_sparse()", "`result` is a tensor of layout torch.sparse_coo, expected float32 of shape"),
@@ -163,7 +163,14 @@ def test_a_module_that_cannot_run_gets_one_sentence(written, text, words):
         ("ae-1", "pass", "is None, a list is expected: is there a `return`?"),
         ("dc-2", "pass", "is None, a list is expected: is there a `return`?"),
         ("beta-3", "pass", "is None, a float is expected: is there a `return`?"),
+        ("ae-1", "return []", "`shapes of one plan` has shape (0,), expected (4, 3)"),
+        ("ae-1", "return [shape] * 10**6", "feature_shapes returns a list of 1000000 rows: far too much"),
+        ("ae-1", "return [[*range(10**6)]]", "feature_shapes returns a list with a row of more than 10000 numbers"),
+        ("ae-1", "return itertools.repeat((1, 2, 3))", "is a repeat, a list is expected."),
         ("gan-6", "return 2.0", "is a float, an int is expected."),
+        ("cgan-7", "return Field(2.0, 1.0, 0.5)", "is a float, a whole number is expected."),
+        ("wgan-7", "return torch.tensor(True)", "is a tensor of shape (), True or False (a bool) is expected."),
+        ("beta-3", "return torch.ones(5)", "is a tensor of shape (5,), a float is expected."),
         ("wgan-7", "pass", "is None, True or False (a bool) is expected: is there a `return`?"),
         ("nvp-2", "return x, torch.zeros(len(x))", "`z`: 60 of 120 numbers are right;"),
         ("nvp-2", "return x", "`z` is missing; you return result."),
@@ -180,6 +187,46 @@ def test_what_is_returned_has_the_name_and_the_kind_that_the_docstring_gives_it(
     assert words in message(task)
 
 
+def wrapped(task: str, *lines: str) -> str:
+    """The solution's module, whose function does something more with its result, `out`."""
+    name = TASKS[task]["symbol"]
+    body = "\n".join(f"    {line}" for line in ("out = right(*args, **kwargs)", *lines))
+    return (
+        f"{known_answers.solution(module_of(task)).read_text()}\nright = {name}\ndef {name}(*args, **kwargs):\n{body}\n"
+    )
+
+
+@pytest.mark.parametrize("task", ["ae-1", "ae-2", "dc-2", "dc-3"])
+def test_a_generator_is_no_list(written, task):
+    """The lab, which asks for its length, would fail on it."""
+    written(wrapped(task, "yield from out"), module_of(task))
+    assert "is a generator, a list is expected." in message(task)
+
+
+@pytest.mark.parametrize(
+    "task", ["vae-1", "vae-7", "flow-1", "flow-2", "flow-4", "ae-4", "wgan-4", "nvp-2", "nvp-3", "fm-3", "fm-4", "vq-8"]
+)
+def test_one_latent_or_channel_is_a_dimension_of_its_own(written, task):
+    squeezed = ("x, log_det = out", "return x.squeeze(1), log_det") if task in ("flow-4", "nvp-2", "nvp-3") else None
+    written(wrapped(task, *(squeezed or ("return out.squeeze(1)",))), module_of(task))
+    assert "dimensions of length 1" in message(task)
+
+
+def test_a_result_that_fills_the_memory_is_made_once(written):
+    written(
+        answer(
+            "global calls\ncalls = globals().get('calls', 0) + 1\nassert calls == 1\nreturn mu.expand(10**8, *mu.shape)"
+        )
+    )
+    assert "far too much" in message()
+
+
+def test_a_constant_is_no_multiple_of_what_another_mistake_gives(written):
+    for region in ("return 2.0", "return 0.3 + 0 * step"):
+        written(answer(region, "beta-3"), "beta_vae")
+        assert "times the numbers" not in message("beta-3")
+
+
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "dc-4"])  # there pass does leave Sequential() out
 def test_a_forgotten_return_is_not_told_as_another_mistake(written, task):
     written(answer("pass", task), TASKS[task]["lab"])
@@ -190,6 +237,8 @@ def test_an_unknown_call_of_a_neighbour_says_which_argument_is_another_and_how(w
     text = known_answers.solution("flow_vae").read_text()
     written(text.replace("return z + u_hat(w, u) * h[:, None]", "return z + u_hat(w, 3 * u) * h[:, None]"), "flow_vae")
     assert "raises UnknownCall: u_hat() is called with another u (3 times it) than a right answer" in message("flow-2")
+    written(text.replace("return z + u_hat(w, u) * h[:, None]", "return z + u_hat(u, w) * h[:, None]"), "flow_vae")
+    assert "another w (the numbers of u) and another u (the numbers of w) than a right answer" in message("flow-2")
 
 
 def test_a_mistake_with_a_name_needs_no_hint_before_the_second_try(written):

@@ -1,5 +1,7 @@
 """Probes, stand-ins and comparison: what decides between right and wrong."""
 
+import random
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,13 @@ def test_arrays_are_of_order_one(task):
         ("torch.set_grad_enabled(False)", "whether gradients are recorded"),
         ("torch.set_num_threads(torch.get_num_threads() + 1)", "the number of threads"),
         ("torch.use_deterministic_algorithms(True)", "whether torch is deterministic"),
+        ("torch.backends.cudnn.deterministic = True", "whether cuDNN is deterministic"),
+        ("torch.backends.cudnn.benchmark = True", "whether cuDNN tries what is fastest"),
+        ("torch.autograd.set_detect_anomaly(True)", "whether torch looks for anomalies"),
+        ("import numpy; numpy.random.seed(0)", "the seed of NumPy's random numbers"),
+        ("import random; random.seed(0)", "the seed of Python's random numbers"),
+        ("import warnings; warnings.simplefilter('ignore')", "which warnings are shown"),
+        ("import warnings; warnings.filterwarnings('error')", "which warnings are shown"),
     ],
 )
 def test_a_setting_that_an_answer_changes_is_told_and_put_back(line, setting):
@@ -83,13 +92,26 @@ def test_a_setting_that_an_answer_changes_is_told_and_put_back(line, setting):
     )
 
 
+def streams() -> list:
+    return [torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()]
+
+
 def test_drawing_random_numbers_changes_no_setting_and_not_the_callers_stream():
-    torch.manual_seed(5)
-    expected = torch.rand(2)
-    torch.manual_seed(5)
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    expected = streams()
+    torch.set_rng_state(before[0]), np.random.set_state(before[1]), random.setstate(before[2])
     with probes.core.settings() as changed:
-        torch.rand(3)
-    assert changed == {} and torch.equal(torch.rand(2), expected)
+        streams()
+    assert changed == {} and streams() == expected
+
+
+def test_a_warning_that_a_library_hides_or_a_block_for_itself_changes_no_setting():
+    with probes.core.settings() as changed:
+        warnings.filterwarnings("ignore", message="numpy.ndarray size changed")
+        warnings.filterwarnings("always", category=DeprecationWarning)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+    assert changed == {}
 
 
 def linear(x, scale, kind="up"):
