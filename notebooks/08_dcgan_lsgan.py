@@ -210,10 +210,14 @@ guesses.outcome("dc-overtakes", when[(overtaken > 200) + (overtaken > 600)])
 
 # %%
 plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
+many = models["DCGAN"].sample(torch.randn(500, 10, generator=torch.Generator().manual_seed(training.SEED)))
+told = (features.class_probs(many).amax(dim=1) > 0.5).float().mean()
+print("in more than half of the samples a classifier sees one digit, with more than 50 %:", bool(told > 0.5))
 
 # %% [markdown]
-# Strokes instead of single pixels, and more than half of the samples can be read as a digit. A convolution is local:
-# what stands in the upper half of the start map paints the upper half of the image. So take the upper half of one
+# Strokes instead of single pixels, and in more than half of the samples a classifier finds one digit more probable than
+# all others together. A convolution is local: what stands in the upper half of the start map paints the upper half of the
+# image. So take the upper half of one
 # code's map and the lower half of another's.
 #
 # **Predict.** Will there be a seam?
