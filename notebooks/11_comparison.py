@@ -157,8 +157,8 @@ print("the autoencoder's diversity is higher, and its share of sure samples lowe
 #
 # The autoencoder takes part although it is no generator. Its codes are drawn from a normal distribution that was fitted
 # to the codes of the training images, once training was over. That is a prior, only one that nobody trained for. Its FID is
-# less than a third away from that of the VAE: fragments of strokes keep the contrast and the variety of digits (look at its diversity), which FID
-# rewards. And yet the classifier is sure of fewer of its samples.
+# less than a third away from that of the VAE: fragments of strokes keep the contrast and the variety of digits (look at its
+# diversity), which FID rewards. And yet the classifier is sure of fewer of its samples.
 #
 # Mind the column "sure", too. A classifier is also sure of soft, typical shapes: compare β = 4 in "sure" and in FID.
 #

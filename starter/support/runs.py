@@ -131,7 +131,7 @@ def at_one_price(data: str) -> dict[str, Run]:
     found = read(data)
     for name, run in found.items():
         if (had := run.settings.get("cpu_seconds")) != PRICE:
-            raise ValueError(f"{data}/{name} had {had} seconds of a core, not {PRICE}: it cannot be compared, delete it")
+            raise ValueError(f"{data}/{name} had {had} seconds of a core, not {PRICE}: it does not compare, delete it")
     return found
 
 
