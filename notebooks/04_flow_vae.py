@@ -46,14 +46,14 @@ diagrams.show("flow_vae")
 # %% [markdown]
 # ## 4.1 Stretch, and it gets thin
 #
-# Draw $z$ from a density $p$, and move every draw by an increasing function $f$. Where $f$ is steep, draws move apart;
+# Draw $z$ from a density $p$, and move every draw by an increasing function $g$. Where $g$ is steep, draws move apart;
 # where it is flat, they crowd. Probability is only moved, so
 #
-# $$q(f(z)) = \frac{p(z)}{f'(z)}, \qquad \log q(f(z)) = \log p(z) - \log f'(z)$$
+# $$q(g(z)) = \frac{p(z)}{g'(z)}, \qquad \log q(g(z)) = \log p(z) - \log g'(z)$$
 #
-# **Predict.** $f(z) = z + 2\tanh(2z)$ is steep at 0 and has slope 1 far away. What becomes of a normal distribution?
+# **Predict.** $g(z) = z + 2\tanh(2z)$ is steep at 0 and has slope 1 far away. What becomes of a normal distribution?
 #
-# **Change a number.** $f(z) = z + a \tanh(2z)$ has slope $1 + 2a$ at 0. Set `a` to $-0.4$, then to 0.5, and run the
+# **Change a number.** $g(z) = z + a \tanh(2z)$ has slope $1 + 2a$ at 0. Set `a` to $-0.4$, then to 0.5, and run the
 # cell again. Look at both panels at $z = 0$: by which factor does $q$ differ from $p$ there?
 
 # %%
@@ -62,13 +62,13 @@ z = torch.linspace(-3.5, 3.5, 400)
 moved = z + a * torch.tanh(2 * z)
 slope = 1 + 2 * a * (1 - torch.tanh(2 * z) ** 2)
 p = torch.exp(vae.log_normal(z[:, None]))
-plots.panels({"f(z)": {"": (z, moved)}, "density": {"p": (z, p), "q = p / f '": (moved, p / slope)}}, x="z")
+plots.panels({"g(z)": {"": (z, moved)}, "density": {"p": (z, p), "q = p / g '": (moved, p / slope)}}, x="z")
 
 # %% [markdown]
 # One hill has become two: the steep part tears a gap into the middle. In more dimensions the slope is the Jacobian, and
 # its determinant says how much a small volume grows:
 #
-# $$\log q(f(z)) = \log p(z) - \log\Big|\det\frac{\partial f}{\partial z}\Big|$$
+# $$\log q(g(z)) = \log p(z) - \log\Big|\det\frac{\partial g}{\partial z}\Big|$$
 #
 # That is all. The art is to find maps that bend a lot, can be inverted, and have a cheap determinant.
 #
@@ -304,6 +304,10 @@ check("flow-5")  # starter/flow_vae.py, flow_elbo
 #
 # $$\log p(x) - \mathrm{ELBO} = \mathrm{KL}\big(q(z \mid x) \,\Vert\, p(z \mid x)\big)$$
 #
+# Our pixels are grey, and $\log p(x \mid z)$ is here what it was in 2.3: minus the cross-entropy, a log-likelihood without the
+# normalising constant of the continuous Bernoulli (Loaiza-Ganem & Cunningham 2019). The line holds all the same, and the
+# posterior is exact for the model that is trained here; only $\log p(x)$ is no log-density of grey values.
+#
 # **Predict.** Must the exact posterior of an image have one hill?
 
 # %% tags=["training"]
@@ -497,8 +501,8 @@ print("there and back:", torch.allclose(back, codes, atol=1e-3), torch.allclose(
 #
 # $$\log p(z) = \log\mathcal N(f(z); 0, I) + \log\Big|\det\frac{\partial f}{\partial z}\Big|$$
 #
-# From here on $f$ is `forward`, from the code to noise. In 4.1 it went the other way, from noise to the draw: there the
-# log-determinant was subtracted, here it is added.
+# Here $f$ is `forward`, from the code to noise: its log-determinant is added. That of the $g$ of 4.1, from noise to the
+# draw, was subtracted.
 #
 # **Predict.** Where will the learned density be high?
 
@@ -595,18 +599,20 @@ for name in [name for name in table if name != "VAE"]:
 densities.dots(difference, "Difference to the VAE of the same seed: one dot a seed, below 0 is better", "nats per image")
 named = dict(zip(("planar", "IAF", "planar,\ncontext", "IAF,\ncontext", "coupling", "prior"), flows))
 guesses.outcome("flow-best", named[min(named, key=lambda name: mean[name][0])])
-gain = (table["VAE"] - table["prior"])[:, :2]  # (seeds, 2 bounds)
+gain = {name: mean["VAE"][0] - values[0] for name, values in mean.items()}
 for name in ("planar", "IAF"):
-    better = (table[f"{name},\ncontext"] < table[name])[:, :2].all()
-    print(f"{name}: better with context, in both bounds and with every seed:", bool(better))
-print("planar steps with context: more than a nat in the mean:", mean["VAE"][0] - mean["planar,\ncontext"][0] > 1)
-print("a learned prior: two nats in the mean, one with every seed:", bool((gain.mean(dim=0) > 1.9).all() and (gain > 1).all()))
+    print(f"{name}: less than a nat in the mean; with context more:", gain[name] < 1 and gain[f"{name},\ncontext"] > gain[name])
+print("planar steps with context: more than half a nat in the mean:", gain["planar,\ncontext"] > 0.5)
+print("couplings: between 0.2 and 2 nats in the mean:", 0.2 < gain["coupling"] < 2)
+prior = (table["VAE"] - table["prior"])[:, :2]  # (seeds, 2 bounds)
+ahead = (prior.mean(dim=0) > 1).all() and (prior > 0).all()
+print("a learned prior: a gain with every seed, of more than a nat in the mean of either bound:", bool(ahead))
 print("the VAE's bound of 32 samples is about two nats better:", 1.4 < mean["VAE"][0] - mean["VAE"][1] < 2.6)
 
 # %% [markdown]
-# Unconditional planar steps and IAF: half a nat or less in the mean, hardly more than a seed makes. With the context
-# both gain more with every seed, planar steps more than a nat in the mean. Couplings in the posterior: about a nat. A
-# learned *prior*: about two nats or more in the mean of either bound, and more than one with every seed.
+# Unconditional planar steps and IAF: less than a nat in the mean; compare it with how far their dots are apart. With the
+# context both gain more in the mean, planar steps more than half a nat. Couplings in the posterior gain, too, less than two
+# nats. A learned *prior* gains with every seed, and more than a nat in the mean of either bound.
 #
 # Section 4.6 has told why. Exact posteriors of two latents were nearly Gaussian; if those of eight are, too, a bent shape
 # gains little. But the encoder does
@@ -659,3 +665,4 @@ guesses.summary("flow", "flow-vae-mnist", "mnist")
 #   learned prior in our words.
 # - Burda, Grosse, Salakhutdinov 2016, *Importance weighted autoencoders*, ICLR: section 3.
 # - Cremer, Li, Duvenaud 2018, *Inference suboptimality in variational autoencoders*, ICML: the gap, taken apart.
+# - Loaiza-Ganem, Cunningham 2019, *The continuous Bernoulli*, NeurIPS: the normalising constant that grey pixels lack.

@@ -378,7 +378,8 @@ print("digits upside down cost less than counting levels:", costs["upside down"]
 
 # %% [markdown]
 # Random levels cost more than the uniform guess: what a model saves on digits it must waste elsewhere. Upside-down digits
-# are cheap: most bits go into strokes and smooth edges, few into which digit it is.
+# are cheap: most bits go into strokes and smooth edges, few into which digit it is. Flows that were trained on one set of
+# photographs gave another set the higher likelihood (Nalisnick et al. 2019).
 #
 # ## 5.8 New digits
 #

@@ -210,10 +210,16 @@ guesses.outcome("dc-overtakes", when[(overtaken > 200) + (overtaken > 600)])
 
 # %%
 plots.grid(models["DCGAN"].sample(z), f"DCGAN: FID {curves['DCGAN'][1][-1]:.1f}")
+many, sure = torch.randn(500, 10, generator=torch.Generator().manual_seed(training.SEED)), {}
+for name in ("fully connected", "DCGAN"):
+    sure[name] = (features.class_probs(models[name].sample(many)).amax(dim=1) > 0.9).float().mean()
+ahead = 1.5 * sure["fully connected"] < sure["DCGAN"] < 0.5
+print("sure samples: over 1.5 times as many as of the connected one, but less than half:", bool(ahead))
 
 # %% [markdown]
-# Strokes instead of single pixels, and more than half of the samples can be read as a digit. A convolution is local:
-# what stands in the upper half of the start map paints the upper half of the image. So take the upper half of one
+# Strokes instead of single pixels. A classifier is sure, at 90 %, of more than one and a half times as many samples as of the
+# fully connected GAN's, but still of less than half of them. A convolution is local: what stands in the upper half of the
+# start map paints the upper half of the image. So take the upper half of one
 # code's map and the lower half of another's.
 #
 # **Predict.** Will there be a seam?

@@ -25,6 +25,7 @@ from .nets import parameter_count
 
 REFERENCE = Path(__file__).with_name("reference_runs")
 SAMPLES = 300  # images in a run's picture
+PRICE = 25  # seconds of one core that each model had for the last lab: what the longest trainings of the labs take
 COLUMNS = 25
 measured: dict[str, str] = {}  # name of a run -> its data: those of this process that have samples
 TIMES = {"seconds", "sampling_seconds"}  # of a record: not the same on two machines
@@ -119,6 +120,19 @@ def read(data: str) -> dict[str, Run]:
     """Every run on a data set by its name: yours, or else the reference's."""
     yours = {path.stem: read_one(path) for path in sorted((folder() / data).glob("*.json"))}
     return of_reference(data) | yours
+
+
+def at_one_price(data: str) -> dict[str, Run]:
+    """Every run on a data set by its name, as `read` finds them, if each was trained for PRICE.
+
+    Raises:
+        ValueError: one was not, or its record does not say so.
+    """
+    found = read(data)
+    for name, run in found.items():
+        if (had := run.settings.get("cpu_seconds")) != PRICE:
+            raise ValueError(f"{data}/{name} had {had} seconds of a core, not {PRICE}: it does not compare, delete it")
+    return found
 
 
 def of_reference(data: str) -> dict[str, Run]:
