@@ -373,7 +373,7 @@ scores, sure = torch.linspace(-3, 3, 61), torch.full((1,), -100.0)  # a fake tha
 losses = {"hinge": lambda f: hinge_losses(f, sure)[0], "GAN (lab 7)": lambda f: gan.discriminator_loss(f, sure)}
 losses["Wasserstein"] = lambda f: wgan.critic_loss(f, torch.zeros(1))
 curves = {name: (scores, torch.stack([loss(f[None]) for f in scores])) for name, loss in losses.items()}
-plots.lines(curves, "What one real example costs the critic", "score f(x)", "loss")
+plots.lines(curves, "What one real example costs the critic", "score f(x)", "loss; that of the GAN in nats")
 
 # %% [markdown]
 # The Wasserstein loss falls for ever: it needs a bound on the slope. The loss of lab 7 falls less and less. The hinge
@@ -575,11 +575,11 @@ print("after 200 of them WGAN-GP is ahead:", histories["WGAN-GP"].watched[400]["
 
 # %%
 with plots.figure(8.5, 3.2, ncols=2) as axes:
-    for ax, (name, term) in zip(axes[0], (("WGAN-GP", "distance"), ("GAN (lab 7)", "generator"))):
+    for ax, (name, term, unit) in zip(axes[0], (("WGAN-GP", "distance", ""), ("GAN (lab 7)", "generator", ", nats"))):
         steps, fid = histories[name].curve("FID")
         smooth = plots.running_mean(histories[name].terms[term])
         ax.plot([smooth[step - 1] for step in steps[1:]], fid[1:], "o-", alpha=0.7)
-        plots.finish(ax, f"{term} of {name}", "FID")
+        plots.finish(ax, f"{term} of {name}{unit}", "FID")
 
 # %% [markdown]
 # And the two critics from inside, as in 9.6. **Predict.** Where do the weights of the clipped one lie?

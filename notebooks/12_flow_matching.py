@@ -411,8 +411,8 @@ real_spread = spread_in_classes(test.pixels(slice(500)), test.y[:500])
 guesses.outcome("fm-guidance", f"w = {min(rates, key=lambda w: judged[w]['FID']):g}")
 pictures = {"FID": {"": (rates, [row["FID"] for row in judged.values()])}}
 pictures["as ordered, %"] = {"": (rates, [100 * row["accuracy"] for row in judged.values()])}
-pictures["diversity inside of classes"] = {"samples": (rates, [row["diversity"] for row in judged.values()])}
-pictures["diversity inside of classes"]["test images"] = ((0, 5), (real_spread, real_spread))
+inside = {"samples": (rates, [row["diversity"] for row in judged.values()]), "test images": ((0, 5), [real_spread] * 2)}
+pictures["diversity in classes, squared pixels"] = inside
 plots.panels(pictures, "500 samples for each weight", "guidance weight w")
 training.within("lab 12 FID, weight 1 over weight 1.5", judged[1.0]["FID"] / judged[1.5]["FID"])
 training.within("lab 12 FID, weight 5 over weight 1.5", judged[5.0]["FID"] / judged[1.5]["FID"])

@@ -217,7 +217,51 @@ def test_levels_differ_by_their_dashes_and_the_legend_shows_which(shown):
 
 def test_a_panel_without_a_common_unit_is_labelled_with_its_name(shown):
     plots.panels({"FID": {"": ([0, 1], [0, 1])}, "nats": {"": ([0, 1], [0, 1])}}, x="step")
-    assert [ax.get_ylabel() for ax in only(shown).axes] == ["FID", "nats"]
+    assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in only(shown).axes] == [("step", "FID"), ("step", "nats")]
+
+
+def test_panels_may_have_a_label_each(shown):
+    plots.panels({"loss": {"": ([0, 1], [0, 1])}, "speed": {"": ([0, 1], [0, 1])}}, "", ("step", "σ"), ("nats", ""))
+    plots.training({"kl": [1.0, 2.0], "perplexity": [3.0, 4.0]}, y=("nats", "codes"))
+    labels = [[(ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) for ax in fig.axes] for fig, _ in shown]
+    assert labels[0] == [("loss", "step", "nats"), ("", "σ", "speed")]
+    assert labels[1] == [("kl 1.5", "step", "nats"), ("perplexity 3.5", "step", "codes")]
+
+
+def test_a_legend_hides_nothing(shown):
+    everywhere = {f"a curve {i}": (range(300), [i + step % 7 for step in range(300)]) for i in range(5)}
+    plots.lines(everywhere, "Full", "step", "nats")
+    plots.panels({"left": everywhere, "right": {"one": ([0, 1], [0, 0.1]), "two": ([0, 1], [1, 1])}}, "", "step", "nats")
+    for fig, _ in shown:
+        fig.draw_without_rendering()
+        boxes = [ax.get_legend().get_window_extent() for ax in fig.axes]
+        axes = [ax.get_tightbbox(for_layout_only=True).frozen() for ax in fig.axes]
+        assert not any(plots.hides(box, ax) for box, ax in zip(boxes, fig.axes))
+        labels = [ax.xaxis.label.get_window_extent() for ax in fig.axes]
+        assert axes and not any(box.overlaps(label) for box in boxes for label in labels)
+    inside = [ax.bbox.containsy(ax.get_legend().get_window_extent().y0) for fig, _ in shown for ax in fig.axes]
+    assert inside == [False, False, True]  # where there is room, it stays
+
+
+@pytest.mark.parametrize("draw", [plots.lines, lambda **kinds: plots.points(kinds["curves"])])
+def test_every_marker_can_be_seen_on_white(shown, draw):
+    draw(curves={str(i): (i, i) for i in range(10)}) if draw is not plots.lines else draw(
+        {str(i): ([i], [i]) for i in range(10)}, style="o"
+    )
+    ax = only(shown).axes[0]
+    edges = [line.get_markeredgecolor() for line in ax.lines] or [dot.get_edgecolors()[0] for dot in ax.collections]
+    assert len(edges) == 10
+    assert min(contrast(edge, plots.STYLE["axes.facecolor"]) for edge in edges) >= 3
+
+
+def test_a_point_keeps_its_look_where_others_are_missing(shown):
+    everyone = {name: (i, i) for i, name in enumerate("abcd")}
+    plots.points(everyone)
+    plots.points({name: everyone[name] for name in "db"}, among=list(everyone))
+    first, second = (fig.axes[0].collections for fig, _ in shown)
+    looks = [{dot.get_label(): (*dot.get_facecolors()[0], *dot.get_paths()[0].vertices.flat) for dot in dots}
+             for dots in (first, second)]  # fmt: skip
+    assert looks[1] == {name: looks[0][name] for name in "db"} and len(set(looks[0].values())) == 4
 
 
 def test_enlarged_pixels_are_squares():
@@ -242,7 +286,7 @@ def test_a_picture_has_a_text_that_never_changes_and_words_that_say_what_is_seen
     plots.bars({"a": 1.0, "b": 2.0}, y="nats")
     assert [data["text/plain"] for data, _ in displayed] == ["picture"] * 3
     said = [about["image/png"]["alt"] for _, about in displayed]
-    assert said[0] == "Two greys. Images; rows: x"
+    assert said[0] == "Two greys. 2 images in a row, 2×3 pixels each; rows: x"
     assert said[1] == "It falls. loss from 5 to 1; floor at 0.5; across: step; up: axis without a label"
     assert said[2] == "a 1, b 2; up: nats"
 
