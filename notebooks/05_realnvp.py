@@ -68,7 +68,7 @@ def by_hand(x):  # x: one example of six numbers, the first three pass
 
 
 jacobian = torch.autograd.functional.jacobian(by_hand, torch.randn(6))
-says = "a diagonal, grey and white in the lower left corner, and black everywhere else"
+says = "white and grey on the diagonal and in the lower left corner, black everywhere else"
 plots.grid(jacobian.abs().clamp(max=1)[None, None], "|dz/dx|: black is 0, white 1 or more", inches=2.4, says=says)
 
 # %% [markdown]

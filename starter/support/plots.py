@@ -211,7 +211,8 @@ def grid(
     tall = width * picture.shape[0] / picture.shape[1] + 0.15 + 0.3 * bool(title) + 0.25 * bool(column_labels)
     with figure(max(width + margin, 0.08 * len(title)), tall, title) as axes:
         ax = axes[0, 0]
-        ax.imshow(picture, interpolation="nearest", label="; ".join(filter(None, [counted(images, columns, size), says])))
+        words = "; ".join(filter(None, [counted(images, columns, size), says]))
+        ax.imshow(picture, interpolation="nearest", label=words)
         ax.grid(False)
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
@@ -243,9 +244,9 @@ def rows(
         raise ValueError(f"rows must have the same number of images, not {sorted(count)}")
     sizes = dict.fromkeys("×".join(map(str, images.shape[2:])) for images in named.values())
     images = torch.cat(alike(list(named.values())))
-    words = {"column_labels": column_labels, "says": says, "size": " or ".join(sizes)}
-    gap = max(1, images.shape[-1] // 16) if len(sizes) > 1 else 1
-    grid(images, title, count.pop(), list(named), gap=gap, inches=inches, **words)
+    gap, size = max(1, images.shape[-1] // 16) if len(sizes) > 1 else 1, " or ".join(sizes)
+    columns, labels = count.pop(), list(named)
+    grid(images, title, columns, labels, column_labels=column_labels, gap=gap, inches=inches, says=says, size=size)
 
 
 def alike(rows: Sequence[Tensor]) -> list[Tensor]:
@@ -375,13 +376,11 @@ def finish(ax: Axes, x: str = "", y: str = "", legend: bool = False) -> None:
         ax.legend()
 
 
-def training(
-    terms: Mapping[str, Sequence[float]], title: str = "", y: str | Sequence[str] = "nats per image"
-) -> None:
+def training(terms: Mapping[str, Sequence[float]], title: str = "", y: str | Sequence[str] = "nats per image") -> None:
     """Every term that `fit` recorded, in a panel of its own: faint per step, bold as a running mean.
 
-    `y` is the unit of all, or there is one for each. The first twentieth of the steps would dwarf the rest: the vertical
-    axis does not reach up to it.
+    `y` is the unit of all, or there is one for each. The first twentieth of the steps would dwarf the rest: the
+    vertical axis does not reach up to it.
     """
     with figure(2.9 * max(len(terms), 2), 2.8, title, ncols=len(terms)) as axes:
         units = for_each(y, len(terms))

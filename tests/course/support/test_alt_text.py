@@ -119,11 +119,11 @@ def test_much_is_told_in_brief(said):
     plots.lines({f"model {i}": (X, np.sin(X + i)) for i in range(9)}, "Waves", "x", "y")
     y = torch.arange(500) % 10
     plots.scatter({f"step {i}": (torch.randn(500, 2), y) for i in range(4)})
-    plots.scatter({"codes of test images": (y[:, None] + torch.tensor([0.0, 10.0]) + 0.25 * torch.tensor([1, -1] * 250)[:, None], y)}, "What " * 9)
+    plots.scatter({"codes of test images": (torch.stack([y + 0.25, y + 10.2], dim=1), y)}, "What " * 9)
     assert all(len(words) <= alt_text.LONGEST for words in said)
     assert said[0] == f"Waves. {', '.join(f'model {i}' for i in range(9))} between -1 and 1; across: x; up: y"
     assert "step 3; 0, 1, 2, 3, 4, 5, 6, 7, 8, 9: 500 points" in said[1]
-    assert "codes of test images; 500 points, the middle of 0 (0.25, 10.2), 1 (0.75, 10.8)," in said[2]
+    assert "codes of test images; 500 points, the middle of 0 (0.25, 10.2), 1 (1.25, 11.2)," in said[2]
 
 
 def test_single_points_keep_name_and_place_however_many_they_are(said):
