@@ -294,10 +294,7 @@ for name, schedule in schedules.items():
 # %%
 smooth = {name: plots.running_mean(history.terms["kl"]) for name, history in histories.items()}
 curves = {name: (range(10, len(kl)), kl[10:]) for name, kl in smooth.items()}
-with plots.figure(8, 3.2, "The rate during training") as axes:
-    plots.draw_curves(axes[0, 0], curves)
-    plots.finish(axes[0, 0], "step", "KL, nats")
-    axes[0, 0].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plots.lines(curves, "The rate during training", "step", "KL, nats")
 
 # %%
 terms = {name: measured(run) for name, run in trained.items()}

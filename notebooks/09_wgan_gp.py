@@ -198,8 +198,8 @@ x_hat = wgan.mix(real, fake, torch.rand(500))
 with plots.figure(4.6, 4.4) as axes:
     for marker, (name, points) in zip(plots.MARKERS, {"real": real, "generated": fake, "between": x_hat}.items()):
         axes[0, 0].scatter(*points.T, s=14, linewidths=0, marker=marker, label=name)
-    axes[0, 0].set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes[0, 0].set_aspect("equal")
+    plots.finish(axes[0, 0], "$x_1$", "$x_2$", legend=True)
 
 # %% [markdown]
 # ## 9.5 Second bound: penalise the slope
@@ -487,7 +487,7 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
         ax.scatter(*ring(300).T, s=14, linewidths=0, marker="^", label="real")
         ax.set(aspect="equal", title=f"{name}: {found} of 8 modes", xlim=(-3, 3), ylim=(-3, 3))
         plots.finish(ax, "$x_1$", "$x_2$")
-    ax.legend(loc="upper right")
+    ax.legend()
 
 # %% [markdown]
 # With one step the critic runs behind a generator that has already left. Its number is mostly too small, and the two

@@ -442,8 +442,7 @@ with plots.figure(4.6, 3.6, f"400 samples, asked for the lower moon, w = {w:g}")
         axes[0, 0].scatter(*points[side == moon][:300].T, s=9, marker=marker, color=plots.GREY, alpha=0.4, label=name)
     axes[0, 0].scatter(*ordered.T, s=9, linewidths=0, color=plots.COLOURS[0], label="samples")
     axes[0, 0].set(aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6))
-    plots.finish(axes[0, 0], "$x_1$ (standard deviations)", "$x_2$ (standard deviations)")
-    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    plots.finish(axes[0, 0], "$x_1$ (standard deviations)", "$x_2$ (standard deviations)", legend=True)
 
 # %% [markdown]
 # **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give

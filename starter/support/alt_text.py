@@ -96,8 +96,8 @@ def heat(image: AxesImage, brief: int) -> str:
     if values.ndim > 2:
         return f"an image of {height}×{width} pixels"
     (row, column), (left, right, bottom, top) = np.unravel_index(values.argmax(), values.shape), image.get_extent()
-    x = number(left + (column + 0.5) / width * (right - left), reach(image.axes, "x"))
-    y = number(top + (row + 0.5) / height * (bottom - top), reach(image.axes, "y"))
+    x = rounded(left + (column + 0.5) / width * (right - left), right - left)
+    y = rounded(top + (row + 0.5) / height * (bottom - top), top - bottom)
     between = "" if brief else f"a map from {number(values.min())} to {number(values.max())}, "
     return f"{between}highest at ({x}, {y})"
 
@@ -243,6 +243,11 @@ def finite(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
 def reach(ax: Any, axis: str) -> float:
     """How much an axis shows; 0 where its scale is none that swallows small numbers."""
     return float(np.ptp(getattr(ax, f"get_{axis}lim")())) if getattr(ax, f"get_{axis}scale")() == "linear" else 0.0
+
+
+def rounded(value: float, scale: float) -> str:
+    """As a place in a map that reaches so far is read: to a fiftieth or finer."""
+    return number(round(value, -math.floor(math.log10(abs(scale) / 50))))
 
 
 def number(value: float, scale: float = 0.0) -> str:

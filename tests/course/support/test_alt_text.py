@@ -171,7 +171,7 @@ def test_maps_with_numbers_at_their_axes_need_labels_and_grids_of_images_do_not(
         axes[0, 0].scatter([0], [0])
     plots.grid(torch.rand(6, 1, 2, 5), columns=3, row_labels=["0", "1"], column_labels=["0", "0", "3"])
     assert said == [
-        f"a map from 0.1 to 0.9, highest at (0.75, 2.25); across: {alt_text.NO_LABEL}, -3 to 3; "
+        f"a map from 0.1 to 0.9, highest at (0.8, 2.2); across: {alt_text.NO_LABEL}, -3 to 3; "
         f"up: {alt_text.NO_LABEL}, -3 to 3",
         "6 images in 2 rows of 3, 2×5 pixels each; rows: 0, 1; columns: 0, 0, 3",
     ]
