@@ -109,17 +109,14 @@ def clear_legends(fig: Figure) -> None:
 
 
 def hides(box: Bbox, ax: Axes) -> bool:
-    """Whether anything that is drawn lies in the box."""
-    for line in ax.lines:
-        path = line.get_transform().transform_path(line.get_path())
-        drawn = line.get_linestyle() != "None"
-        if path.intersects_bbox(box, filled=False) if drawn else box.count_contains(path.vertices):
-            return True
+    """Whether a line, a point, a patch or a word lies in the box."""
+    paths = [(line, line.get_transform().transform_path(line.get_path())) for line in ax.lines]
+    crossed = any(path.intersects_bbox(box, filled=False) for line, path in paths if line.get_linestyle() != "None")
     dots = [each for each in ax.collections if isinstance(each, PathCollection)]
-    found = [*ax.patches, *ax.texts]
-    return any(box.count_contains(each.get_offset_transform().transform(each.get_offsets())) for each in dots) or any(
-        box.overlaps(each.get_window_extent()) for each in found
-    )
+    points = [path.vertices for _, path in paths]
+    points += [each.get_offset_transform().transform(each.get_offsets()) for each in dots]
+    covered = any(box.overlaps(each.get_window_extent()) for each in (*ax.patches, *ax.texts))
+    return crossed or covered or any(box.count_contains(each) for each in points)
 
 
 def show(fig: Figure, alt: str = "", drawing: bool = False) -> None:
