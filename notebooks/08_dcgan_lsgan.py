@@ -294,7 +294,7 @@ panels = {
     "loss of the generator": {name: (logits, loss) for name, loss in losses.items()},
     "pull: size of its gradient": {name: (logits, pull) for name, pull in pulls.items()},
 }
-plots.panels(panels, x="what D says of a fake image", y=("nats; squares", "the same, per unit of what D says"))
+plots.panels(panels, x="what D says of a fake image", y=("nats; squares", "the same, per logit"))
 
 # %%
 check("ls-1")  # starter/dcgan.py, least_squares_discriminator_loss
