@@ -412,7 +412,7 @@ guesses.outcome("fm-guidance", f"w = {min(rates, key=lambda w: judged[w]['FID'])
 pictures = {"FID": {"": (rates, [row["FID"] for row in judged.values()])}}
 pictures["as ordered, %"] = {"": (rates, [100 * row["accuracy"] for row in judged.values()])}
 inside = {"samples": (rates, [row["diversity"] for row in judged.values()]), "test images": ((0, 5), [real_spread] * 2)}
-pictures["diversity in classes, squared pixels"] = inside
+pictures["diversity of features in classes"] = inside
 plots.panels(pictures, "500 samples for each weight", "guidance weight w")
 training.within("lab 12 FID, weight 1 over weight 1.5", judged[1.0]["FID"] / judged[1.5]["FID"])
 training.within("lab 12 FID, weight 5 over weight 1.5", judged[5.0]["FID"] / judged[1.5]["FID"])
