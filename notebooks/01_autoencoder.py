@@ -149,7 +149,8 @@ p = logit.sigmoid()
 entropy, square = -target * p.log() - (1 - target) * (1 - p).log(), (target - p) ** 2
 loss = {"cross-entropy": (logit, entropy), f"({target:g} - p)²": (logit, square)}
 slope = {"cross-entropy": (logit, p - target), f"({target:g} - p)²": (logit, -2 * (target - p) * p * (1 - p))}
-plots.panels({f"loss at target {target:g}": loss, "its slope": slope}, x="logit")
+panels = {f"loss at target {target:g}": loss, "its slope": slope}
+plots.panels(panels, x="logit", y=("nats; squared pixels", "the same, per unit of logit"))
 
 # %% [markdown]
 # Cross-entropy pulls with nearly full force: its slope is $p - x \approx -1$. The squared error behind a sigmoid is

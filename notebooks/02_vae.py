@@ -132,7 +132,7 @@ at = torch.tensor(list(three.values()))  # (3, 2): mu beside sigma
 values = vae.kl_divergence(at[:, :1], 2 * at[:, 1:].log())
 title = ", ".join(f"{name} {value:.2f} nats" for name, value in zip(three, values))
 both = {"KL against μ (σ = 1)": {"": along_mu}, "KL against σ (μ = 0)": {"": along_sigma}}
-plots.panels(both, title, "μ, or σ", "nats")
+plots.panels(both, title, ("μ", "σ"), "nats")
 guesses.outcome("vae-furthest", list(three)[values.argmax()])
 
 # %% [markdown]
@@ -178,7 +178,8 @@ plots.lines(estimate, "Two ways to the same number", "draws", "nats", level, log
 train, test = data.load(), data.load(split="test")
 x = test.pixels()
 mean_image = train.pixels().mean(dim=0).expand_as(x)
-plots.grid(torch.cat([mean_image[:1], x[:11]]), "The mean image, and eleven images to describe with it")
+title = "The mean image, and eleven images to describe with it"
+plots.grid(torch.cat([mean_image[:1], x[:11]]), title, says="the first is a grey blot without a shape")
 
 # %%
 check("vae-3")  # starter/vae.py, bernoulli_nll

@@ -58,7 +58,7 @@ rate = torch.linspace(0.2, 12, 100)
 distortion = 80 + 34 * torch.exp(-rate / 4)  # some curve: more rate, less distortion, with diminishing returns
 best = {f"β = {beta:g}": distortion + beta * rate for beta in (0.5, 1, 2, 4)}
 curves = {f"{name}: best R = {rate[loss.argmin()]:.1f}": (rate, loss) for name, loss in best.items()}
-plots.lines(curves, "One rate–distortion curve, four losses D + βR", "rate R", "nats per image")
+plots.lines(curves, "One rate–distortion curve, four losses D + βR", "rate R, nats", "nats per image")
 
 # %% [markdown]
 # At the minimum $s = \beta$: the slope of the curve of possible $(R, D)$ is $-\beta$. With a large β the model
@@ -294,10 +294,7 @@ for name, schedule in schedules.items():
 # %%
 smooth = {name: plots.running_mean(history.terms["kl"]) for name, history in histories.items()}
 curves = {name: (range(10, len(kl)), kl[10:]) for name, kl in smooth.items()}
-with plots.figure(8, 3.2, "The rate during training") as axes:
-    plots.draw_curves(axes[0, 0], curves)
-    plots.finish(axes[0, 0], "step", "KL, nats")
-    axes[0, 0].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plots.lines(curves, "The rate during training", "step", "KL, nats")
 
 # %%
 terms = {name: measured(run) for name, run in trained.items()}
@@ -417,7 +414,8 @@ codes = torch.stack([v + 0.3 * torch.randn(4000), torch.randn(4000)], dim=1)
 tables = bv.joint_probabilities(codes, v[:, None], 16)[:, 0]  # (2 latents, 16 bins, 8 values)
 pictures = (tables / tables.amax()).transpose(1, 2).unsqueeze(1)
 labels = ["a latent that knows v", "a latent that does not"]
-plots.grid(pictures, "Joint frequencies: a row per value of v, a column per bin", 2, (), labels, gap=2, inches=3)
+title, says = "Joint frequencies: a row per value of v, a column per bin", "left a bright diagonal, right all much alike"
+plots.grid(pictures, title, 2, (), labels, gap=2, inches=3, says=says)
 
 # %%
 check("beta-6")  # starter/beta_vae.py, mutual_information

@@ -68,7 +68,8 @@ def by_hand(x):  # x: one example of six numbers, the first three pass
 
 
 jacobian = torch.autograd.functional.jacobian(by_hand, torch.randn(6))
-plots.grid(jacobian.abs().clamp(max=1)[None, None], "|dz/dx|: black is 0, white 1 or more", inches=2.4)
+says = "white and grey on the diagonal and in the lower left corner, black everywhere else"
+plots.grid(jacobian.abs().clamp(max=1)[None, None], "|dz/dx|: black is 0, white 1 or more", inches=2.4, says=says)
 
 # %% [markdown]
 # The upper right is empty: a triangular matrix. Whatever the network does lands in the lower left corner, where no
@@ -471,7 +472,7 @@ loss = {f"{name}, {len(seen)} steps": (range(len(seen)), seen.clamp(-20, 20)) fo
 last = {"as reported, first step": trained["as reported"][1][0], "as reported, last": trained["as reported"][1][-1]}
 last["repaired, last"] = trained["repaired"][1][-1]
 grown = {name: (range(1, 9), seen.nan_to_num(1e4).clamp(1e-3, 1e4).log10()) for name, seen in last.items()}
-plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": grown}, x="step; on the right, coupling")
+plots.panels({"bits/dim, cut at ±20": loss, "log10 of the largest |log s|": grown}, x=("step", "coupling"))
 
 # %% [markdown]
 # As we read the report: pixels in $[0, 1]$ are narrow, so stretching them lowers the loss, and the gradient asks all eight

@@ -38,7 +38,7 @@ from starter import autoencoder as ae, metrics as met, vae
 
 # %%
 drawn = full.drawn()
-plots.rows({name: images[:12] for name, images in drawn.items()}, "Drawn by ten models of full size")
+full.beside(drawn, "Drawn by ten models of full size")
 guesses.predict("met-trained", "Which of them has the lowest FID?", list(drawn))
 
 # %%
@@ -309,7 +309,8 @@ paths = {
     "digits dropped": {10 - k: seen(others[labels < k]) for k in kept},
 }
 fids = {name: {s: met.fid(real, f) for s, f in path.items()} for name, path in paths.items()}
-plots.panels({name: {"": (list(path), list(path.values()))} for name, path in fids.items()}, x="strength", y="FID")
+strength = ("σ of the noise, white is 1", "σ, pixels", "number of digits")
+plots.panels({name: {"": (list(path), list(path.values()))} for name, path in fids.items()}, x=strength, y="FID")
 training.within("lab 6 FID of blurred digits", fids["blur"][1.0].item())
 
 # %%
@@ -558,6 +559,7 @@ judges = seen(data.load("mnist16").pixels(slice(1500))).split(750)
 halves = torch.stack([torch.randperm(300)[:150] for _ in range(8)])
 entrants = {"VAE of 6.10": samples[1.0]} if train.name == "mnist16" else {}
 entrants |= {name: shrunk(images) for name, images in drawn.items()}
+plots.rows({name: images[:12] for name, images in entrants.items()}, "What the features see")
 found = {name: met.evaluation(*judges, seen(images[:300]), halves) for name, images in entrants.items()}
 table = {"real images": {name: f"{value:.2f}" for name, value in zip(names, found["GAN"].yardstick.tolist())}}
 for name, (mean, spread, _) in found.items():

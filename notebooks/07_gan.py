@@ -149,11 +149,8 @@ for name, loss in {"minimax": gan.saturating_loss, "non-saturating": gan.generat
     value = torch.stack([loss(logit[None]) for logit in logits])
     (slope,) = torch.autograd.grad(value.sum(), logits)
     values[name], slopes[name] = (logits.detach(), value), (logits.detach(), -slope)
-with plots.figure(6.4, 2.9, ncols=2) as axes:
-    for ax, (name, curves) in zip(axes[0], {"loss": values, "push towards a higher logit": slopes}.items()):
-        plots.draw_curves(ax, curves)
-        plots.finish(ax, "logit of a fake", name)
-    axes[0, 0].legend()
+panels = {"loss": values, "push towards a higher logit": slopes}
+plots.panels(panels, x="logit of a fake", y=("nats", "nats per unit of logit"))
 
 # %% [markdown]
 # Left of 0 the discriminator is winning. There the minimax loss is flat: the worse a fake, the less it learns. The other
@@ -409,7 +406,7 @@ runs.measure("gan", train, lambda count: model.sample(model.noise(count)))
 losses = {name: (range(history.steps), plots.running_mean(term)) for name, term in history.terms.items()}
 steps, fid = history.curve("FID")
 level = (steps, [gan.diversity(real).item()] * len(steps))
-watched = {"FID": {"": (steps, fid)}, "diversity": {"samples": history.curve("diversity"), "real": level}}
+watched = {"FID": {"": (steps, fid)}, "diversity, squared pixels": {"samples": history.curve("diversity"), "real": level}}
 with torch.no_grad():
     newest = features.fid(data.unit(model.generator(z)), real)  # of the weights of the last step alone
 title = f"FID {fid[-1]:.1f}, without averaging {newest:.1f}; real against real {features.fid(others, real):.1f}"

@@ -300,7 +300,7 @@ panels = {
     "loss of the generator": {name: (logits, loss) for name, loss in losses.items()},
     "pull: size of its gradient": {name: (logits, pull) for name, pull in pulls.items()},
 }
-plots.panels(panels, x="what D says of a fake image")
+plots.panels(panels, x="what D says of a fake image", y=("nats; squares", "the same, per logit"))
 
 # %%
 check("ls-1")  # starter/dcgan.py, least_squares_discriminator_loss
@@ -498,7 +498,7 @@ sets = {"own samples": models["DCGAN"].sample(torch.randn(60, 10)), "training se
 sets |= {"test images": strangers, "test images, upside down": strangers.flip(2)}
 nearest = {name: distances(x) for name, x in sets.items()}
 curves_of = {name: (d, torch.arange(1, 61)) for name, d in nearest.items()}
-plots.lines(curves_of, "How near does the generator come?", "squared distance of the image found", "of 60 images")
+plots.lines(curves_of, "How near does the generator come?", "squared distance of the image found, pixels", "of 60 images")
 
 # %%
 middle = {name: d.median() for name, d in nearest.items()}

@@ -204,8 +204,8 @@ x_hat = wgan.mix(real, fake, torch.rand(500))
 with plots.figure(4.6, 4.4) as axes:
     for marker, (name, points) in zip(plots.MARKERS, {"real": real, "generated": fake, "between": x_hat}.items()):
         axes[0, 0].scatter(*points.T, s=14, linewidths=0, marker=marker, label=name)
-    axes[0, 0].set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes[0, 0].set_aspect("equal")
+    plots.finish(axes[0, 0], "$x_1$", "$x_2$", legend=True)
 
 # %% [markdown]
 # ## 9.5 Second bound: penalise the slope
@@ -384,7 +384,7 @@ scores, sure = torch.linspace(-3, 3, 61), torch.full((1,), -100.0)  # a fake tha
 losses = {"hinge": lambda f: hinge_loss(f, sure), "GAN (lab 7)": lambda f: gan.discriminator_loss(f, sure)}
 losses["Wasserstein"] = lambda f: wgan.critic_loss(f, torch.zeros(1))
 curves = {name: (scores, torch.stack([loss(f[None]) for f in scores])) for name, loss in losses.items()}
-plots.lines(curves, "What one real example costs the critic", "score f(x)", "loss")
+plots.lines(curves, "What one real example costs the critic", "score f(x)", "loss; that of the GAN in nats")
 
 # %% [markdown]
 # The Wasserstein loss falls for ever: it needs a bound on the slope. The loss of lab 7 falls less and less. The hinge
@@ -512,7 +512,7 @@ with plots.figure(8.5, 4.2, ncols=2) as axes:
         ax.scatter(*ring(300).T, s=14, linewidths=0, marker="^", label="real")
         ax.set(aspect="equal", title=f"{name}: {found} of 8 modes", xlim=(-3, 3), ylim=(-3, 3))
         plots.finish(ax, "$x_1$", "$x_2$")
-    ax.legend(loc="upper right")
+    ax.legend()
 
 # %% [markdown]
 # With one step the critic runs behind a generator that has already left. Its number is mostly too small, and the two
@@ -600,11 +600,11 @@ print("after 200 of them WGAN-GP is ahead:", histories["WGAN-GP"].watched[400]["
 
 # %%
 with plots.figure(8.5, 3.2, ncols=2) as axes:
-    for ax, (name, term) in zip(axes[0], (("WGAN-GP", "distance"), ("GAN (lab 7)", "generator"))):
+    for ax, (name, term, unit) in zip(axes[0], (("WGAN-GP", "distance", ""), ("GAN (lab 7)", "generator", ", nats"))):
         steps, fid = histories[name].curve("FID")
         smooth = plots.running_mean(histories[name].terms[term])
         ax.plot([smooth[step - 1] for step in steps[1:]], fid[1:], "o-", alpha=0.7)
-        plots.finish(ax, f"{term} of {name}", "FID")
+        plots.finish(ax, f"{term} of {name}{unit}", "FID")
 
 # %% [markdown]
 # And the two critics from inside, as in 9.6. **Predict.** Where do the weights of the clipped one lie?

@@ -62,7 +62,8 @@ train, test = data.load(), data.load(split="test")
 latent_dim, n_classes = 16, train.classes
 torch.manual_seed(training.SEED)
 h = cgan.generator_input(torch.rand(n_classes, latent_dim), torch.arange(n_classes), n_classes)
-plots.grid(h[None, None], f"{n_classes} inputs, one a row: {latent_dim} numbers of noise, then the label", inches=6)
+title = f"{n_classes} inputs, one a row: {latent_dim} numbers of noise, then the label"
+plots.grid(h[None, None], title, inches=6, says="left greys without order, right a white diagonal on black")
 
 # %% [markdown]
 # The first layer multiplies $h$ by a matrix: a one-hot label picks one column of it, a vector of its own for every class.
@@ -190,7 +191,8 @@ def scores(gan):
 model = new_gan(weight=10.0)
 history = training.play(model, train, steps=1000, watch=scores, run="cgan")
 runs.measure("cgan", train, lambda count: model.sample(z_test[:count], y_test[:count]))
-plots.training(history.terms, "Training: the losses say little, as in lab 7", y="")
+units = ("nats", "nats", "mean difference of features")
+plots.training(history.terms, "Training: the losses say little, as in lab 7", units)
 
 # %%
 z, y = cgan.class_grid(z_test[:12], n_classes)

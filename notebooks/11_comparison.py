@@ -37,7 +37,8 @@ from starter import gan, metrics as met
 # do you choose now? Note it, and ask again at the end of this lab.
 
 # %%
-plots.rows({name: images[:12] for name, images in full.drawn().items()}, "Ten models of full size")
+drawn = full.drawn()
+full.beside(drawn, "Ten models of full size")
 
 # %% [markdown]
 # ## 11.1 Who takes part
@@ -239,7 +240,7 @@ guesses.outcome("cmp-slowest", max(samplers, key=lambda title: plots.middle(cost
 
 # %%
 bought = {title: (plots.middle(row["μs/sample"]), plots.middle(scores[title]["FID"])) for title, row in costs.items()}
-plots.points(bought, "Quality, and the price of one more sample", "microseconds for one sample", "FID", log_x=True)
+plots.points(bought, "Quality, and the price of one more sample", "microseconds for one sample", "FID", True, list(places))
 
 # %% [markdown]
 # Seconds of different machines do not compare; ratios do, and here only large ones. Calls of milliseconds were timed while the
@@ -334,6 +335,14 @@ for path in sorted((data.course() / "results").glob("*-mnist.json")):
             trained[result["recipe"]] = row | {"FID": fid}
 absent = "No results here: they come with the repository, not with a lab's zip"
 plots.table(trained, "Trained to the end" if trained else absent)
+
+# %%
+pairs = {}
+for title in drawn:
+    if title in labs and (x := labs[title].samples()) is not None:
+        pairs |= {f"{title}, {own[title]['whose']}": x[:12], f"{title}, full size": drawn[title][:12]}
+if pairs:
+    plots.rows(pairs, f"Each as its lab trained it, on {here.name}, and of full size: none is chosen", inches=0.5)
 
 # %%
 guesses.summary("cmp")

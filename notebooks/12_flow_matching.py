@@ -411,8 +411,8 @@ real_spread = spread_in_classes(test.pixels(slice(500)), test.y[:500])
 guesses.outcome("fm-guidance", f"w = {min(rates, key=lambda w: judged[w]['FID']):g}")
 pictures = {"FID": {"": (rates, [row["FID"] for row in judged.values()])}}
 pictures["as ordered, %"] = {"": (rates, [100 * row["accuracy"] for row in judged.values()])}
-pictures["diversity inside of classes"] = {"samples": (rates, [row["diversity"] for row in judged.values()])}
-pictures["diversity inside of classes"]["test images"] = ((0, 5), (real_spread, real_spread))
+inside = {"samples": (rates, [row["diversity"] for row in judged.values()]), "test images": ((0, 5), [real_spread] * 2)}
+pictures["diversity of features in classes"] = inside
 plots.panels(pictures, "500 samples for each weight", "guidance weight w")
 training.within("lab 12 FID, weight 1 over weight 1.5", judged[1.0]["FID"] / judged[1.5]["FID"])
 training.within("lab 12 FID, weight 5 over weight 1.5", judged[5.0]["FID"] / judged[1.5]["FID"])
@@ -442,8 +442,7 @@ with plots.figure(4.6, 3.6, f"400 samples, asked for the lower moon, w = {w:g}")
         axes[0, 0].scatter(*points[side == moon][:300].T, s=9, marker=marker, color=plots.GREY, alpha=0.4, label=name)
     axes[0, 0].scatter(*ordered.T, s=9, linewidths=0, color=plots.COLOURS[0], label="samples")
     axes[0, 0].set(aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.6, 2.6))
-    plots.finish(axes[0, 0], "$x_1$ (standard deviations)", "$x_2$ (standard deviations)")
-    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    plots.finish(axes[0, 0], "$x_1$ (standard deviations)", "$x_2$ (standard deviations)", legend=True)
 
 # %% [markdown]
 # **Question 2.** With $w = 1.5$, is $x_1$ still a sample of $p(x \mid y)$? Does `log_prob` of the guided field give

@@ -433,7 +433,7 @@ prior = vq.PixelCNN(K, codes.shape[1:], dropout=0.1)
 model = vqvae(decay=0.9, prior=prior)
 history = training.fit(model, train, steps=450, run="vqvae", **SETTINGS)
 parts = {name: history.terms[name] for name in ("reconstruction", "commitment", "perplexity", "prior")}
-plots.training(parts, "Its terms: nats, squared distance, codes, nats", y="value")
+plots.training(parts, "Its terms", ("nats per image", "squared distance", "codes in use", "nats per image"))
 
 # %%
 with torch.no_grad():

@@ -13,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.quiver import Quiver
 from matplotlib.ticker import ScalarFormatter
@@ -34,7 +35,7 @@ class Panel(NamedTuple):
 
 def described(fig: Figure) -> str:
     """Title, then panel by panel what is drawn there: names, axes with their units, how curves run."""
-    for brief in range(3):
+    for brief in range(4):  # each leaves out more
         told = [fig.get_suptitle(), *sentences(list(panels(fig, brief)))]
         said = re.sub(r"\$([^$]*)\$", formula, ". ".join(filter(None, told))).replace("\n", " ")
         if len(said) <= LONGEST:
@@ -49,16 +50,20 @@ def panels(fig: Figure, brief: int) -> Iterator[Panel]:
             place = ax.get_subplotspec()
             if place is None or place.is_first_col():
                 row = "" if len(ax.yaxis.get_ticklocs()) else ax.get_ylabel()
-            axes = [axis(name, each) for name, each in (("across", ax.xaxis), ("up", ax.yaxis)) if shown(each)]
-            yield Panel(row, ax.get_title(), "; ".join(filter(None, body(ax, brief))), "; ".join(axes))
+            yield Panel(row, ax.get_title(), "; ".join(filter(None, body(ax, brief))), "; ".join(sides(ax)))
 
 
 def sentences(panels: Sequence[Panel]) -> Iterator[str]:
-    """One for each panel; neighbours with the same words share them, and axes that all have in common come last."""
-    common = len(panels) > 1 and len({panel.axes for panel in panels}) == 1
+    """One for each panel; neighbours with the same words share them, and axes that all have in common come last.
+
+    A row's name stands before its first panel.
+    """
+    common, last = len(panels) > 1 and len({panel.axes for panel in panels}) == 1, ""
     for (row, words, axes), group in itertools.groupby(panels, lambda panel: (panel.row, panel.body, panel.axes)):
         titles = ", ".join(panel.title for panel in group if panel.title)
-        yield "; ".join(filter(None, [": ".join(filter(None, [row, titles])), words, "" if common else axes]))
+        head = ": ".join(filter(None, [row if row != last else "", titles]))
+        yield "; ".join(filter(None, [head, words, "" if common else axes]))
+        last = row
     if common:
         yield panels[0].axes
 
@@ -66,9 +71,9 @@ def sentences(panels: Sequence[Panel]) -> Iterator[str]:
 def body(ax: Axes, brief: int) -> list[str]:
     bars = [each for each in ax.containers if isinstance(each, BarContainer)]
     if ax.images:
-        grid = ticks(ax.xaxis) or ticks(ax.yaxis) or not (ax.lines or ax.collections)
-        sides = {"rows": ticks(ax.yaxis), "columns": ticks(ax.xaxis)}
-        return ["Images" if grid else "A map", *(f"{what}: {listed(names)}" for what, names in sides.items() if names)]
+        labels = {"rows": ticks(ax.yaxis), "columns": ticks(ax.xaxis)}
+        said = [name(image) or heat(image, brief) for image in ax.images]
+        return said + [f"{what}: {listed(names)}" for what, names in labels.items() if names]
     if bars:
         at = ax.xaxis if bars[0].orientation == "vertical" else ax.yaxis
         return [heights(each, [label.get_text() for label in at.get_ticklabels()]) for each in bars]
@@ -82,6 +87,19 @@ def body(ax: Axes, brief: int) -> list[str]:
     said += clouds(ax, dots, brief)
     said += [f"{arrows} arrows"] * bool(arrows)
     return said + [f"names: {listed(others)}"] * bool(others)
+
+
+def heat(image: AxesImage, brief: int) -> str:
+    """What a map of numbers shows: where it is highest and, unless in brief, between which numbers it lies."""
+    values = np.asarray(image.get_array(), float)
+    height, width = values.shape[:2]
+    if values.ndim > 2:
+        return f"an image of {height}×{width} pixels"
+    (row, column), (left, right, bottom, top) = np.unravel_index(values.argmax(), values.shape), image.get_extent()
+    x = rounded(left + (column + 0.5) / width * (right - left), right - left)
+    y = rounded(top + (row + 0.5) / height * (bottom - top), top - bottom)
+    between = "" if brief else f"a map from {number(values.min())} to {number(values.max())}, "
+    return f"{between}highest at ({x}, {y})"
 
 
 def lines(ax: Axes, drawn: Sequence[Line2D], brief: int, alone: bool) -> list[str]:
@@ -156,15 +174,18 @@ def clouds(ax: Axes, sets: Sequence[tuple[str, np.ndarray]], brief: int) -> list
     def extent(points: np.ndarray) -> str:
         (left, low), (right, high) = points.min(axis=0), points.max(axis=0)
         wide = f"x from {number(left, across)} to {number(right, across)}"
-        return "" if brief > 1 else f", {wide}, y from {number(low, up)} to {number(high, up)}"
+        return "" if brief > 2 else f", {wide}, y from {number(low, up)} to {number(high, up)}"
 
     if columns := ticks(ax.xaxis):
         at = ax.xaxis.get_ticklocs()
         return [f"{label or 'points'}, on average: {averages(points, columns, at, up)}" for label, points in sets]
-    if brief < 2 and named and all(len(points) == 1 for _, points in named):
-        said = [", ".join(f"{label} {place(points)}" for label, points in named)]
+    everything = np.concatenate([points for _, points in named]) if named else np.empty((0, 2))
+    places = ", ".join(f"{label} {place(points)}" for label, points in named)
+    if named and len(everything) == len(named):
+        said = [places]
+    elif brief == 1 and FEW < len(named) <= MOST:
+        said = [f"{counted(everything)}, the middle of {places}"]
     elif brief and len(named) > 1 or len(named) > MOST:
-        everything = np.concatenate([points for _, points in named])
         said = [f"{listed(label for label, _ in named)}: {counted(everything)}{extent(everything)}"]
     elif len(named) > FEW:
         said = [f"{label}: {counted(points)} around {place(points)}" for label, points in named]
@@ -196,7 +217,7 @@ def between(lines: Sequence[Line2D]) -> str:
     return f"between {number(heights.min(), scale)} and {number(heights.max(), scale)}"
 
 
-def name(drawn: Line2D | PathCollection | BarContainer) -> str:
+def name(drawn: Line2D | PathCollection | BarContainer | AxesImage) -> str:
     """Empty where matplotlib has made it up."""
     label = str(drawn.get_label())
     return "" if label.startswith("_") else label
@@ -224,6 +245,11 @@ def reach(ax: Any, axis: str) -> float:
     return float(np.ptp(getattr(ax, f"get_{axis}lim")())) if getattr(ax, f"get_{axis}scale")() == "linear" else 0.0
 
 
+def rounded(value: float, scale: float) -> str:
+    """As a place in a map that reaches so far is read: to a fiftieth or finer."""
+    return number(round(value, -math.floor(math.log10(abs(scale) / 50))))
+
+
 def number(value: float, scale: float = 0.0) -> str:
     """Three digits, more where an axis of this `scale` shows more, all of a whole number's; 0 for what nobody sees."""
     size = abs(value)
@@ -236,8 +262,14 @@ def number(value: float, scale: float = 0.0) -> str:
     return re.sub(r"e(-?)\+?0?", r"e\1", f"{value:.3g}")
 
 
-def axis(name: str, axis: Axis) -> str:
-    return f"{name}: {axis.get_label_text() or NO_LABEL}"
+def sides(ax: Axes) -> Iterator[str]:
+    """What both axes stand for; of a map, which has no points to tell it, also how far they reach."""
+    mapped = any(not name(image) for image in ax.images)
+    for side, axis in (("across", ax.xaxis), ("up", ax.yaxis)):
+        label = [axis.get_label_text() or NO_LABEL] if shown(axis) else []
+        reach = [" to ".join(map(number, axis.get_view_interval()))] if mapped else []
+        if label or reach:
+            yield f"{side}: {', '.join(label + reach)}"
 
 
 def ticks(axis: Axis) -> list[str]:

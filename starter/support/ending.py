@@ -1,9 +1,7 @@
 """The end of a lab, for who reads along: how far it is, what her models draw beside the course's, where to go on."""
 
-import math
 from html import escape
 
-import torch
 from torch import Tensor
 
 from . import course, full, plots, progress, runs, submit
@@ -35,8 +33,7 @@ def draw(measured: dict[str, str], recipe: str = "", own: str = "", compare: boo
             rows[f"{recipe}, full size"] = large
             models.append(f"of full size, on {own}")
         if rows:
-            images, title = alike([*rows.values()]), f"Drawn by models {', and '.join(models)}: none is chosen"
-            plots.grid(images, title, COLUMNS, [*rows], gap=max(1, images.shape[-1] // 16))
+            plots.rows(rows, f"Drawn by models {', and '.join(models)}: none is chosen")
 
 
 def drawn(names: list[str], data: str, compare: bool) -> dict[str, Tensor]:
@@ -47,14 +44,6 @@ def drawn(names: list[str], data: str, compare: bool) -> dict[str, Tensor]:
             if (x := run.samples()) is not None:
                 rows[f"{name}, {'yours' if run.yours else THEIRS}" if compare else name] = x[:COLUMNS]
     return rows
-
-
-def alike(rows: list[Tensor]) -> Tensor:
-    """Images of several sizes in one, every pixel still a square."""
-    side, channels = math.lcm(*(x.shape[-1] for x in rows)), max(x.shape[1] for x in rows)
-    times = [side // x.shape[-1] for x in rows]
-    large = [x.repeat_interleave(n, dim=2).repeat_interleave(n, dim=3) for x, n in zip(rows, times)]
-    return torch.cat([x.expand(-1, channels, -1, -1) for x in large])
 
 
 def follow(lab: course.Lab, found: progress.LabStanding) -> None:

@@ -20,11 +20,12 @@ import matplotlib.image
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 from matplotlib.typing import RcKeyType
 from PIL import Image
 from torch import Tensor
@@ -59,6 +60,8 @@ STYLE: dict[RcKeyType, Any] = {
     "figure.titlesize": 11,
     "axes.titlesize": 10,
 }
+EDGE = 0.4  # points: the line around a marker
+BELOW = 34  # points from an axis to what stands below its numbers and its label
 WIDEST = 8.5  # inches of a figure, at 100 pixels each on the page
 SHARPNESS = 2  # pixels of the file for each on the page, in each direction: legible at 200 % zoom
 
@@ -85,7 +88,35 @@ def figure(
         if title:
             fig.suptitle(title)
         yield axes
+        clear_legends(fig)
         show(fig, alt, drawing)
+
+
+def clear_legends(fig: Figure) -> None:
+    """A legend that hides something where there is most room for it goes below its axes; the figure grows by it."""
+    legends = [legend for ax in fig.axes if (legend := ax.get_legend())]
+    if legends:
+        fig.draw_without_rendering()
+    grown = 0.0
+    for legend in legends:
+        ax, box = legend.axes, legend.get_window_extent()
+        if hides(box, ax):
+            below = ax.transAxes + ScaledTranslation(0, -BELOW / 72, fig.dpi_scale_trans)
+            columns = max(int(ax.bbox.width / box.width), 1)
+            moved = ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=columns)
+            grown = max(grown, moved.get_window_extent().height / fig.dpi)
+    fig.set_figheight(fig.get_figheight() + grown)
+
+
+def hides(box: Bbox, ax: Axes) -> bool:
+    """Whether a line, a point, a patch or a word lies in the box."""
+    paths = [(line, line.get_transform().transform_path(line.get_path())) for line in ax.lines]
+    crossed = any(path.intersects_bbox(box, filled=False) for line, path in paths if line.get_linestyle() != "None")
+    dots = [each for each in ax.collections if isinstance(each, PathCollection)]
+    points = [path.vertices for _, path in paths]
+    points += [each.get_offset_transform().transform(each.get_offsets()) for each in dots]
+    covered = any(box.overlaps(each.get_window_extent()) for each in (*ax.patches, *ax.texts))
+    return crossed or covered or any(box.count_contains(each) for each in points)
 
 
 def show(fig: Figure, alt: str = "", drawing: bool = False) -> None:
@@ -160,20 +191,25 @@ def grid(
     column_labels: Sequence[str] = (),
     gap: int = 1,
     inches: float = 0.7,
+    says: str = "",
+    size: str = "",
 ) -> None:
     """Images (N, C, H, W), left to right, then top to bottom; labels name the rows and the columns of the grid.
 
-    Each image is `inches` wide, or less where the row would not fit on the page.
+    Each image is `inches` wide, or less where the row would not fit on the page. Who cannot see them hears how many
+    there are and of which `size`, by default that of the tensor, and what the picture `says`.
     """
     columns = min(columns, len(images))
     picture, (height, n_pixels) = tile(images, columns, gap), images.shape[2:]
+    size = size or f"{height}×{n_pixels}"
     margin = 0.1 + 0.08 * max(map(len, row_labels), default=0)
     width = min(columns * inches, WIDEST - margin)
     title += clipping(images)
     tall = width * picture.shape[0] / picture.shape[1] + 0.15 + 0.3 * bool(title) + 0.25 * bool(column_labels)
     with figure(max(width + margin, 0.08 * len(title)), tall, title) as axes:
         ax = axes[0, 0]
-        ax.imshow(picture, interpolation="nearest")
+        words = "; ".join(filter(None, [counted(images, columns, size), says]))
+        ax.imshow(picture, interpolation="nearest", label=words)
         ax.grid(False)
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
@@ -182,12 +218,40 @@ def grid(
         ax.set_xticks([(n_pixels - 1) / 2 + i * (n_pixels + gap) for i in range(len(column_labels))], column_labels)
 
 
-def rows(named: Mapping[str, Tensor], title: str = "", column_labels: Sequence[str] = ()) -> None:
-    """One labelled row of images (N, C, H, W) for every name: what stands in one column belongs together."""
+def counted(images: Tensor, columns: int, size: str) -> str:
+    if len(images) == 1:
+        return f"an image of {size} pixels"
+    rows = -(-len(images) // columns)
+    return f"{len(images)} images in {f'{rows} rows of {columns}' if rows > 1 else 'a row'}, {size} pixels each"
+
+
+def rows(
+    named: Mapping[str, Tensor],
+    title: str = "",
+    column_labels: Sequence[str] = (),
+    inches: float = 0.7,
+    says: str = "",
+) -> None:
+    """One labelled row of images (N, C, H, W) for every name: what stands in one column belongs together.
+
+    Rows may differ in size, and be grey or coloured.
+    """
     count = {len(images) for images in named.values()}
     if len(count) != 1:
         raise ValueError(f"rows must have the same number of images, not {sorted(count)}")
-    grid(torch.cat(list(named.values())), title, count.pop(), list(named), column_labels)
+    sizes = dict.fromkeys("×".join(map(str, images.shape[2:])) for images in named.values())
+    images = torch.cat(alike(list(named.values())))
+    gap, size = max(1, images.shape[-1] // 16) if len(sizes) > 1 else 1, " or ".join(sizes)
+    columns, labels = count.pop(), list(named)
+    grid(images, title, columns, labels, column_labels=column_labels, gap=gap, inches=inches, says=says, size=size)
+
+
+def alike(rows: Sequence[Tensor]) -> list[Tensor]:
+    """Images of several sizes and channels in one size, every pixel still a square."""
+    sides, channels = [x.shape[-1] for x in rows], max(x.shape[1] for x in rows)
+    times = [math.lcm(*sides) // side for side in sides]
+    large = [x.repeat_interleave(n, dim=2).repeat_interleave(n, dim=3) for x, n in zip(rows, times)]
+    return [x.expand(-1, channels, -1, -1) for x in large]
 
 
 Curves = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # name -> (x values, y values)
@@ -222,14 +286,22 @@ def lines(
 
 
 def points(
-    named: Mapping[str, tuple[float, float]], title: str = "", x: str = "", y: str = "", log_x: bool = False
+    named: Mapping[str, tuple[float, float]],
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    log_x: bool = False,
+    among: Sequence[str] = (),
 ) -> None:
-    """One point for every name, with the name beside it."""
+    """One point for every name, with the name beside it; its look is that of its place `among` some names.
+
+    Plots of the same things, of which some lack a few, then show each of them alike.
+    """
     with figure(7.5, 4.2, title) as axes:
-        ax = axes[0, 0]
+        ax, order = axes[0, 0], list(among or named)
         places = [(float(across), float(up)) for across, up in named.values()]
-        for i, place in enumerate(places):
-            ax.scatter(*place, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=list(named)[i])
+        for name, place in zip(named, places):
+            ax.scatter(*place, label=name, **look(order.index(name)))
         ax.margins(0.18, 0.12)
         if log_x:
             ax.set_xscale("log")
@@ -261,23 +333,34 @@ def name_points(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, fl
         taken.append(best[3])
 
 
-def panels(plots: Mapping[str, Curves], title: str = "", x: str = "", y: str = "") -> None:
-    """Plots of named curves side by side: name of the plot -> its curves. Without `y` its name says what goes up."""
+def panels(
+    plots: Mapping[str, Curves], title: str = "", x: str | Sequence[str] = "", y: str | Sequence[str] = ""
+) -> None:
+    """Plots of named curves side by side: name of the plot -> its curves. Without `y` its name says what goes up.
+
+    A label is that of all plots, or there is one for each.
+    """
     with figure(3.2 * len(plots), 2.9, title, ncols=len(plots)) as axes:
-        for ax, (name, curves) in zip(axes[0], plots.items(), strict=True):
+        labels = for_each(x, len(plots)), for_each(y, len(plots))
+        for ax, (name, curves), across, up in zip(axes[0], plots.items(), *labels, strict=True):
             draw_curves(ax, curves)
-            if y:
+            if up:
                 ax.set_title(name)
-            finish(ax, x, y or name, legend=len(curves) > 1)
+            finish(ax, across, up or name, legend=len(curves) > 1)
+
+
+def for_each(label: str | Sequence[str], count: int) -> Sequence[str]:
+    return [label] * count if isinstance(label, str) else label
 
 
 def draw_curves(ax: Axes, curves: Curves, style: str = "-") -> None:
     """`style` as matplotlib writes it; a line's dashes and a marker's shape then change from curve to curve."""
     for i, (name, (xs, ys)) in enumerate(curves.items()):
         dashes = LINES[i % len(LINES)] if "-" in style else "none"
-        marker = MARKERS[i % len(MARKERS)] if style.strip("-") else "none"
-        colour = COLOURS[i % len(COLOURS)]
-        ax.plot(array(xs), array(ys), color=colour, label=name, linestyle=dashes, marker=marker, markersize=5)
+        given = look(i)
+        dot = {"markerfacecolor": given["color"], "markeredgecolor": given["edgecolors"], "markersize": 5}
+        dot |= {"marker": given["marker"] if style.strip("-") else "none", "markeredgewidth": EDGE}
+        ax.plot(array(xs), array(ys), color=given["color"], label=name, linestyle=dashes, **dot)
         for axis, values in ((ax.xaxis, array(xs)), (ax.yaxis, array(ys))):
             if values.dtype.kind == "i":
                 axis.set_major_locator(MaxNLocator(5, integer=True))
@@ -290,20 +373,22 @@ def finish(ax: Axes, x: str = "", y: str = "", legend: bool = False) -> None:
         ax.legend()
 
 
-def training(terms: Mapping[str, Sequence[float]], title: str = "", y: str = "nats per image") -> None:
+def training(terms: Mapping[str, Sequence[float]], title: str = "", y: str | Sequence[str] = "nats per image") -> None:
     """Every term that `fit` recorded, in a panel of its own: faint per step, bold as a running mean.
 
-    The first twentieth of the steps would dwarf the rest: the vertical axis does not reach up to it.
+    `y` is the unit of all, or there is one for each. The first twentieth of the steps would dwarf the rest: the
+    vertical axis does not reach up to it.
     """
     with figure(2.9 * max(len(terms), 2), 2.8, title, ncols=len(terms)) as axes:
-        for i, (ax, (name, values)) in enumerate(zip(axes[0], terms.items(), strict=True)):
+        units = for_each(y, len(terms))
+        for i, (ax, (name, values), unit) in enumerate(zip(axes[0], terms.items(), units, strict=True)):
             smooth, late = running_mean(values), values[len(values) // 20 :]
             ax.plot(values, color=COLOURS[i], alpha=0.35, linewidth=0.8)
             ax.plot(smooth, color=COLOURS[i], label="running mean")
             margin = 0.05 * (max(late) - min(values)) + 1e-6
             ax.set_ylim(min(values) - margin, max(late) + margin)
             ax.set_title(f"{name} {smooth[-1]:.4g}")
-            finish(ax, "step", y or name)
+            finish(ax, "step", unit)
 
 
 def running_mean(values: Sequence[float], count: int = 20) -> np.ndarray:
@@ -343,8 +428,22 @@ def bars(
 
 def on(colour: str) -> str:
     """The colour of a text that stands on this one."""
-    light = np.array(matplotlib.colors.to_rgb(colour)) ** 2.2 @ [0.21, 0.72, 0.07]
-    return "black" if light > 0.18 else "white"
+    return "black" if luminance(colour) > 0.18 else "white"
+
+
+def edge(colour: str) -> str:
+    """The colour around a marker of this one: dark where white would swallow it, with less than 3 to 1."""
+    return GREY if luminance(colour) > 0.3 else colour
+
+
+def luminance(colour: str) -> float:
+    return float(np.array(matplotlib.colors.to_rgb(colour)) ** 2.2 @ [0.21, 0.72, 0.07])
+
+
+def look(i: int) -> dict[str, Any]:
+    """Of the i-th kind of points in a plot."""
+    colour = COLOURS[i % len(COLOURS)]
+    return {"color": colour, "marker": MARKERS[i % len(MARKERS)], "edgecolors": edge(colour), "linewidths": EDGE}
 
 
 def table(rows: Mapping[str, Mapping[str, "Cell"]], title: str = "", better: Mapping[str, str] | None = None) -> None:
@@ -448,8 +547,7 @@ def clouds(ax: Axes, named: Mapping[str, Tensor | np.ndarray], size: float = 9) 
 
 def cloud(ax: Axes, points: np.ndarray, name: str, i: int, size: float = 9) -> None:
     """The i-th of a plot's sets of points."""
-    look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linewidths": 0}
-    ax.scatter(points[:, 0], points[:, 1], s=size, alpha=0.7, label=name, **look)
+    ax.scatter(points[:, 0], points[:, 1], s=size, alpha=0.7, label=name, **look(i))
 
 
 @torch.no_grad()
@@ -459,7 +557,8 @@ def manifold(decode: Callable[[Tensor], Tensor], title: str = "", steps: int = 1
     Without a span the codes are quantiles of N(0, 1), so that every tile stands for the same share of the prior; with
     one they are evenly spaced from -span to span.
     """
-    grid(decode(plane(steps, span)), title, steps, inches=0.38)
+    says = "z_1 grows to the right, z_2 upwards" + (f", both from {-span:.2g} to {span:.2g}" if span else "")
+    grid(decode(plane(steps, span)), title, steps, inches=0.38, says=says)
 
 
 def plane(steps: int, span: float | None = None) -> Tensor:

@@ -109,13 +109,16 @@ def place(box: "ipywidgets.Box") -> None:
     display(bundle, raw=True)
 
 
-def flip(rows: Tensor, pixels: int = 56) -> None:
-    """A slider through rows of images (S, N, C, H, W); nothing where there is no kernel for it: show them before."""
+def flip(rows: Tensor, name: str, pixels: int = 56) -> None:
+    """A slider of this name through rows of images (S, N, C, H, W).
+
+    Nothing where there is no kernel for it: show them before.
+    """
     if not live():
         return
     import ipywidgets
 
-    slider = ipywidgets.IntSlider(0, min=0, max=len(rows) - 1, description="walk")
+    slider = ipywidgets.IntSlider(0, min=0, max=len(rows) - 1, description=name)
     image = ipywidgets.Image(format="png")
 
     def update(_: object = None) -> None:

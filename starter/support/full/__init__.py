@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from .weights import Sampler
@@ -42,6 +44,13 @@ def preview(recipe: str, data: str) -> None:
 
 def drawn() -> "dict[str, Tensor]":
     """300 new images (N, C, H, W) in [0, 1] of a trained model of each family, from pictures beside the labs."""
-    from .previews import FAMILIES, drawn
+    from .previews import all_drawn
 
-    return {name: drawn(recipe, "mnist") for name, recipe in FAMILIES.items()}
+    return all_drawn()
+
+
+def beside(models: "Mapping[str, Tensor]", title: str) -> None:
+    """Samples (N, C, H, W) of several models, a row for each; with a kernel, a slider goes through all of them."""
+    from .previews import beside
+
+    beside(models, title)

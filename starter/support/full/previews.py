@@ -3,12 +3,14 @@
     python -m starter keep vae-mlp-mnist     draws them, too
     starter.support.full.preview("vae-mlp", "mnist")
     starter.support.full.drawn()
+    starter.support.full.beside(drawn, "Ten models")
 
 A preview is a PNG: COUNT images side by side, in STEPS rows on their way from one code to another. To show it nothing
 is built or computed, so a lab can open with it before its blanks are filled. A second PNG holds DRAWN samples, each of
 its own noise: so many can be measured.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.image
@@ -31,6 +33,22 @@ FAMILIES = {  # name -> its recipe on MNIST, in the order of the labs
     **{"GAN": "gan-mlp", "DCGAN": "dcgan-mnist", "WGAN-GP": "wgan-gp-mnist", "conditional GAN": "cgan-mnist"},
     **{"flow matching": "flow-matching-mnist", "VQ-VAE": "vqvae-mnist"},
 }
+
+SEEN = {  # what a preview shows, for who cannot see it
+    "ae-gelu-32": "test digits at both ends; half way two digits lie over each other",
+    "vae-mlp": "soft digits turn slowly into others, a few fall to pieces",
+    "beta-vae-mnist": "blurred digits turn slowly into others, nearly all are whole",
+    "flow-vae-mnist": "clear strokes; nearly every step is a digit, a few lie between two",
+    "realnvp-mnist": "sharp strokes, which are often no digit",
+    "gan-mlp": "clear digits with stray bright pixels, which change within a step or two",
+    "dcgan-mnist": "smooth, clear strokes; most are digits, some are none",
+    "wgan-gp-mnist": "smooth strokes, soft at places; about half of them are digits",
+    "cgan-mnist": "each column keeps its digit, 0 to 9, 0 and 1; only the writing changes",
+    "flow-matching-mnist": "crisp digits; each column keeps its own, 0 to 9, 0 and 1, and only the writing changes",
+    "vqvae-mnist": "every step is another image, mostly a digit: its words change at once, or not at all",
+}
+
+BESIDE = "digits in every row: blurred those of VAE and β-VAE, sharp but often no digit those of RealNVP"
 
 
 def file(recipe: str, own: str, folder: str = FOLDER) -> Path:
@@ -105,5 +123,21 @@ def show(recipe: str, own: str) -> None:
         print(f"Not shown: there is no preview of {recipe} on {own}")
         return
     rows = read(recipe, own)
-    plots.grid(rows[::2].flatten(0, 1), f"{recipe}, trained on {own}: each column walks", COUNT, inches=0.55)
-    widgets.flip(rows)
+    title = f"{recipe}, trained on {own}: each column walks"
+    plots.grid(rows[::2].flatten(0, 1), title, COUNT, inches=0.55, says=SEEN.get(recipe, ""))
+    widgets.flip(rows, "walk")
+
+
+def all_drawn() -> dict[str, Tensor]:
+    """What is here of each family."""
+    here = {name: recipe for name, recipe in FAMILIES.items() if file(recipe, "mnist", DRAWN_FOLDER).exists()}
+    if lacking := [name for name in FAMILIES if name not in here]:
+        print("Not shown: there are no samples of", ", ".join(lacking))
+    return {name: drawn(recipe, "mnist") for name, recipe in here.items()}
+
+
+def beside(models: Mapping[str, Tensor], title: str) -> None:
+    """A row of samples for each model; where a kernel runs, a slider shows one more of each at every place."""
+    if models:
+        plots.rows({name: images[:COUNT] for name, images in models.items()}, title, says=BESIDE)
+        widgets.flip(torch.stack([*models.values()], dim=1), "sample")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from starter.support import data, recipes
+from grading.content.overlay import ROOT
+from starter.support import data, full, recipes
 from starter.support.full import cli, load, previews, weights
 from starter.support.full.job import JobError
 from starter.support.nets import mlp_decoder, mlp_discriminator, mlp_encoder, mlp_generator
@@ -137,6 +138,20 @@ def test_what_is_drawn_is_samples_of_their_own_noise(name, tmp_path, capsys):
 def test_what_is_no_preview_is_one_line(capsys):
     previews.show("vae-tiny", "mnist")
     assert capsys.readouterr().out == "Not shown: there is no preview of vae-tiny on mnist\n"
+
+
+def test_samples_of_all_families_stand_beside_each_other_and_what_is_not_here_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(data, "course", lambda: ROOT)
+    shown, slid = [], []
+    monkeypatch.setattr("starter.support.plots.rows", lambda rows, title, says: shown.append((rows, title)))
+    monkeypatch.setattr("starter.support.widgets.flip", lambda rows, name: slid.append(rows))
+    full.beside(images := full.drawn(), "All")
+    assert [*images] == [*previews.FAMILIES] and shown[0][1] == "All" and not capsys.readouterr().out
+    assert {len(row) for row in shown[0][0].values()} == {previews.COUNT}
+    assert torch.equal(slid[0][7], torch.stack([own[7] for own in images.values()]))  # at each place one of each
+    monkeypatch.setattr(previews, "DRAWN_FOLDER", "nowhere")
+    full.beside(full.drawn(), "None")
+    assert capsys.readouterr().out.startswith("Not shown: there are no samples of VAE, β-VAE, ") and len(shown) == 1
 
 
 def test_only_what_samples_is_kept_in_half_precision(tmp_path):

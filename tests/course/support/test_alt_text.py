@@ -105,19 +105,30 @@ def test_many_panels_are_told_row_by_row(said):
     torch.manual_seed(0)
     clouds = {f"step {200 * i}": torch.rand(1000, 2) for i in range(9)}
     ring.snapshots({"generator faster": clouds, "discriminator faster": clouds})
-    densities.maps({"target": [("U_1", torch.rand(4)), ("U_2", torch.rand(4))], "flow": [("1 nat", torch.rand(4))] * 2})
+    low, high = torch.tensor([0.1, 0.4, 0.2, 0.3]), torch.tensor([0.1, 0.2, 0.3, 0.4])
+    densities.maps({"target": [("U_1", low), ("U_2", high)], "flow": [("1 nat", high)] * 2})
     steps = ", ".join(clouds)
     assert said[0] == f"generator faster: {steps}; 1000 points. discriminator faster: {steps}; 1000 points"
-    assert said[1] == "target: U_1, U_2; Images. flow: 1 nat, 1 nat; Images"
+    assert said[1] == (
+        "target: U_1; a map from 0.1 to 0.4, highest at (2.5, 2.5). U_2; a map from 0.1 to 0.4, highest at (2.5, -2.5)."
+        " flow: 1 nat, 1 nat; a map from 0.1 to 0.4, highest at (2.5, -2.5). across: -5 to 5; up: -5 to 5"
+    )
 
 
 def test_much_is_told_in_brief(said):
     plots.lines({f"model {i}": (X, np.sin(X + i)) for i in range(9)}, "Waves", "x", "y")
     y = torch.arange(500) % 10
     plots.scatter({f"step {i}": (torch.randn(500, 2), y) for i in range(4)})
+    plots.scatter({"codes of test images": (torch.stack([y + 0.25, y + 10.2], dim=1), y)}, "What " * 9)
     assert all(len(words) <= alt_text.LONGEST for words in said)
     assert said[0] == f"Waves. {', '.join(f'model {i}' for i in range(9))} between -1 and 1; across: x; up: y"
     assert "step 3; 0, 1, 2, 3, 4, 5, 6, 7, 8, 9: 500 points" in said[1]
+    assert "codes of test images; 500 points, the middle of 0 (0.25, 10.2), 1 (1.25, 11.2)," in said[2]
+
+
+def test_single_points_keep_name_and_place_however_many_they_are(said):
+    plots.points({f"a model of the {i}th lab": (i / 10, i) for i in range(1, 15)}, "Cost", "seconds", "FID")
+    assert all(f"a model of the {i}th lab ({i / 10:g}, {i})" in said[0] for i in range(1, 15))
 
 
 @pytest.mark.parametrize(
@@ -156,10 +167,24 @@ def test_tex_becomes_words(label, words):
 
 def test_maps_with_numbers_at_their_axes_need_labels_and_grids_of_images_do_not(said):
     with plots.figure(3, 3) as axes:
-        axes[0, 0].imshow(torch.rand(4, 4), extent=(-3, 3, -3, 3))
+        axes[0, 0].imshow([[0.1, 0.3, 0.9, 0.1], *[[0.2] * 4] * 3], extent=(-3, 3, -3, 3))
         axes[0, 0].scatter([0], [0])
-    plots.grid(torch.rand(6, 1, 2, 2), columns=3, row_labels=["0", "1"], column_labels=["0", "0", "3"])
+    plots.grid(torch.rand(6, 1, 2, 5), columns=3, row_labels=["0", "1"], column_labels=["0", "0", "3"])
     assert said == [
-        f"A map; across: {alt_text.NO_LABEL}; up: {alt_text.NO_LABEL}",
-        "Images; rows: 0, 1; columns: 0, 0, 3",
+        f"a map from 0.1 to 0.9, highest at (0.8, 2.2); across: {alt_text.NO_LABEL}, -3 to 3; "
+        f"up: {alt_text.NO_LABEL}, -3 to 3",
+        "6 images in 2 rows of 3, 2×5 pixels each; rows: 0, 1; columns: 0, 0, 3",
+    ]
+
+
+def test_images_are_counted_and_a_human_may_add_what_is_to_be_seen(said):
+    plots.grid(torch.rand(1, 1, 6, 6), "A matrix", says="a white diagonal")
+    plots.grid(torch.rand(5, 1, 4, 4))
+    plots.rows({"small": torch.rand(2, 1, 4, 4), "large": torch.rand(2, 3, 6, 6)})
+    plots.manifold(lambda z: z[:, :1, None, None].sigmoid(), steps=3, span=2.0)
+    assert said == [
+        "A matrix. an image of 6×6 pixels; a white diagonal",
+        "5 images in a row, 4×4 pixels each",
+        "4 images in 2 rows of 2, 4×4 or 6×6 pixels each; rows: small, large",
+        "9 images in 3 rows of 3, 1×1 pixels each; z_1 grows to the right, z_2 upwards, both from -2 to 2",
     ]

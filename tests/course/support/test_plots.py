@@ -217,7 +217,50 @@ def test_levels_differ_by_their_dashes_and_the_legend_shows_which(shown):
 
 def test_a_panel_without_a_common_unit_is_labelled_with_its_name(shown):
     plots.panels({"FID": {"": ([0, 1], [0, 1])}, "nats": {"": ([0, 1], [0, 1])}}, x="step")
-    assert [ax.get_ylabel() for ax in only(shown).axes] == ["FID", "nats"]
+    assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in only(shown).axes] == [("step", "FID"), ("step", "nats")]
+
+
+def test_panels_may_have_a_label_each(shown):
+    plots.panels({"loss": {"": ([0, 1], [0, 1])}, "speed": {"": ([0, 1], [0, 1])}}, "", ("step", "σ"), ("nats", ""))
+    plots.training({"kl": [1.0, 2.0], "perplexity": [3.0, 4.0]}, y=("nats", "codes"))
+    labels = [[(ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) for ax in fig.axes] for fig, _ in shown]
+    assert labels[0] == [("loss", "step", "nats"), ("", "σ", "speed")]
+    assert labels[1] == [("kl 1.5", "step", "nats"), ("perplexity 3.5", "step", "codes")]
+
+
+def test_a_legend_hides_nothing(shown):
+    everywhere = {f"a curve {i}": (range(300), [i + step % 7 for step in range(300)]) for i in range(5)}
+    plots.lines(everywhere, "Full", "step", "nats")
+    roomy = {"one": ([0, 1], [0, 0.1]), "two": ([0, 1], [1, 1])}
+    plots.panels({"full": everywhere, "empty": roomy}, "", "step", "nats")
+    inside = []
+    for ax in (ax for fig, _ in shown for ax in fig.axes):
+        ax.figure.draw_without_rendering()
+        box = ax.get_legend().get_window_extent()
+        assert not plots.hides(box, ax) and not box.overlaps(ax.xaxis.label.get_window_extent())
+        inside.append(box.overlaps(ax.bbox))
+    assert inside == [False, False, True]  # where there is room, it stays
+
+
+def test_every_marker_can_be_seen_on_white(shown):
+    ten = torch.arange(10)
+    plots.lines({str(i): ([i], [i]) for i in range(10)}, style="o")
+    plots.points({str(i): (i, i) for i in range(10)})
+    plots.scatter({"classes": (torch.stack([ten, ten], dim=1), ten)})
+    first, *others = (fig.axes[0] for fig, _ in shown)
+    edges = [line.get_markeredgecolor() for line in first.lines]
+    edges += [dot.get_edgecolors()[0] for ax in others for dot in ax.collections]
+    assert len(edges) == 30 and min(contrast(edge, plots.STYLE["axes.facecolor"]) for edge in edges) >= 3
+
+
+def test_a_point_keeps_its_look_where_others_are_missing(shown):
+    everyone = {name: (i, i) for i, name in enumerate("abcd")}
+    plots.points(everyone)
+    plots.points({name: everyone[name] for name in "db"}, among=list(everyone))
+    everyone, some = ({dot.get_label(): dot for dot in fig.axes[0].collections} for fig, _ in shown)
+    for name, dot in some.items():
+        np.testing.assert_array_equal(dot.get_facecolors(), everyone[name].get_facecolors())
+        np.testing.assert_array_equal(dot.get_paths()[0].vertices, everyone[name].get_paths()[0].vertices)
 
 
 def test_enlarged_pixels_are_squares():
@@ -242,7 +285,7 @@ def test_a_picture_has_a_text_that_never_changes_and_words_that_say_what_is_seen
     plots.bars({"a": 1.0, "b": 2.0}, y="nats")
     assert [data["text/plain"] for data, _ in displayed] == ["picture"] * 3
     said = [about["image/png"]["alt"] for _, about in displayed]
-    assert said[0] == "Two greys. Images; rows: x"
+    assert said[0] == "Two greys. 2 images in a row, 2×3 pixels each; rows: x"
     assert said[1] == "It falls. loss from 5 to 1; floor at 0.5; across: step; up: axis without a label"
     assert said[2] == "a 1, b 2; up: nats"
 
