@@ -16,6 +16,7 @@ FIRST = 3  # numbers that are stored of an array with more
 YES = {True: "yes", False: "no"}
 CHANGED = "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
 CUT_OFF = "look for detach(), item(), no_grad() or numpy."
+ONES = "dimensions of length 1"
 CASES = {  # a word in the name of a case, and what to look for where only that is wrong; classes of holes, see probes
     "one example": "Is a dimension of length 1 dropped, or a size written down?",
     "extreme": "Is something cut off, does something overflow, or do large numbers cancel?",
@@ -90,7 +91,8 @@ def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expect
     told = {word: hint for word, hint in CASES.items() if of_form or word not in FORMS}
     hints = [hint for word, hint in told.items() if all(word in case for case in cases)]
     numbers = not name.startswith("gradient") and name in seen.got and got.dtype == want.dtype
-    asked = f"{found} {hints[0]}" if len(hints) == 1 and numbers and not found.endswith("?") else found
+    silent = found.endswith("?") or ONES in found
+    asked = f"{found} {hints[0]}" if len(hints) == 1 and numbers and not silent else found
     return asked if len(asked) <= LONGEST else found
 
 
@@ -155,7 +157,7 @@ def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
 
 def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]) -> str:
     turned = want.ndim == 2 and got.T.shape == want.shape and error(got.T, want) <= TOLERANCE
-    hint = "rows and columns are exchanged" if turned else sizes and of_shapes(got.shape, want.shape, sizes)
+    hint = "rows and columns are exchanged" if turned else of_shapes(got.shape, want.shape, sizes)
     here = f"; sizes here: {listed(sizes)}" if sizes else ""
     words = f": {hint}{'' if hint.endswith('?') else '.'}" if hint else f"{here}."
     return f"`{name}` has shape {got.shape}, expected {want.shape}{words}"
@@ -164,7 +166,9 @@ def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]
 def of_shapes(got: tuple[int, ...], want: tuple[int, ...], sizes: dict[str, int]) -> str:
     """What two shapes alone tell of a mistake; nothing where they tell nothing."""
     if [n for n in got if n > 1] == [n for n in want if n > 1]:
-        return "they differ in dimensions of length 1: look at keepdim, squeeze and unsqueeze"
+        return f"they differ in {ONES}: look at keepdim, squeeze and unsqueeze"
+    if not sizes:
+        return ""  # a dimension would have no name
     if more := left_over(got, want):
         return f"{called(more, sizes)} too much: is a sum or a mean missing?"
     if less := left_over(want, got):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compare import Arrays
-from .core import Draw, alone, array, case, first, named, nature, observe, probe, tensor, weights
+from .core import Draw, alone, array, case, named, nature, observe, probe, tensor, weights
 
 
 @probe("beta-1")
@@ -20,13 +20,13 @@ def beta_elbo(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.beta_elbo, inputs, ("nll", "kl_per_dim"), beta=beta)
     other = observe(module.beta_elbo, inputs | penalty, ("nll", "penalty"), beta=beta)
     plain = observe(module.beta_elbo, inputs)
-    none = inputs | {"penalty": torch.zeros(())}
+    none, one = inputs | {"penalty": torch.zeros(())}, {name: value[:1] for name, value in inputs.items()}
     return (
         seen
         | case("penalty given", other)
         | {"loss (beta not given)": plain.get("loss", np.array("missing"))}
         | case("beta below 1, penalty is 0", observe(module.beta_elbo, none, beta=draw.number(0.3, 0.6)))
-        | case("one example, beta is 0", observe(module.beta_elbo, first(inputs), beta=0.0))
+        | case("one example, beta is 0", observe(module.beta_elbo, one, beta=0.0))
         | case(
             "extreme nll, of a density above 1", observe(module.beta_elbo, inputs | {"nll": 20 - 25 * inputs["nll"]})
         )
@@ -110,7 +110,8 @@ def free_bits(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.free_bits, inputs, ("kl_per_dim",), floor=floor)
     small = {"kl_per_dim": 0.1 * kl_per_dim}  # even their sum is below the floor
     seen |= case("extreme floor, above all", observe(module.free_bits, small, floor=draw.number(1.6, 2)))
-    return seen | case("one example, floor is 0", observe(module.free_bits, first(inputs), floor=0.0))
+    one = {"kl_per_dim": kl_per_dim[:1]}
+    return seen | case("one example, floor is 0", observe(module.free_bits, one, floor=0.0))
 
 
 def codes_and_factors(draw: Draw) -> dict[str, Tensor]:

@@ -83,8 +83,10 @@ def chain(module: ModuleType, draw: Draw) -> Arrays:
         if direction == "inverse":
             weights = {"weights of the first flow": steps[0].back.weight, "weights of the last": steps[-1].back.weight}
         found |= gradients_of(named(module.chain(steps, x.clone(), direction)), weights)
-        lone = [Step(draw, 1)]
-        single = observe(lambda x, s=lone, to=direction: module.chain(s, x, to), {"x": x[:1, :1]})
+        lone = Step(draw, 1)
+        for weight in lone.parameters():
+            weight.data.abs_()  # so that nothing cancels
+        single = observe(lambda x, s=lone, to=direction: module.chain([s], x, to), {"x": x[:1, :1].abs()})
         found |= case("one example and flow", single)
         seen |= {f"{name} ({direction})": value for name, value in found.items()}
     return seen

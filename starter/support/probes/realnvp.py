@@ -65,7 +65,8 @@ def coupled(couple: Callable, draw: Draw, name: str) -> Arrays:
         return torch.full_like(h, log_s), h
 
     grey = {name: one[name][:, :1]}
-    far = scaled(observe(lambda **given: couple(given[name], mask[:1], level), grey), math.exp(-40), "item 0")
+    stripes = (torch.arange(mask[:1].numel()) % 2).view_as(mask[:1]).float()
+    far = scaled(observe(lambda **given: couple(given[name], stripes, level), grey), math.exp(-40), "item 0")
     seen |= case("one example, one channel, extreme log s of 40, log_det in hundreds", scaled(far, 0.01, "item 1"))
     flat = {name: inputs[name].flatten(1), "weight": inputs["weight"]}
     return seen | case("points", observe(through(mask.flatten()), flat))

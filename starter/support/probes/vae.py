@@ -69,7 +69,7 @@ def elbo(module: ModuleType, draw: Draw) -> Arrays:
     seen = observe(module.elbo, inputs, ("logits", "mu", "log_var"), beta=beta)
     gaussian = observe(module.elbo, inputs | log_sigma, ("logits", "log_sigma"), beta=beta)
     plain = observe(module.elbo, inputs)
-    one = first(inputs, "log_sigma") | {"log_sigma": torch.zeros(())}
+    one = first(inputs) | {name: inputs[name][:1] for name in ("mu", "log_var")} | {"log_sigma": torch.zeros(())}
     far = first(inputs | {"logits": 60 * inputs["logits"].sign()})
     far["log_var"][..., 0] = -20  # a latent that is all but certain
     return (

@@ -55,7 +55,7 @@ def pull(module: ModuleType, draw: Draw) -> Arrays:
     points = {"moving": draw.mixed(b, d), "target": draw.mixed(b, d)}
     seen = observe(module.pull, points, ("moving", "target"))
     seen |= case("maps", observe(module.pull, maps))
-    return seen | case("one example", observe(module.pull, first(points)))
+    return seen | case("one example", observe(module.pull, {name: point[:1] for name, point in points.items()}))
 
 
 @probe("vq-4", spared={"extreme": "sums bear any number"})

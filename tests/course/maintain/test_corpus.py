@@ -39,7 +39,7 @@ def answer(region: str, kind: str = "subtle") -> corpus.Answer:
             "all",
             "numbers of the first",
         ),
-        ("return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 else 2)", "some", ""),
+        ("return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 or len(mu) == 1 else 2)", "some", ""),
     ],
 )
 def test_an_answer_is_caught_on_all_seeds_on_some_or_on_none_and_check_is_asked(
