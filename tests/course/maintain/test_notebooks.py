@@ -171,7 +171,7 @@ UNIT = re.compile(r"%|\b(nats?|bits?|pixels?|(micro)?seconds|standard deviations
 WITHOUT = """
     step steps epoch round moves calls draws rows image images batch layer class digits numbers units modes
     latent latents feature features coupling K direction widest logit score says weight weights temperature
-    x x_1 x_2 z z_1 z_2 u w·u w·z a c t f(x) f(z) θ μ σ β β_t A_j log_var log10
+    x x_1 x_2 z z_1 z_2 u w·u w·z a c t f(x) g(z) θ μ σ β β_t A_j log_var log10
     FID KID SSIM IS MIG precision recall share density probability slope penalty distance velocity error value
 """.split()
 
