@@ -16,7 +16,7 @@ FIRST = 3  # numbers that are stored of an array with more
 YES = {True: "yes", False: "no"}
 CHANGED = "Your code changes one of its inputs: look for `+=` or a method that ends in `_` on an argument."
 CUT_OFF = "look for detach(), item(), no_grad() or numpy."
-ONES = "dimensions of length 1"
+ONES, LOOK = "dimensions of length 1", ": look at keepdim, squeeze and unsqueeze"
 CASES = {  # a word in the name of a case, and what to look for where only that is wrong; classes of holes, see probes
     "one example": "Is a dimension of length 1 dropped, or a size written down?",
     "extreme": "Is something cut off, does something overflow, or do large numbers cancel?",
@@ -70,13 +70,14 @@ def explain(seen: Seen, other: Seen | None = None, expects: str = TENSOR) -> str
     right = [f"`{name}`" for name in sure if not name.startswith(KEPT)]
     if cases := only_with(wrong, want):
         return of_cases(cases, wrong[0], seen, other, expects)
-    return described(wrong[0], seen, other, expects) + beside(right)
+    text = described(wrong[0], seen, other, expects)
+    return text + beside(right, min(ROOM, LONGEST - len(text) - len(" ( and 99 more: right.)")))
 
 
-def beside(right: list[str]) -> str:
+def beside(right: list[str], room: int = ROOM) -> str:
     """The arrays that are right, as many of their names as there is room for."""
     shown = right[:SHOWN]
-    while len("".join(shown)) > ROOM:
+    while shown and len("".join(shown)) > room:
         shown.pop()
     more = f"{len(right) - len(shown)} more" if len(right) > len(shown) else ""
     return f" ({' and '.join(filter(None, (', '.join(shown), more)))}: right.)" if shown else ""
@@ -86,6 +87,8 @@ def of_cases(cases: list[str], name: str, seen: Seen, other: Seen | None, expect
     """The sentence about an array, with the cases that are all that is wrong, and what to look for."""
     text = described(name, seen._replace(sizes={}), other, expects)  # a case may have sizes of its own
     found = f"Wrong only for: {'; '.join(cases)}. {text.replace(name.removeprefix(plain(name)), '')}"
+    for part in (LOOK, f": they differ in {ONES}"):  # what can be seen of the shapes
+        found = found.replace(part, "") if len(found) > LONGEST else found
     got, want = seen.got.get(name, np.zeros(0)), seen.want[name]
     of_form = got.shape != want.shape or not any(", " in case for case in cases)  # else the other condition is why
     told = {word: hint for word, hint in CASES.items() if of_form or word not in FORMS}
@@ -166,7 +169,7 @@ def in_shape(name: str, got: np.ndarray, want: np.ndarray, sizes: dict[str, int]
 def of_shapes(got: tuple[int, ...], want: tuple[int, ...], sizes: dict[str, int]) -> str:
     """What two shapes alone tell of a mistake; nothing where they tell nothing."""
     if [n for n in got if n > 1] == [n for n in want if n > 1]:
-        return f"they differ in {ONES}: look at keepdim, squeeze and unsqueeze"
+        return f"they differ in {ONES}{LOOK}"
     if not sizes:
         return ""  # a dimension would have no name
     if more := left_over(got, want):
