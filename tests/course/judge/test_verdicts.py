@@ -122,7 +122,7 @@ def test_an_answer_that_is_wrong_for_some_inputs_is_not_said_to_remember(monkeyp
     sizes = {seed: probes.sizes("vae-1", known_answers.reference("vae"), seed)["latent_dim"] for seed in range(60)}
     many = next(seed for seed in sizes if sizes[seed] >= 5)
     few = next(seed for seed in sizes if sizes[seed] < 5)
-    region = "return mu + torch.exp(0.5 * log_var) * eps * (1 if mu.shape[1] >= 5 else 2)"
+    region = "return mu + torch.exp(0.5 * log_var) * eps * (1 if mu.shape[1] >= 5 or len(mu) == 1 else 2)"
     module = known_answers.answer_text({"task": "vae-1", "id": "vae-1-some", "region": region}).encode()
     told = judged(Here(), LAB, module, [many, few], ["vae-1"])["vae-1"]
     assert told.state == "wrong" and "call" not in told.message and "numbers are right" in told.message

@@ -47,7 +47,11 @@ def test_a_task_of_the_course_lacks_nothing(forks):
 
 
 def test_a_wrong_answer_that_passes_on_some_seeds_is_counted_with_their_number(entries):
-    entries("wrong", "return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 else 2)", says="Doubled.")
+    entries(
+        "wrong",
+        "return mu + (log_var / 2).exp() * eps * (1 if mu.shape[1] > 4 or len(mu) == 1 else 2)",
+        says="Doubled.",
+    )
     few = [seed for seed in range(30) if probes.sizes(TASK, known_answers.reference("vae"), seed)["latent_dim"] > 4]
     score = audit.answers_judged(TASK, range(30))
     assert score.flaws == {audit.Flaw("caught", "vae-1-mine", "passes"): len(few)}

@@ -50,7 +50,7 @@ def test_a_filled_blank_is_seen(edit):
 
 
 def test_a_solution_changed_without_a_build_is_seen(edit):
-    edit("solutions/vae.py", "z = mu + sigma * eps,", "z = mu + eps * sigma,")
+    edit("solutions/vae.py", "Each number of the noise", "Every number of the noise")
     assert "starter/vae.py differs" in next(consistency.starter_is_cut())
 
 
