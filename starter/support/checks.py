@@ -76,7 +76,8 @@ def probe(task: str, seed: int = PUBLIC_SEED, module: ModuleType | None = None) 
         module: where the answer may remember earlier calls; by default it is loaded afresh.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nbgrader gives 0 points to a cell that writes to stderr
+        # nbgrader gives 0 points to a cell that writes to stderr. By their words: so a probe sees who hides them all.
+        warnings.filterwarnings("ignore", message=".*")
         return probes.arrays(task, module or load(task), seed, fact(task)["tables"][str(seed)])
 
 

@@ -62,6 +62,7 @@ def test_a_blank_is_named_with_its_line(graded_as, blank):
         ("import os; os.abort()", "ended its own process"),
         ("while True: pass", "stopped after 2 seconds"),
         ("torch.zeros(10**11); " + RIGHT_1, "raises RuntimeError"),
+        ("import warnings; warnings.simplefilter('ignore'); " + RIGHT_1, "changes which warnings are shown"),
         ("return torch.zeros(1).expand(10**10)", r"returns a tensor of shape \(10000000000,\): far too much"),
         ("return torch.nn.Parameter(mu)", "numbers are right|differ"),
         ("open('/tmp/x' * 999)", "raises OSError"),

@@ -127,6 +127,10 @@ def test_hints_climb_one_level_per_different_failed_try_and_stay_at_the_top(writ
         ("return tuple(mu[0, 0] for _ in range(10**5))", "`result` is a tuple, a tensor is expected"),
         ("return lambda: mu", "`result` is a function, a tensor is expected"),
         ("yield mu", "`result` is a generator, a tensor is expected"),
+        (
+            "import warnings\nwarnings.simplefilter('ignore')\nreturn mu + (log_var / 2).exp() * eps",
+            "which warnings are",
+        ),
         ("raise SystemExit(3)", "raises SystemExit: 3"),
         ("raise NotImplementedError('mean() of Bool')", "raises NotImplementedError: mean() of Bool."),
         ("class E(Exception):\n    def __str__(self): raise self\nraise E", "raises E. "),
