@@ -195,6 +195,7 @@ def check(given: Namespace) -> int:
     tasks = [task for name in given.names for task in tasks_named(name)]
     if given.names and not tasks:
         raise Mistake(f"{' and '.join(given.names)} has no task; without a name all of the course is checked")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # beside other work two threads wait for each other, for minutes
     from .maintain import consistency
 
     return consistency.main(tasks, given.fast)
