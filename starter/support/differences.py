@@ -152,7 +152,7 @@ def in_kind(name: str, got: np.ndarray, want: np.ndarray, expects: str) -> str:
         given = f"a tensor of shape {got.shape}" if got.dtype.kind != "U" else got
         return f"`{name}` is {given}, and must be {want}."
     if expects == TENSOR and want.dtype.kind == "i" and want.size == 1:
-        expects = "a whole number"  # a part of a tuple may be none
+        expects = "a whole number"  # a part of a tuple may be no tensor
     if expects == TENSOR and str(got).startswith("a tensor"):
         return f"`{name}` is {got}, expected {want.dtype} of shape {want.shape}."
     return f"`{name}` is {got}, {expects} is expected" + (": is there a `return`?" if str(got) == "None" else ".")
